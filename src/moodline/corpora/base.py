@@ -1,0 +1,54 @@
+"""What every corpus reader gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from moodline.conversation import Conversation
+from moodline.labels import LabelSet
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Something wrong with the files of a corpus, and what the reader did about it.
+
+    Args:
+        kind: a short name, e.g. ``"end before start"``.
+        where: split and utterance, conversation or file.
+        action: ``"repaired"``, ``"dropped"`` or ``"reported"`` (left as it is).
+        detail: the values, in words.
+    """
+
+    kind: str
+    where: str
+    action: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Conversations with labels, splits and, where the files bring them, features.
+
+    Args:
+        name: the corpus.
+        labels: its label set; every ``Utterance.emotion`` is one of these or None.
+        splits: split name ("train", "dev", "test") to conversations in the corpus's own order.
+        features: name of a feature set to utterance id to a float32 array, [D] or frames [T, D].
+            An utterance that is not in the mapping lacks that modality.
+        defects: everything that was repaired, dropped or noticed.
+        files: file name (relative to the corpus folder) to SHA-256 of what was read.
+        info: other facts worth recording, e.g. the options in force.
+    """
+
+    name: str
+    labels: LabelSet
+    splits: dict[str, tuple[Conversation, ...]]
+    features: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    defects: tuple[Defect, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)

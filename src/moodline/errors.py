@@ -1,0 +1,124 @@
+"""The errors a user can cause, in one small hierarchy.
+
+    MoodlineError                  one line: the rule, what was found, the fix; exit code 2
+    ├── CorpusError                a corpus folder or one of its files
+    ├── TranscriptError            a transcript or a conversation file
+    ├── ConversationError          utterances that contradict each other
+    ├── MediaError                 audio or video
+    ├── LabelError                 a label, or two label sets that do not match
+    ├── FeatureError               feature arrays and feature stores
+    ├── UnsafePickleError          a pickle that asks for more than arrays and plain containers
+    ├── ConfigError                recipes, settings, command lines
+    │   └── UnknownNameError       a name that no registry knows
+    ├── CheckpointError            a saved model or a saved training state
+    ├── MissingDependencyError     an optional package that is not installed
+    └── StorageError               the disk: full, read-only, gone
+
+Everything else that is raised is a defect of Moodline, not of its input.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class MoodlineError(Exception):
+    """Bad input, said in one line.
+
+    Args:
+        rule: what is expected, starting with where ("meld: expected train_sent_emo.csv under DIR").
+        found: the value that broke the rule, if it helps.
+        fix: what the user can do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, rule: str, found: object = None, fix: str = "") -> None:
+        self.rule, self.found, self.fix = rule, found, fix
+        message = rule if found is None else f"{rule} (found: {found})"
+        if fix:
+            message = f"{message.rstrip('.')}. {fix}"
+        super().__init__(" ".join(message.split()))
+
+
+class CorpusError(MoodlineError):
+    """A corpus folder or one of its files is not what its reader expects."""
+
+
+class TranscriptError(MoodlineError):
+    """A transcript cannot be read."""
+
+
+class ConversationError(MoodlineError):
+    """Utterances of a conversation contradict each other."""
+
+
+class MediaError(MoodlineError):
+    """Audio or video cannot be read."""
+
+
+class LabelError(MoodlineError):
+    """A label is not in its label set, or two label sets do not match."""
+
+
+class FeatureError(MoodlineError):
+    """Features are missing, of the wrong shape, or not finite."""
+
+
+class UnsafePickleError(MoodlineError):
+    """A pickle asks for something other than arrays and plain containers."""
+
+
+class ConfigError(MoodlineError):
+    """A recipe or a setting is wrong."""
+
+
+class UnknownNameError(ConfigError):
+    """A name that is in no registry.
+
+    Args:
+        kind: what was asked for, e.g. ``"recipe"``.
+        name: the unknown name.
+        known: the names that exist; the nearest are suggested.
+        fix: how to list them.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], fix: str = "") -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
+        super().__init__(f"unknown {kind} '{name}'", fix=f"{hint} {fix}".strip())
+
+
+class CheckpointError(MoodlineError):
+    """A saved model or training state cannot be used."""
+
+
+class MissingDependencyError(MoodlineError):
+    """An optional package is not installed.
+
+    Args:
+        package: the package that is missing.
+        extra: the extra of Moodline that brings it.
+        purpose: what needs it.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package}, which is not installed",
+            fix=f"Run: pip install 'moodline[{extra}]'.",
+        )
+
+
+class StorageError(MoodlineError):
+    """The disk refused a write: full, read-only or gone."""
+
+    @classmethod
+    def writing(cls, path: str | Path, cause: OSError) -> StorageError:
+        """The error for a failed write to ``path``."""
+        return cls(
+            f"could not write {path}: {cause.strerror or cause}",
+            fix="Free some space or choose another place; what was finished is kept, run the same command again.",
+        )

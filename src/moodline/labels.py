@@ -1,0 +1,75 @@
+"""Label sets: which classes a corpus or a model speaks of, and in which order.
+
+Names are stored, never bare numbers: the same seven MELD emotions circulate in at least three orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from moodline.errors import LabelError
+
+IGNORE = -100
+"""The index of an utterance without a label; no loss and no metric sees it."""
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Class names in the order of a model's outputs.
+
+    Args:
+        name: a short name, e.g. ``"meld-7"``.
+        labels: the class names, unique, in order.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise LabelError(f"label set {self.name}: expected at least two distinct labels", list(self.labels))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def index(self, label: str | None) -> int:
+        """The index of ``label``; ``IGNORE`` for None.
+
+        Raises:
+            LabelError: the label is not in this set.
+        """
+        if label is None:
+            return IGNORE
+        try:
+            return self.labels.index(label)
+        except ValueError:
+            raise LabelError(
+                f"label set {self.name}: unknown label '{label}'",
+                fix=f"Expected one of: {', '.join(self.labels)}.",
+            ) from None
+
+    def check_same(self, other: Iterable[str], where: str) -> None:
+        """Raise unless ``other`` has the same labels in the same order."""
+        other = tuple(other)
+        if other != self.labels:
+            raise LabelError(
+                f"{where}: expected the labels {', '.join(self.labels)}",
+                ", ".join(other),
+                "Use a checkpoint and a corpus with the same label set.",
+            )
+
+
+# Orders as in the field's loaders; dictionaries elsewhere are made from these names.
+MELD_7 = LabelSet("meld-7", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"))
+EMORYNLP_7 = LabelSet("emorynlp-7", ("joyful", "mad", "peaceful", "neutral", "sad", "powerful", "scared"))
+IEMOCAP_6 = LabelSet("iemocap-6", ("happy", "sad", "neutral", "angry", "excited", "frustrated"))
+SENTIMENT_2 = LabelSet("sentiment-2", ("negative", "positive"))
+SENTIMENT_3 = LabelSet("sentiment-3", ("negative", "neutral", "positive"))
+RAVDESS_8 = LabelSet(
+    "ravdess-8", ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+)
+
+LABEL_SETS: dict[str, LabelSet] = {
+    s.name: s for s in (MELD_7, EMORYNLP_7, IEMOCAP_6, SENTIMENT_2, SENTIMENT_3, RAVDESS_8)
+}

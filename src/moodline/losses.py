@@ -1,0 +1,107 @@
+"""The loss terms of the field, each a mean over real elements only.
+
+Every function takes flat, already selected elements (``[N, …]``), so padding cannot reach it:
+the caller indexes with a mask first. Sources: MiSTER-E (arXiv 2602.23300), equations 12 to 19.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from moodline.labels import IGNORE
+
+
+def focal_loss(logits: Tensor, labels: Tensor, gamma: float, weight: Tensor | None = None) -> Tensor:
+    """Focal loss −(1 − p_y)^γ log p_y (MiSTER-E eq. 19); γ = 0 is cross-entropy.
+
+    Args:
+        logits: float [N, C].
+        labels: int64 [N]; ``IGNORE`` rows are left out.
+        gamma: focusing parameter, ≥ 0.
+        weight: per-class weights [C], or None; the mean is then weighted as in ``cross_entropy``.
+
+    Returns:
+        A scalar; 0 (still attached to the graph) if no row is labelled.
+    """
+    real = labels != IGNORE
+    logits, labels = logits[real].float(), labels[real]
+    if not len(labels):
+        return logits.sum() * 0.0
+    log_p = F.log_softmax(logits, dim=-1).gather(-1, labels[:, None]).squeeze(-1)
+    loss = -log_p if gamma == 0 else -((1 - log_p.exp()).clamp_min(0) ** gamma) * log_p
+    if weight is None:
+        return loss.mean()
+    per_row = weight.to(loss)[labels]
+    return (loss * per_row).sum() / per_row.sum()
+
+
+def supervised_contrastive_loss(embeddings: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """Supervised contrastive loss over utterances of both modalities (MiSTER-E eq. 13–14).
+
+    Args:
+        embeddings: float [M, D], one row per utterance and modality; normalised here.
+        labels: int64 [M]; rows with the same label are positives of each other.
+        temperature: τ > 0.
+
+    Returns:
+        Mean over the anchors that have a positive; 0 if none has.
+    """
+    if len(embeddings) < 2:
+        return embeddings.sum() * 0.0
+    a = F.normalize(embeddings.float(), dim=-1)
+    similarity = a @ a.T / temperature
+    itself = torch.eye(len(a), dtype=torch.bool, device=a.device)
+    log_p = similarity - similarity.masked_fill(itself, float("-inf")).logsumexp(dim=1, keepdim=True)
+    positives = (labels[:, None] == labels[None, :]) & ~itself
+    count = positives.sum(1)
+    anchors = count > 0
+    if not bool(anchors.any()):
+        return embeddings.sum() * 0.0
+    total = log_p.masked_fill(~positives, 0.0).sum(1)
+    return -(total[anchors] / count[anchors]).mean()
+
+
+def kl_divergence(teacher: Tensor, student: Tensor) -> Tensor:
+    """KL(softmax(teacher) ‖ softmax(student)) of each row (MiSTER-E eq. 17).
+
+    Args:
+        teacher, student: logits [N, C].
+
+    Returns:
+        float [N].
+    """
+    log_t, log_s = F.log_softmax(teacher.float(), -1), F.log_softmax(student.float(), -1)
+    return (log_t.exp() * (log_t - log_s)).sum(-1)
+
+
+def directional_kl(teacher: Tensor, students: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Σ_m mean KL(p_teacher ‖ p_m) over the utterances where m is present (MiSTER-E eq. 17).
+
+    Args:
+        teacher: logits [N, C] of the fusion expert.
+        students: for each unimodal expert its logits [N, C] and a bool [N] that says where it counts.
+    """
+    total = teacher.sum() * 0.0
+    for logits, where in students:
+        if bool(where.any()):
+            total = total + kl_divergence(teacher[where], logits[where]).mean()
+    return total
+
+
+def symmetric_kl(experts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Mean over pairs of experts of (KL(i‖j) + KL(j‖i)) / 2, as in the released code of MiSTER-E.
+
+    Args:
+        experts: for each expert its logits [N, C] and a bool [N] that says where it counts.
+    """
+    terms = []
+    for (a, where_a), (b, where_b) in combinations(experts, 2):
+        both = where_a & where_b
+        if bool(both.any()):
+            terms.append(((kl_divergence(a[both], b[both]) + kl_divergence(b[both], a[both])) / 2).mean())
+    return torch.stack(terms).mean() if terms else experts[0][0].sum() * 0.0

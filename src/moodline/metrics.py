@@ -1,0 +1,132 @@
+"""Metrics and statistics of the protocol, computed by scikit-learn and numpy on class indices.
+
+Weighted F1 is the field's headline number; it is never called accuracy here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def confusion(labels: Ints, predicted: Ints, classes: int) -> Ints:
+    """Counts [C, C], rows the true class, columns the predicted one."""
+    return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def f1_from_confusion(matrix: NDArray[Any]) -> Floats:
+    """F1 of each class from confusion counts [..., C, C]; 0 for a class that is never true nor predicted."""
+    hit = np.diagonal(matrix, axis1=-2, axis2=-1).astype(np.float64)
+    both = matrix.sum(-1) + matrix.sum(-2)
+    return np.divide(2 * hit, both, out=np.zeros_like(hit), where=both > 0)
+
+
+def weighted_f1_from_confusion(matrix: NDArray[Any]) -> NDArray[np.float64]:
+    """Weighted F1 from confusion counts [..., C, C]: class F1 weighted by true counts."""
+    support = matrix.sum(-1)
+    return (f1_from_confusion(matrix) * support).sum(-1) / np.maximum(support.sum(-1), 1)
+
+
+def classification_report(labels: Ints, predicted: Ints, names: Sequence[str]) -> dict[str, Any]:
+    """The numbers of one evaluation.
+
+    Args:
+        labels, predicted: class indices [N], N ≥ 1.
+        names: the class names, in order.
+
+    Returns:
+        ``weighted_f1, accuracy, macro_f1`` in percent, ``per_class`` (name to precision, recall, f1 in percent
+        and support), ``confusion`` (rows true) and ``utterances``.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    index = list(range(len(names)))
+    precision, recall, f1, support = precision_recall_fscore_support(labels, predicted, labels=index, zero_division=0)
+    return {
+        "weighted_f1": percent(np.average(f1, weights=support)),
+        "accuracy": percent(np.mean(labels == predicted)),
+        "macro_f1": percent(f1.mean()),
+        "utterances": len(labels),
+        "per_class": {
+            name: {"precision": percent(p), "recall": percent(r), "f1": percent(f), "support": int(s)}
+            for name, p, r, f, s in zip(names, precision, recall, f1, support, strict=True)
+        },
+        "confusion": confusion(labels, predicted, len(names)).tolist(),
+    }
+
+
+def percent(share: Any) -> float:
+    """A share as percent with two decimals."""
+    return round(100 * float(share), 2)
+
+
+def weighted_f1(labels: Ints, predicted: Ints, classes: int) -> float:
+    """Weighted F1 as a share in [0, 1]."""
+    return float(weighted_f1_from_confusion(confusion(labels, predicted, classes)))
+
+
+def clustered_confusions(labels: Ints, predicted: NDArray[Any], clusters: Ints, classes: int) -> NDArray[np.int64]:
+    """Confusion counts of each conversation: [S, G, C, C] for predictions [S, N] of S seeds and G conversations."""
+    groups = int(clusters.max()) + 1
+    out = np.empty((len(predicted), groups, classes, classes), dtype=np.int64)
+    for s, row in enumerate(predicted):
+        flat = (clusters * classes + labels) * classes + row
+        out[s] = np.bincount(flat, minlength=groups * classes**2).reshape(groups, classes, classes)
+    return out
+
+
+def bootstrap_weighted_f1(per_conversation: NDArray[np.int64], draws: int = 2000, seed: int = 0) -> Floats:
+    """Weighted F1 of resampled test sets: conversations and seeds drawn with replacement.
+
+    Utterances of one conversation depend on each other, so whole conversations are drawn; a seed is drawn for
+    each resampled test set and the mean over the drawn seeds is kept.
+
+    Args:
+        per_conversation: confusion counts [S, G, C, C].
+        draws: number of resampled test sets.
+        seed: of the resampling.
+
+    Returns:
+        float [draws], shares in [0, 1].
+    """
+    rng = np.random.default_rng(seed)
+    seeds, groups = per_conversation.shape[:2]
+    flat = per_conversation.reshape(seeds, groups, -1).astype(np.float64)
+    out = np.empty(draws)
+    for d in range(draws):
+        counts = rng.multinomial(groups, np.full(groups, 1 / groups)).astype(np.float64)
+        chosen = rng.integers(0, seeds, seeds)
+        summed = np.einsum("g,sgc->sc", counts, flat)[chosen].reshape(seeds, *per_conversation.shape[2:])
+        out[d] = weighted_f1_from_confusion(summed).mean()
+    return out
+
+
+def interval(samples: NDArray[Any], level: float = 0.95) -> tuple[float, float]:
+    """The central interval of bootstrap samples."""
+    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def expected_calibration_error(probabilities: NDArray[Any], labels: Ints, bins: int = 15) -> float:
+    """ECE with equal-width bins of confidence, as a share.
+
+    Args:
+        probabilities: [N, C].
+        labels: [N].
+        bins: number of bins.
+    """
+    confidence, predicted = probabilities.max(1), probabilities.argmax(1)
+    correct = (predicted == labels).astype(np.float64)
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    error = 0.0
+    for b in range(bins):
+        here = which == b
+        if here.any():
+            error += here.mean() * abs(correct[here].mean() - confidence[here].mean())
+    return float(error)

@@ -1,0 +1,353 @@
+"""MiSTER-E: mixture of speech and text experts for recognition of emotions (arXiv 2602.23300).
+
+Each modality has an expert of its own that sees the conversation through convolutions and a BiGRU (context
+addition network); one more expert fuses the modalities by attention (multimodal network); a gate weighs the
+experts' *logits* for each utterance. All are trained together; the encoders before them stay frozen.
+
+Where this file goes beyond the paper or differs from it:
+
+- Any set of modalities. With two it is the paper's model. With M, the fusion expert's cross-attention lets each
+  modality attend to the others' utterances laid end to end, and the gate weighs M + 1 experts. With one there is
+  no fusion expert and no gate, as in the paper's text-only experiment (§5.3).
+- A modality may be missing at an utterance: a learned vector stands in, nobody attends to it, its expert gets
+  gate weight 0 there, and no loss term of that expert counts there.
+- Padding enters nothing. In the released code it enters the GRU, the attention and two loss terms.
+- Where paper and released code disagree (gate, fusion head, KL) both are settings; the paper's is the default.
+- Features are standardised with training-set statistics, which small encoders need; paper-size recipes keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from moodline.batch import Batch, Output
+from moodline.errors import ConfigError
+from moodline.labels import IGNORE
+from moodline.losses import directional_kl, focal_loss, supervised_contrastive_loss, symmetric_kl
+from moodline.nn.attention import MultiHeadAttention
+from moodline.nn.inputs import ModalityInput, fit_statistics
+from moodline.nn.recurrent import BiGRU
+
+FUSION = "fusion"
+
+
+@dataclass(frozen=True)
+class MisterEConfig:
+    """Sizes, switches and loss weights of MiSTER-E."""
+
+    dims: dict[str, int]
+    """Feature size D of each modality, e.g. ``{"speech": 2048, "text": 2048}``; set from the data."""
+    classes: int
+    """Number of classes C; set from the label set."""
+    hidden: int = 1024
+    """Width d of the context and multimodal networks; even (the BiGRU has d/2 per direction)."""
+    kernels: tuple[int, ...] = (1, 3, 5)
+    """Odd kernel widths of the temporal inception network."""
+    gru_layers: int = 3
+    """Layers of the BiGRU (3 in the released IEMOCAP code)."""
+    fusion_layers: int = 4
+    """Blocks L of the multimodal network."""
+    heads: int = 3
+    """Attention heads of the multimodal network."""
+    head_width: int = 40
+    """Inner width of each head (120 / 3 in the released code)."""
+    dropout: float = 0.2
+    """Between fully connected layers, in the BiGRU and in attention."""
+    fusion_head: Literal["linear", "mlp"] = "linear"
+    """``linear`` is eq. 9; ``mlp`` adds the released code's input skip, LayerNorm and hidden layer."""
+    gate_hidden: int = 0
+    """Hidden units of the gate; 0 is the paper's single layer, the released code has 10."""
+    gate_temperature: float = 1.0
+    """τ_g of the gate's softmax; 2 in the released code."""
+    gate_at: Literal["logits", "features"] = "logits"
+    """``features`` is the paper's feat-MoE ablation: experts' features are mixed, then classified."""
+    structure: Literal["modular", "monolithic"] = "modular"
+    """``monolithic`` feeds context features to the fusion network, without unimodal experts and gate (§4.5)."""
+    expert_losses: bool = True
+    """False is No-Loss-MoE (§4.7): only the mixture's focal loss."""
+    gamma: float = 3.0
+    """Focal parameter γ; 0 is cross-entropy."""
+    beta: float = 1.0
+    """Weight β of the contrastive loss (eq. 15)."""
+    kl_weight: float = 0.1
+    """Weight λ of the consistency loss (eq. 16)."""
+    tau: float = 1.0
+    """Temperature τ of the contrastive loss (eq. 14)."""
+    kl: Literal["directional", "symmetric"] = "directional"
+    """``directional`` is eq. 17, fusion as teacher; ``symmetric`` is the released code's pairwise mean."""
+    modality_dropout: float = 0.0
+    """Share of present (utterance, modality) pairs hidden in training, never the last one of an utterance."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.dims or any(d < 1 for d in self.dims.values()):
+            problems.append(f"dims must name at least one modality with a positive size, got {self.dims}")
+        if self.hidden < 2 or self.hidden % 2:
+            problems.append(f"hidden must be even and positive, got {self.hidden}")
+        if any(k < 1 or k % 2 == 0 for k in self.kernels) or not self.kernels:
+            problems.append(f"kernels must be odd, got {self.kernels}")
+        if self.structure == "monolithic" and len(self.dims) < 2:
+            problems.append("structure 'monolithic' needs at least two modalities")
+        if self.gate_at == "features" and (len(self.dims) < 2 or self.structure == "monolithic"):
+            problems.append("gate_at 'features' needs at least two modalities and structure 'modular'")
+        for name in ("gate_temperature", "tau"):
+            if getattr(self, name) <= 0:
+                problems.append(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("gamma", "beta", "kl_weight"):
+            if getattr(self, name) < 0:
+                problems.append(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("dropout", "modality_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                problems.append(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        if problems:
+            raise ConfigError("mister-e: " + "; ".join(problems))
+
+
+class TemporalInception(nn.Module):
+    """TIN(e) = Σ_k ReLU(Conv1d_k(e)), 'same' padding, over the utterances of a conversation (§3.3.1)."""
+
+    def __init__(self, width: int, hidden: int, kernels: Iterable[int]) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(nn.Conv1d(width, hidden, k, padding=k // 2) for k in kernels)
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """[B, U, D], zero at padding → [B, U, hidden], zero at padding."""
+        x = x.transpose(1, 2)
+        y = torch.stack([torch.relu(convolution(x)) for convolution in self.convolutions]).sum(0)
+        return y.transpose(1, 2) * valid[..., None]
+
+
+class ContextAddition(nn.Module):
+    """h = BiGRU(TIN(e)) + W_skip e: one modality's view of the conversation (eq. 3–4, without the last layer)."""
+
+    def __init__(self, inception: nn.Module, recurrent: nn.Module, skip: nn.Module, dropout: float) -> None:
+        super().__init__()
+        self.inception, self.recurrent, self.skip = inception, recurrent, skip
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """[B, U, D] → [B, U, hidden], zero at padding."""
+        context = self.recurrent(self.dropout(self.inception(x, valid)), valid)
+        return (context + self.skip(x)) * valid[..., None]
+
+
+class FusionBlock(nn.Module):
+    """One block of the multimodal network: cross-attention to the other modalities, then self-attention (eq. 5–8)."""
+
+    def __init__(self, modalities: Iterable[str], width: int, heads: int, head_width: int, dropout: float) -> None:
+        super().__init__()
+        modalities = list(modalities)
+
+        def attention() -> nn.ModuleDict:
+            return nn.ModuleDict({m: MultiHeadAttention(width, heads, head_width, dropout) for m in modalities})
+
+        self.cross, self.own = attention(), attention()
+        self.cross_norm = nn.ModuleDict({m: nn.LayerNorm(width) for m in modalities})
+        self.own_norm = nn.ModuleDict({m: nn.LayerNorm(width) for m in modalities})
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, streams: dict[str, Tensor], present: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Modality → [B, U, d] and where it is present [B, U] → modality → [B, U, d]."""
+        out = {}
+        for m, x in streams.items():
+            others = [n for n in streams if n != m]
+            memory = torch.cat([streams[n] for n in others], dim=1)
+            real = torch.cat([present[n] for n in others], dim=1)
+            x = self.cross_norm[m](x + self.dropout(self.cross[m](x, memory, real)))
+            out[m] = self.own_norm[m](x + self.dropout(self.own[m](x, x, present[m])))
+        return out
+
+
+class MultimodalNetwork(nn.Module):
+    """The fusion expert's body: input projections and L fusion blocks."""
+
+    def __init__(self, projections: nn.ModuleDict, blocks: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.projections = projections
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: dict[str, Tensor], present: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Modality → [B, U, D] → (fused streams, their inputs), each modality → [B, U, d]."""
+        first = {m: projection(x[m]) for m, projection in self.projections.items()}
+        streams = first
+        for block in self.blocks:
+            streams = block(streams, present)
+        return streams, first
+
+
+class FusionHead(nn.Module):
+    """z_f = FC([t″ ; s″]) (eq. 9), or the released code's deeper head with a skip from the inputs."""
+
+    def __init__(self, modalities: int, width: int, classes: int, kind: str, dropout: float) -> None:
+        super().__init__()
+        inner = modalities * width
+        self.skip = nn.Linear(inner, inner) if kind == "mlp" else None
+        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(inner, classes))
+        if kind == "mlp":
+            self.layers = nn.Sequential(
+                nn.LayerNorm(inner), nn.Linear(inner, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, classes)
+            )
+
+    def forward(self, fused: Tensor, inputs: Tensor) -> Tensor:
+        """[B, U, M·d] twice → [B, U, C]."""
+        return self.layers(fused if self.skip is None else fused + self.skip(inputs))
+
+
+class Gate(nn.Module):
+    """w = softmax(G([z_1 ; … ; z_K]) / τ_g), with weight 0 for experts whose modality is missing (eq. 10)."""
+
+    def __init__(self, width: int, experts: int, hidden: int, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.network: nn.Module = nn.Linear(width, experts)
+        if hidden:
+            self.network = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, experts))
+
+    def forward(self, views: Tensor, available: Tensor) -> Tensor:
+        """What each expert says [B, U, K, W] and where it can [B, U, K] → weights [B, U, K]."""
+        views = views * available[..., None]
+        scores = self.network(views.flatten(2)) / self.temperature
+        return scores.masked_fill(~available, float("-inf")).softmax(-1)
+
+
+class MisterE(nn.Module):
+    """The experts and the gate. See the module's docstring and ``MisterEConfig``.
+
+    Attributes:
+        expert_names: the experts in the order of ``Output.weights``.
+    """
+
+    Config = MisterEConfig
+
+    def __init__(self, config: MisterEConfig) -> None:
+        super().__init__()
+        self.config = config
+        c, d = config, config.hidden
+        self.modalities = tuple(c.dims)
+        several = len(self.modalities) > 1
+        modular = c.structure == "modular"
+        self.expert_names = (*(self.modalities if modular else ()), *((FUSION,) if several else ()))
+        self.inputs = nn.ModuleDict({m: ModalityInput(size) for m, size in c.dims.items()})
+        self.context = nn.ModuleDict(
+            {
+                m: ContextAddition(
+                    TemporalInception(size, d, c.kernels),
+                    BiGRU(d, d // 2, c.gru_layers, c.dropout),
+                    nn.Linear(size, d),
+                    c.dropout,
+                )
+                for m, size in c.dims.items()
+            }
+        )
+        if modular:
+            self.heads = nn.ModuleDict(
+                {m: nn.Sequential(nn.Dropout(c.dropout), nn.Linear(d, c.classes)) for m in self.modalities}
+            )
+        if several:
+            sizes = c.dims if modular else dict.fromkeys(c.dims, d)
+            self.fusion = MultimodalNetwork(
+                nn.ModuleDict({m: nn.Linear(size, d) for m, size in sizes.items()}),
+                [FusionBlock(sizes, d, c.heads, c.head_width, c.dropout) for _ in range(c.fusion_layers)],
+            )
+            self.fusion_head = FusionHead(len(sizes), d, c.classes, c.fusion_head, c.dropout)
+        if several and modular:
+            experts = len(self.expert_names)
+            if c.gate_at == "features":
+                self.reduce = nn.Linear(len(self.modalities) * d, d)
+                self.mixture_head = nn.Linear(d, c.classes)
+            view = c.classes if c.gate_at == "logits" else d
+            self.gate = Gate(experts * view, experts, c.gate_hidden, c.gate_temperature)
+
+    def fit_statistics(self, batches: Iterable[Batch]) -> None:
+        """Set the input standardisation from training batches; called once, before training."""
+        fit_statistics({m: self.inputs[m] for m in self.modalities}, batches)  # type: ignore[misc]
+
+    def forward(self, batch: Batch) -> Output:
+        """Logits of the mixture and of every expert, and the gate weights.
+
+        Args:
+            batch: features and masks of this model's modalities.
+
+        Returns:
+            ``Output`` with ``experts`` in the order of ``expert_names``; ``extras["contrastive"]`` holds the
+            fused streams [B, U, d] by modality, ``extras["present"]`` the masks after modality dropout.
+        """
+        valid = batch.valid
+        present = self._drop_modalities({m: batch.present[m] & valid for m in self.modalities})
+        x = {m: self.inputs[m](batch.features[m], present[m], valid) for m in self.modalities}
+        context = {m: self.context[m](x[m], valid) for m in self.modalities}
+        experts: dict[str, Tensor] = {}
+        if self.config.structure == "modular":
+            experts = {m: self.heads[m](context[m]) for m in self.modalities}
+        extras: dict[str, object] = {"present": present}
+        fused = None
+        if FUSION in self.expert_names:
+            streams, first = self.fusion(x if experts else context, present)
+            fused = torch.cat([streams[m] for m in self.modalities], dim=-1)
+            experts[FUSION] = self.fusion_head(fused, torch.cat([first[m] for m in self.modalities], dim=-1))
+            extras["contrastive"] = streams
+        if len(experts) == 1:
+            (logits,) = experts.values()
+            return Output(logits, experts, valid[..., None].to(logits), extras)
+        assert fused is not None
+        available = torch.stack([present.get(name, valid) for name in experts], dim=-1)
+        available = available | ~valid[..., None]  # a softmax over nothing is NaN; weights there become 0 below
+        if self.config.gate_at == "logits":
+            views = torch.stack(list(experts.values()), dim=2)
+        else:
+            views = torch.stack([*(context[m] for m in self.modalities), self.reduce(fused)], dim=2)
+        weights = self.gate(views, available) * valid[..., None]
+        mixed = torch.einsum("buk,bukw->buw", weights, views)  # eq. 11
+        logits = mixed if self.config.gate_at == "logits" else self.mixture_head(mixed)
+        return Output(logits, experts, weights, extras)
+
+    def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+        """L_total = L_uni + L_mm + L_moe (eq. 12–18), each term a mean over real, labelled utterances.
+
+        Returns:
+            ``total`` and the named terms it is made of, scalars.
+        """
+        c = self.config
+        assert batch.labels is not None
+        real = batch.valid & (batch.labels != IGNORE)
+        labels = batch.labels[real]
+        present = {m: mask[real] for m, mask in output.extras["present"].items()}
+        experts = {name: z[real] for name, z in output.experts.items()}
+        terms: dict[str, Tensor] = {}
+        if c.expert_losses or len(experts) == 1:
+            for name, z in experts.items():
+                here = present.get(name)
+                rows = slice(None) if here is None else here
+                terms[f"focal_{name}"] = focal_loss(z[rows], labels[rows], c.gamma)
+        if c.expert_losses and c.beta and "contrastive" in output.extras:
+            streams = output.extras["contrastive"]
+            rows_of = [streams[m][real][present[m]] for m in self.modalities]
+            labels_of = [labels[present[m]] for m in self.modalities]
+            terms["contrastive"] = c.beta * supervised_contrastive_loss(torch.cat(rows_of), torch.cat(labels_of), c.tau)
+        if len(experts) > 1:
+            terms["focal_mixture"] = focal_loss(output.logits[real], labels, c.gamma)
+            if c.expert_losses and c.kl_weight:
+                terms["kl"] = c.kl_weight * self._consistency(experts, present)
+        terms["total"] = torch.stack(list(terms.values())).sum()
+        return terms
+
+    def _consistency(self, experts: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
+        everywhere = torch.ones(len(experts[FUSION]), dtype=torch.bool, device=experts[FUSION].device)
+        students = [(experts[m], present[m]) for m in self.modalities]
+        if self.config.kl == "directional":
+            return directional_kl(experts[FUSION], students)
+        return symmetric_kl([*students, (experts[FUSION], everywhere)])
+
+    def _drop_modalities(self, present: dict[str, Tensor]) -> dict[str, Tensor]:
+        rate = self.config.modality_dropout
+        if not self.training or not rate or len(present) == 1:
+            return present
+        stacked = torch.stack(list(present.values()))
+        kept = stacked & (torch.rand(stacked.shape, device=stacked.device) >= rate)
+        kept = torch.where(kept.any(0), kept, stacked)
+        return dict(zip(present, kept, strict=True))

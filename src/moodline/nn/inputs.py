@@ -1,0 +1,66 @@
+"""The door of every model: standardised features, and a learned vector where a modality is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from moodline.batch import Batch
+
+
+class ModalityInput(nn.Module):
+    """Standardise one modality with statistics of the training set, and stand in where it is missing.
+
+    Mean and standard deviation are buffers, saved with the model and never trained. A missing utterance
+    becomes a learned vector, so "missing" differs from "a vector of zeros".
+
+    Args:
+        width: feature size D.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+        self.missing = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor, present: Tensor, valid: Tensor) -> Tensor:
+        """Standardise and fill in.
+
+        Args:
+            x: [B, U, D]; places that are not present are never read, NaN included.
+            present, valid: bool [B, U].
+
+        Returns:
+            [B, U, D], zero at padding.
+        """
+        x = (torch.where(present[..., None], x, self.mean) - self.mean) / self.scale
+        return torch.where(present[..., None], x, self.missing) * valid[..., None]
+
+
+def fit_statistics(inputs: dict[str, ModalityInput], batches: Iterable[Batch]) -> None:
+    """Set mean and scale of each modality from present utterances of the training set.
+
+    Args:
+        inputs: modality to its input block, changed in place.
+        batches: training batches; each present utterance counts once. A constant feature keeps scale 1.
+    """
+    total = {m: torch.zeros(3, i.width, dtype=torch.float64) for m, i in inputs.items()}
+    for batch in batches:
+        for m, sums in total.items():
+            rows = batch.features[m][batch.present[m]].double()
+            sums += torch.stack(
+                [torch.full((rows.shape[-1],), len(rows), dtype=torch.float64), rows.sum(0), (rows**2).sum(0)]
+            )
+    for m, (count, first, second) in total.items():
+        n = count.clamp_min(1)
+        mean = first / n
+        sd = (second / n - mean**2).clamp_min(0).sqrt()
+        inputs[m].mean.copy_(mean)
+        inputs[m].scale.copy_(torch.where(sd > 1e-6, sd, torch.ones_like(sd)))

@@ -1,0 +1,84 @@
+"""What the recognizer answers, ready to be written to a file or sent over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class UtterancePrediction:
+    """The emotion of one utterance.
+
+    Args:
+        id, speaker, start, end, text: the utterance's own.
+        scores: label to calibrated probability, highest first; sums to 1.
+        abstained: True where the confidence is below the threshold that the caller set.
+        experts: expert name ("speech", "text", "visual", "fusion") to its own label-to-probability mapping.
+        weights: expert name to gate weight; sums to 1.
+    """
+
+    id: str
+    speaker: str | None
+    start: float | None
+    end: float | None
+    text: str | None
+    scores: dict[str, float]
+    abstained: bool
+    experts: dict[str, dict[str, float]]
+    weights: dict[str, float]
+
+    @property
+    def emotion(self) -> str:
+        """The label with the highest probability."""
+        return next(iter(self.scores))
+
+    @property
+    def confidence(self) -> float:
+        """The calibrated probability of ``emotion``."""
+        return next(iter(self.scores.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """One object of the result format; probabilities to four decimals."""
+        return {
+            "id": self.id,
+            "speaker": self.speaker,
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "emotion": self.emotion,
+            "confidence": round(self.confidence, 4),
+            "abstained": self.abstained,
+            "scores": [{"label": k, "score": round(v, 4)} for k, v in self.scores.items()],
+            "experts": {e: {k: round(v, 4) for k, v in s.items()} for e, s in self.experts.items()},
+            "weights": {e: round(w, 4) for e, w in self.weights.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The mood line of one conversation.
+
+    Args:
+        conversation: the conversation's id.
+        model: the model's name.
+        version: the version of Moodline that answered.
+        labels: the label set, in the model's order.
+        utterances: one prediction per utterance, in order.
+    """
+
+    conversation: str
+    model: str
+    version: str
+    labels: tuple[str, ...]
+    utterances: tuple[UtterancePrediction, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole result: model name and version once, then the utterances."""
+        return {
+            "conversation": self.conversation,
+            "model": self.model,
+            "version": self.version,
+            "labels": list(self.labels),
+            "utterances": [u.to_dict() for u in self.utterances],
+        }

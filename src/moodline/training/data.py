@@ -1,0 +1,126 @@
+"""Conversations with their features as examples, and examples as batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from moodline.batch import Batch
+from moodline.conversation import Conversation
+from moodline.errors import FeatureError
+from moodline.labels import IGNORE, LabelSet
+
+
+@dataclass(frozen=True)
+class ConversationExample:
+    """One conversation with its feature vectors.
+
+    Args:
+        id: the conversation's id.
+        utterances: the utterances' ids.
+        features: modality to float32 [U, D]; rows that are not present are zero and never read.
+        present: modality to bool [U].
+        labels: int64 [U], ``IGNORE`` where unlabelled.
+        speakers: int64 [U], in the order of first speaking; -1 where unknown.
+    """
+
+    id: str
+    utterances: tuple[str, ...]
+    features: dict[str, NDArray[np.float32]]
+    present: dict[str, NDArray[np.bool_]]
+    labels: NDArray[np.int64]
+    speakers: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+
+def make_example(
+    conversation: Conversation,
+    features: Mapping[str, Mapping[str, Any]],
+    dims: Mapping[str, int],
+    labels: LabelSet | None,
+) -> ConversationExample:
+    """Join a conversation with its features.
+
+    Args:
+        conversation: the utterances.
+        features: modality to a mapping from utterance id to a vector [D] or frames [T, D] (frames are averaged);
+            an utterance that is not in the mapping lacks the modality.
+        dims: modality to D.
+        labels: the label set; None at inference.
+
+    Raises:
+        FeatureError: a vector has another size, or is NaN or infinite.
+        LabelError: an emotion is not in the label set.
+    """
+    ids = tuple(u.id for u in conversation)
+    values: dict[str, NDArray[np.float32]] = {}
+    present: dict[str, NDArray[np.bool_]] = {}
+    for m, size in dims.items():
+        rows = np.zeros((len(ids), size), np.float32)
+        where = np.zeros(len(ids), bool)
+        known = features[m]
+        for u, key in enumerate(ids):
+            if key not in known:
+                continue
+            vector = np.asarray(known[key], np.float32)
+            vector = vector.mean(0) if vector.ndim == 2 else vector
+            if vector.shape != (size,):
+                raise FeatureError(f"{m} of {key}: expected {size} values", f"shape {vector.shape}")
+            rows[u], where[u] = vector, True
+        bad = ~np.isfinite(rows).all(1)
+        if bad.any():
+            raise FeatureError(
+                f"{m} of {ids[int(bad.argmax())]}: features must be finite", "NaN or infinity", "Clean or drop them."
+            )
+        values[m], present[m] = rows, where
+    numbers: dict[str, int] = {}
+    speakers = [-1 if u.speaker is None else numbers.setdefault(u.speaker, len(numbers)) for u in conversation]
+    targets = [IGNORE if labels is None else labels.index(u.emotion) for u in conversation]
+    return ConversationExample(
+        conversation.id, ids, values, present, np.array(targets, np.int64), np.array(speakers, np.int64)
+    )
+
+
+def collate(examples: Sequence[ConversationExample]) -> Batch:
+    """Pad conversations to the longest and stack them into a checked ``Batch``."""
+    longest = max(len(e) for e in examples)
+
+    def stack(arrays: Iterable[NDArray[Any]], fill: float) -> Tensor:
+        padded = []
+        for a in arrays:
+            width = [(0, longest - len(a))] + [(0, 0)] * (a.ndim - 1)
+            padded.append(np.pad(a, width, constant_values=fill))
+        return torch.from_numpy(np.stack(padded))
+
+    return Batch(
+        features={m: stack((e.features[m] for e in examples), 0) for m in examples[0].features},
+        present={m: stack((e.present[m] for e in examples), False) for m in examples[0].present},
+        valid=stack((np.ones(len(e), bool) for e in examples), False),
+        labels=stack((e.labels for e in examples), IGNORE),
+        speakers=stack((e.speakers for e in examples), -1),
+    ).check()
+
+
+def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """The batches of one epoch, a function of seed and epoch alone.
+
+    Examples are shuffled, then sorted by length inside windows of 16 batches, so that little is padded, and the
+    batches are shuffled again.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(lengths))
+    window = batch_size * 16
+    batches = []
+    for start in range(0, len(order), window):
+        part = order[start : start + window]
+        part = part[np.argsort(np.asarray(lengths)[part], kind="stable")]
+        batches += [part[i : i + batch_size].tolist() for i in range(0, len(part), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]

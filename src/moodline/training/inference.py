@@ -1,0 +1,92 @@
+"""Running a model over examples, outside training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from moodline.batch import Output
+
+Collate = Callable[[Sequence[Any]], Any]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model said of one example (a conversation of U utterances).
+
+    Args:
+        logits: float32 [U, C].
+        experts: expert name to float32 [U, C].
+        weights: float32 [U, K] in the order of ``experts``.
+        labels: int64 [U].
+    """
+
+    logits: NDArray[np.float32]
+    experts: dict[str, NDArray[np.float32]]
+    weights: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+@torch.inference_mode()
+def answer(
+    model: nn.Module,
+    examples: Sequence[Any],
+    collate: Collate,
+    *,
+    lengths: Sequence[int],
+    batch_size: int = 32,
+    max_places: int = 65536,
+    progress: Callable[[int], None] | None = None,
+) -> list[Answers]:
+    """The model's answers, in the order of ``examples``.
+
+    Args:
+        model: gives an ``Output`` for a batch.
+        examples: whatever ``collate`` takes.
+        collate: examples to a batch.
+        lengths: length of each example; batches are made of similar lengths.
+        batch_size: examples in a batch.
+        max_places: padded places (examples x longest) in a batch, so that long conversations go alone.
+        progress: called with the number of examples done in each step.
+    """
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    out: list[Answers | None] = [None] * len(examples)
+    order = sorted(range(len(examples)), key=lambda i: lengths[i])
+    while order:
+        size = min(batch_size, len(order))
+        while size > 1 and lengths[order[size - 1]] * size > max_places:
+            size -= 1
+        chosen, order = order[:size], order[size:]
+        batch = collate([examples[i] for i in chosen]).to(device)
+        output = model(batch)
+        for row, i in enumerate(chosen):
+            out[i] = _one(output, batch, row)
+        if progress:
+            progress(size)
+    model.train(was_training)
+    return [o for o in out if o is not None]
+
+
+def _one(output: Output, batch: Any, row: int) -> Answers:
+    real = batch.valid[row]
+
+    def take(x: torch.Tensor) -> NDArray[np.float32]:
+        return x[row][real].float().cpu().numpy()
+
+    weights = output.weights
+    if weights is None:
+        weights = torch.ones(*output.logits.shape[:2], 1)
+    return Answers(
+        logits=take(output.logits),
+        experts={name: take(z) for name, z in output.experts.items()},
+        weights=take(weights),
+        labels=batch.labels[row][real].cpu().numpy(),
+    )

@@ -1,0 +1,364 @@
+"""The training loop. ``fit`` sees a training set and a dev set; it has no way to see test data.
+
+Everything random in a step (batches, dropout) is a function of the seed and the step's number, so a checkpoint
+needs no random state: a run that was killed at any moment and started again ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from moodline.errors import CheckpointError, ConfigError, MoodlineError, StorageError
+from moodline.labels import IGNORE
+from moodline.metrics import weighted_f1
+from moodline.training.data import epoch_batches
+from moodline.training.inference import Collate, answer
+from moodline.training.progress import Progress
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a model is trained."""
+
+    epochs: int = 100
+    """At most this many passes over the training set."""
+    batch_size: int = 8
+    """Examples (conversations, or utterances in stage 1) in a batch, per process."""
+    accumulate: int = 1
+    """Batches whose gradients are added before a step."""
+    learning_rate: float = 1e-4
+    """Peak learning rate."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """``adam`` is the paper's."""
+    weight_decay: float = 0.0
+    """Decoupled with ``adamw``, L2 with ``adam``."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """Course of the learning rate after warm-up, down to zero at the last epoch."""
+    warmup: float = 0.0
+    """Share of all steps in which the learning rate rises linearly from zero."""
+    clip_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+    patience: int = 10
+    """Stop after this many epochs without a better dev weighted F1; 0 never stops early."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """``bf16`` computes in bfloat16 where it is safe; weights stay fp32."""
+    seed: int = 0
+    """The one seed of everything random."""
+    checkpoint_seconds: float = 60.0
+    """A resumable checkpoint at least this often, and after every epoch."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} must be at least {low}, got {getattr(self, name)}"
+            for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("patience", 0), ("warmup", 0))
+            if getattr(self, name) < low
+        ]
+        if self.learning_rate <= 0 or self.clip_norm <= 0:
+            problems.append("learning_rate and clip_norm must be positive")
+        if self.warmup > 1:
+            problems.append(f"warmup is a share of all steps, at most 1, got {self.warmup}")
+        if problems:
+            raise ConfigError("training: " + "; ".join(problems))
+
+
+@dataclass
+class FitState:
+    """Where a training run stands; saved with the weights."""
+
+    epoch: int = 0
+    step: int = 0
+    best_epoch: int = -1
+    best_score: float = -1.0
+    finished: bool = False
+    sums: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The outcome of ``fit``: the chosen epoch (from 0), its dev weighted F1 as a share, and every epoch's numbers."""
+
+    best_epoch: int
+    best_score: float
+    history: list[dict[str, float]]
+
+
+def fit(
+    model: nn.Module,
+    train: Sequence[Any],
+    dev: Sequence[Any],
+    collate: Collate,
+    *,
+    lengths: Callable[[Any], int] = len,
+    classes: int,
+    config: TrainConfig,
+    directory: Path,
+    parameters: Iterable[dict[str, Any]] | None = None,
+    title: str = "training",
+) -> FitResult:
+    """Train ``model`` and leave it with the weights of the epoch with the best dev weighted F1.
+
+    Args:
+        model: ``model(batch)`` gives an ``Output``; ``model.loss(batch, output)`` named terms with ``"total"``,
+            means over real, labelled utterances.
+        train, dev: examples.
+        collate: examples to a batch with ``to``, ``count``, ``valid`` and ``labels``.
+        lengths: length of an example, for batches of similar lengths.
+        classes: number of classes.
+        config: see ``TrainConfig``.
+        directory: for the training state, ``history.json`` and the TensorBoard log; a state found there is resumed.
+        parameters: optimizer parameter groups (``lr`` relative to ``learning_rate``); default all trainable ones.
+        title: shown beside the progress bar.
+
+    Raises:
+        CheckpointError: the state in ``directory`` belongs to other settings or data.
+        MoodlineError: the loss is no longer finite.
+        StorageError: the disk is full.
+    """
+    run = _Run(model, train, dev, collate, lengths, classes, config, directory, parameters)
+    state = run.resume()
+    with Progress(title, total=config.epochs, done=state.epoch, quiet=not run.main) as progress:
+        while not state.finished:
+            losses = run.one_epoch(state, progress)
+            score = run.dev_score()
+            run.close_epoch(state, losses, score)
+            progress.epoch(state.epoch, dev_weighted_f1=score, best=state.best_score, **losses)
+    run.restore_best()
+    return FitResult(state.best_epoch, state.best_score, state.history)
+
+
+class _Run:
+    """The parts of one training run: what ``fit`` says in words, done with Accelerate."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train: Sequence[Any],
+        dev: Sequence[Any],
+        collate: Collate,
+        lengths: Callable[[Any], int],
+        classes: int,
+        config: TrainConfig,
+        directory: Path,
+        parameters: Iterable[dict[str, Any]] | None,
+    ) -> None:
+        from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs, ProjectConfiguration
+
+        if not train or not dev:
+            raise ConfigError(
+                "training needs at least one training and one dev example", f"{len(train)} and {len(dev)}"
+            )
+        self.train, self.dev, self.collate, self.classes, self.config = train, dev, collate, classes, config
+        self.train_lengths, self.dev_lengths = [lengths(e) for e in train], [lengths(e) for e in dev]
+        self.directory = directory
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if config.precision == "bf16" else "no",
+            log_with="tensorboard",
+            project_config=ProjectConfiguration(project_dir=str(directory), logging_dir=str(directory / "tensorboard")),
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
+        self.main = bool(self.accelerator.is_main_process)
+        self.world, self.rank = self.accelerator.num_processes, self.accelerator.process_index
+        groups = (
+            list(parameters)
+            if parameters is not None
+            else [{"params": [p for p in model.parameters() if p.requires_grad]}]
+        )
+        for group in groups:
+            group["lr"] = group.get("lr", 1.0) * config.learning_rate
+        kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+        self.model = model
+        optimizer = kind(groups, lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True)
+        self.wrapped, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.peak_rates = [group["lr"] for group in optimizer.param_groups]
+        self.batches_per_epoch = -(-len(train) // config.batch_size)
+        per_step = config.accumulate * self.world
+        self.steps_per_epoch = -(-self.batches_per_epoch // per_step)
+        self.saved_at = time.monotonic()
+        self.best: dict[str, Tensor] = {}
+        self.saved_names = {n for n, p in model.named_parameters() if p.requires_grad} | {
+            n for n, _ in model.named_buffers()
+        }
+        self.tracker: Any = None
+
+    # -- the state on disk ------------------------------------------------------------------------------------
+
+    def fingerprint(self) -> str:
+        """What a state must agree with to be resumed: settings, sizes of model and data, number of processes."""
+        settings = {k: v for k, v in asdict(self.config).items() if k != "checkpoint_seconds"}
+        shapes = {n: list(p.shape) for n, p in self.model.named_parameters() if n in self.saved_names}
+        facts = [settings, shapes, self.train_lengths, self.dev_lengths, self.world]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of everything that training changes."""
+        return {n: t.detach().clone() for n, t in self.model.state_dict().items() if n in self.saved_names}
+
+    def resume(self) -> FitState:
+        """The state found in the directory, loaded into model and optimizer; a new one if there is none."""
+        state, path = FitState(), self.directory / "state.pt"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            try:
+                saved = torch.load(path, map_location="cpu", weights_only=True)
+            except Exception as error:
+                raise CheckpointError(
+                    f"{path.name}: the training state cannot be read ({type(error).__name__})",
+                    fix=f"Remove {path} to start again.",
+                ) from error
+            if saved["fingerprint"] != self.fingerprint():
+                raise CheckpointError(
+                    f"{path}: the training state belongs to other settings or data",
+                    fix="Use the same recipe, data and number of processes, or another --out directory.",
+                )
+            self.model.load_state_dict(saved["weights"], strict=False)
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.best, state = saved["best"], FitState(**saved["state"])
+        if self.main and not state.finished:
+            self.accelerator.init_trackers("", init_kwargs={"tensorboard": {"purge_step": state.epoch}})
+            self.tracker = self.accelerator.get_tracker("tensorboard")
+        return state
+
+    def save(self, state: FitState) -> None:
+        """Write the state atomically; only the main process does."""
+        self.saved_at = time.monotonic()
+        if not self.main:
+            return
+        path = self.directory / "state.pt"
+        content = {
+            "fingerprint": self.fingerprint(),
+            "weights": self.weights(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "state": asdict(state),
+        }
+        if state.finished:  # the optimizer is of no further use, and the last weights are not the chosen ones
+            content |= {
+                "weights": self.best,
+                "optimizer": {"state": {}, "param_groups": self.optimizer.state_dict()["param_groups"]},
+            }
+        temporary = path.with_suffix(".tmp")
+        try:
+            with temporary.open("wb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            (self.directory / "history.json").write_text(json.dumps(state.history, indent=1) + "\n")
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+            temporary.unlink(missing_ok=True)
+            cause = error if isinstance(error, OSError) else OSError(str(error).splitlines()[0])
+            raise StorageError.writing(path, cause) from error
+
+    # -- the work ---------------------------------------------------------------------------------------------
+
+    def one_epoch(self, state: FitState, progress: Progress) -> dict[str, float]:
+        """The rest of the current epoch, step by step; the mean of each loss term."""
+        self.wrapped.train()
+        batches = epoch_batches(self.train_lengths, self.config.batch_size, self.config.seed, state.epoch)
+        per_step = self.config.accumulate * self.world
+        first = state.step - state.epoch * self.steps_per_epoch
+        for n in range(first, self.steps_per_epoch):
+            mine = batches[n * per_step : (n + 1) * per_step][self.rank :: self.world]
+            for name, value in self.one_step(mine, batches[0], state.step).items():
+                state.sums[name] = state.sums.get(name, 0.0) + value
+            state.step += 1
+            progress.step((n + 1) / self.steps_per_epoch)
+            if time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
+                self.save(state)
+        utterances = state.sums.pop("utterances")
+        losses = {name: value / utterances for name, value in state.sums.items()}
+        state.sums = {}
+        return losses
+
+    def one_step(self, mine: list[list[int]], spare: list[int], step: int) -> dict[str, float]:
+        """One optimizer step over this process's batches; sums of the loss terms over all processes' utterances.
+
+        The gradient is that of the mean over all utterances of the step, however they are spread over batches and
+        processes. A process that got no batch runs the spare one with weight zero, for the others wait for it.
+        """
+        torch.manual_seed(int(np.random.SeedSequence([self.config.seed, step, self.rank]).generate_state(1)[0]))
+        for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
+            group["lr"] = peak * self.rate(step)
+        batches = [self.collate([self.train[i] for i in chosen]) for chosen in mine] or [
+            self.collate([self.train[i] for i in spare])
+        ]
+        counts = [b.count() if mine else 0 for b in batches]
+        everywhere = self.accelerator.reduce(torch.tensor(sum(counts), device=self.accelerator.device), "sum")
+        total = max(int(everywhere), 1)
+        sums: dict[str, Tensor] = {}
+        for batch, count in zip(batches, counts, strict=True):
+            batch = batch.to(self.accelerator.device)
+            with self.accelerator.autocast():
+                terms = self.model.loss(batch, self.wrapped(batch))  # type: ignore[operator]
+            self.accelerator.backward(terms["total"] * (count * self.world / total))
+            for name, value in terms.items():
+                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach() * count
+        if not bool(torch.isfinite(sums["total"])):
+            raise MoodlineError(
+                f"training: the loss is not finite at step {step}",
+                float(sums["total"]),
+                "Lower learning_rate, or check the features.",
+            )
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        names = sorted(sums)
+        reduced = self.accelerator.reduce(torch.stack([sums[n] for n in names]), "sum").tolist()
+        return dict(zip(names, reduced, strict=True)) | {"utterances": float(total)}
+
+    def rate(self, step: int) -> float:
+        """The learning rate at a step, relative to its peak."""
+        steps = self.config.epochs * self.steps_per_epoch
+        warm = self.config.warmup * steps
+        if step < warm:
+            return (step + 1) / (warm + 1)
+        left = (steps - step) / max(steps - warm, 1)
+        if self.config.schedule == "linear":
+            return left
+        if self.config.schedule == "cosine":
+            return 0.5 * (1 - float(np.cos(np.pi * left)))
+        return 1.0
+
+    def dev_score(self) -> float:
+        """Weighted F1 on the dev set, as a share."""
+        answers = answer(self.model, self.dev, self.collate, lengths=self.dev_lengths)
+        labels = np.concatenate([a.labels for a in answers])
+        predicted = np.concatenate([a.logits.argmax(-1) for a in answers])
+        real = labels != IGNORE
+        if not real.any():
+            raise ConfigError("training: no dev utterance has a label", fix="Give labelled dev conversations.")
+        return weighted_f1(labels[real], predicted[real], self.classes)
+
+    def close_epoch(self, state: FitState, losses: dict[str, float], score: float) -> None:
+        """Note the epoch's numbers, keep the weights if they are the best, decide whether to go on, save."""
+        state.history.append(
+            {"epoch": state.epoch, "dev_weighted_f1": score} | {f"loss_{k}": v for k, v in losses.items()}
+        )
+        if score > state.best_score:
+            state.best_epoch, state.best_score = state.epoch, score
+            self.best = self.weights()
+        if self.tracker is not None:
+            self.tracker.log({f"loss/{k}": v for k, v in losses.items()} | {"dev/weighted_f1": score}, step=state.epoch)
+        state.epoch += 1
+        waited = state.epoch - 1 - state.best_epoch
+        state.finished = state.epoch >= self.config.epochs or (0 < self.config.patience <= waited)
+        self.save(state)
+
+    def restore_best(self) -> None:
+        """Leave the model with the chosen epoch's weights."""
+        self.model.load_state_dict(self.best, strict=False)
+        if self.tracker is not None:
+            self.accelerator.end_training()
