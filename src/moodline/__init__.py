@@ -1,0 +1,41 @@
+"""Moodline reads a conversation and says which emotion each utterance carries, how sure that is, and who decided.
+
+from moodline import Recognizer, read_transcript
+
+recognizer = Recognizer.load()
+for conversation in read_transcript("talk.srt"):
+    for utterance in recognizer.recognize(conversation).utterances:
+        print(utterance.speaker, utterance.emotion, utterance.confidence, utterance.weights)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Batch": "moodline.batch",
+    "Conversation": "moodline.conversation",
+    "MoodlineError": "moodline.errors",
+    "Output": "moodline.batch",
+    "Prediction": "moodline.prediction",
+    "Recognizer": "moodline.recognizer",
+    "Utterance": "moodline.conversation",
+    "read_corpus": "moodline.corpora",
+    "read_transcript": "moodline.transcripts",
+}
+
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when they are first used: ``import moodline`` stays light."""
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'moodline' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -82,7 +82,9 @@ class Conversation:
         double = [i for i, n in Counter(u.id for u in self.utterances).items() if n > 1]
         if double:
             raise ConversationError(
-                f"conversation {self.id}: utterance ids must be unique", ", ".join(double[:3]), "Rename the repeated ids."
+                f"conversation {self.id}: utterance ids must be unique",
+                ", ".join(double[:3]),
+                "Rename the repeated ids.",
             )
 
     def __len__(self) -> int:
@@ -100,7 +102,9 @@ class Conversation:
         rows = []
         for utterance in self.utterances:
             row = {k: (str(v) if isinstance(v, Path) else v) for k, v in asdict(utterance).items()}
-            rows.append({k: v for k, v in row.items() if v is not None or k in ("id", "speaker", "start", "end", "text")})
+            rows.append(
+                {k: v for k, v in row.items() if v is not None or k in ("id", "speaker", "start", "end", "text")}
+            )
         out: dict[str, Any] = {"id": self.id, "utterances": rows}
         if self.media is not None:
             out["media"] = str(self.media)
@@ -125,7 +129,9 @@ class Conversation:
             )
         unknown = set(data) - {"id", "media", "utterances"}
         if unknown:
-            raise ConversationError(f"{where}: unknown field '{sorted(unknown)[0]}'", fix="Known: id, media, utterances.")
+            raise ConversationError(
+                f"{where}: unknown field '{sorted(unknown)[0]}'", fix="Known: id, media, utterances."
+            )
         try:
             utterances = tuple(_utterance(row, n, where, base) for n, row in enumerate(data["utterances"]))
             media = _path(data.get("media"), base)

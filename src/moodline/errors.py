@@ -71,8 +71,8 @@ class UnsafePickleError(MoodlineError):
     """A pickle asks for something other than arrays and plain containers."""
 
 
-class ConfigError(MoodlineError):
-    """A recipe or a setting is wrong."""
+class ConfigError(MoodlineError, ValueError):
+    """A recipe or a setting is wrong. A ValueError too, so that a validator can collect several."""
 
 
 class UnknownNameError(ConfigError):

@@ -66,9 +66,7 @@ EMORYNLP_7 = LabelSet("emorynlp-7", ("joyful", "mad", "peaceful", "neutral", "sa
 IEMOCAP_6 = LabelSet("iemocap-6", ("happy", "sad", "neutral", "angry", "excited", "frustrated"))
 SENTIMENT_2 = LabelSet("sentiment-2", ("negative", "positive"))
 SENTIMENT_3 = LabelSet("sentiment-3", ("negative", "neutral", "positive"))
-RAVDESS_8 = LabelSet(
-    "ravdess-8", ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
-)
+RAVDESS_8 = LabelSet("ravdess-8", ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"))
 
 LABEL_SETS: dict[str, LabelSet] = {
     s.name: s for s in (MELD_7, EMORYNLP_7, IEMOCAP_6, SENTIMENT_2, SENTIMENT_3, RAVDESS_8)

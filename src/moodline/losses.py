@@ -33,7 +33,7 @@ def focal_loss(logits: Tensor, labels: Tensor, gamma: float, weight: Tensor | No
     if not len(labels):
         return logits.sum() * 0.0
     log_p = F.log_softmax(logits, dim=-1).gather(-1, labels[:, None]).squeeze(-1)
-    loss = -log_p if gamma == 0 else -((1 - log_p.exp()).clamp_min(0) ** gamma) * log_p
+    loss = -log_p if gamma == 0 else -((1 - log_p.exp()).clamp_min(1e-6) ** gamma) * log_p
     if weight is None:
         return loss.mean()
     per_row = weight.to(loss)[labels]

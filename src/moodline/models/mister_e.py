@@ -32,12 +32,13 @@ from moodline.losses import directional_kl, focal_loss, supervised_contrastive_l
 from moodline.nn.attention import MultiHeadAttention
 from moodline.nn.inputs import ModalityInput, fit_statistics
 from moodline.nn.recurrent import BiGRU
+from moodline.settings import Settings
 
 FUSION = "fusion"
 
 
 @dataclass(frozen=True)
-class MisterEConfig:
+class MisterEConfig(Settings):
     """Sizes, switches and loss weights of MiSTER-E."""
 
     dims: dict[str, int]
@@ -348,6 +349,6 @@ class MisterE(nn.Module):
         if not self.training or not rate or len(present) == 1:
             return present
         stacked = torch.stack(list(present.values()))
-        kept = stacked & (torch.rand(stacked.shape, device=stacked.device) >= rate)
-        kept = torch.where(kept.any(0), kept, stacked)
+        luck = torch.rand(stacked.shape, device=stacked.device) * stacked
+        kept = stacked & ((luck >= rate) | (luck == luck.max(0).values))
         return dict(zip(present, kept, strict=True))

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,51 +25,7 @@ from moodline.metrics import weighted_f1
 from moodline.training.data import epoch_batches
 from moodline.training.inference import Collate, answer
 from moodline.training.progress import Progress
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How a model is trained."""
-
-    epochs: int = 100
-    """At most this many passes over the training set."""
-    batch_size: int = 8
-    """Examples (conversations, or utterances in stage 1) in a batch, per process."""
-    accumulate: int = 1
-    """Batches whose gradients are added before a step."""
-    learning_rate: float = 1e-4
-    """Peak learning rate."""
-    optimizer: Literal["adam", "adamw"] = "adam"
-    """``adam`` is the paper's."""
-    weight_decay: float = 0.0
-    """Decoupled with ``adamw``, L2 with ``adam``."""
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """Course of the learning rate after warm-up, down to zero at the last epoch."""
-    warmup: float = 0.0
-    """Share of all steps in which the learning rate rises linearly from zero."""
-    clip_norm: float = 1.0
-    """Gradients are clipped to this norm."""
-    patience: int = 10
-    """Stop after this many epochs without a better dev weighted F1; 0 never stops early."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """``bf16`` computes in bfloat16 where it is safe; weights stay fp32."""
-    seed: int = 0
-    """The one seed of everything random."""
-    checkpoint_seconds: float = 60.0
-    """A resumable checkpoint at least this often, and after every epoch."""
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"{name} must be at least {low}, got {getattr(self, name)}"
-            for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("patience", 0), ("warmup", 0))
-            if getattr(self, name) < low
-        ]
-        if self.learning_rate <= 0 or self.clip_norm <= 0:
-            problems.append("learning_rate and clip_norm must be positive")
-        if self.warmup > 1:
-            problems.append(f"warmup is a share of all steps, at most 1, got {self.warmup}")
-        if problems:
-            raise ConfigError("training: " + "; ".join(problems))
+from moodline.training.settings import TrainConfig
 
 
 @dataclass

@@ -51,5 +51,6 @@ class Progress:
     def epoch(self, done: int, **numbers: Any) -> None:
         """An epoch is done; show its dev score and loss."""
         self._done = done
-        text = f"loss {numbers['total']:.3f}  dev WF1 {100 * numbers['dev_weighted_f1']:.2f}  best {100 * numbers['best']:.2f}"
+        score, best = 100 * numbers["dev_weighted_f1"], 100 * numbers["best"]
+        text = f"loss {numbers['total']:.3f}  dev WF1 {score:.2f}  best {best:.2f}"
         self._bars.update(self._task, completed=done, numbers=text)

@@ -1,0 +1,167 @@
+"""From a recipe and a corpus to examples: the features of every modality, taken from files or encoded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moodline.config import ModalitySpec
+from moodline.conversation import Conversation
+from moodline.corpora.base import Corpus
+from moodline.encoders import EncoderSpec, load_encoder
+from moodline.encoders.base import Encoder
+from moodline.encoders.inputs import content_hash, conversation_inputs
+from moodline.errors import ConfigError, FeatureError
+from moodline.features import encode_to_store
+from moodline.labels import LabelSet
+from moodline.training.data import ConversationExample, make_example
+
+FeatureMap = Mapping[str, np.ndarray]
+ProgressCallback = Callable[[str, int, int], None]
+"""Called with what is going on, how many are done, and how many there are."""
+
+
+def cache_directory() -> Path:
+    """Where features and converted weights are kept: ``MOODLINE_CACHE`` or ``~/.cache/moodline``."""
+    return Path(os.environ.get("MOODLINE_CACHE") or Path.home() / ".cache" / "moodline")
+
+
+def training_view(corpus: Corpus) -> Corpus:
+    """The corpus without its test split: what training gets to see, features included.
+
+    Raises:
+        ConfigError: there is no train or no dev split.
+    """
+    splits = {s: corpus.splits.get(s, ()) for s in ("train", "dev")}
+    empty = [s for s, conversations in splits.items() if not conversations]
+    if empty:
+        raise ConfigError(
+            f"{corpus.name}: training needs the splits train and dev",
+            f"no {' and no '.join(empty)}",
+            "Give all splits.",
+        )
+    hidden = {u.id for c in corpus.splits.get("test", ()) for u in c}
+    features = {name: {k: v for k, v in rows.items() if k not in hidden} for name, rows in corpus.features.items()}
+    return replace(corpus, splits=splits, features=features)
+
+
+def encoder_for(modality: str, spec: ModalitySpec, base: Path | None, device: str = "cpu") -> Encoder:
+    """The encoder of a modality: fine-tuned, from ``base/encoder-<modality>``, or as its name says."""
+    assert spec.encoder is not None
+    if spec.finetune is not None:
+        from moodline.encoders.finetune import load_finetuned
+
+        if base is None:
+            raise ConfigError(f"{modality}: a fine-tuned encoder needs the directory that holds it")
+        return load_finetuned(base / f"encoder-{modality}", device=device)
+    return load_encoder(spec.encoder, device=device)
+
+
+def encoder_inputs(conversation: Conversation, modality: str, spec: EncoderSpec) -> list[tuple[str, Any]]:
+    """What the encoder reads for each utterance that has the modality: (utterance id, input)."""
+    inputs = conversation_inputs(conversation, modality, spec)
+    return [(u.id, x) for u, x in zip(conversation, inputs, strict=True) if x is not None]
+
+
+def encode_conversation(
+    conversation: Conversation, modality: str, spec: ModalitySpec, encoder: Encoder
+) -> dict[str, np.ndarray]:
+    """Features of one conversation, without a store: what the recognizer does."""
+    assert spec.encoder is not None
+    inputs = encoder_inputs(conversation, modality, spec.encoder)
+    if not inputs:
+        return {}
+    return dict(zip((i for i, _ in inputs), encoder.encode([x for _, x in inputs]), strict=True))
+
+
+def gather_features(
+    corpus: Corpus,
+    modality: str,
+    spec: ModalitySpec,
+    encoder: Encoder | None,
+    progress: ProgressCallback | None = None,
+) -> FeatureMap:
+    """Features of all utterances of a corpus, from its own files or through the feature store.
+
+    Args:
+        corpus: only the splits in it are encoded.
+        modality: speech, text or visual.
+        spec: where the features come from.
+        encoder: of ``encoder_for``; None where the corpus brings the features.
+        progress: see ``ProgressCallback``.
+
+    Raises:
+        ConfigError: the corpus has no such feature set.
+        FeatureError: no utterance has the modality, or the size is not ``spec.dim``.
+    """
+    if spec.features is not None:
+        if spec.features not in corpus.features:
+            have = ", ".join(sorted(corpus.features)) or "none"
+            raise ConfigError(
+                f"{modality}: {corpus.name} brings no feature set '{spec.features}'",
+                f"feature sets: {have}",
+                "Name one of these, or give an encoder.",
+            )
+        found: FeatureMap = corpus.features[spec.features]
+    else:
+        assert encoder is not None
+        assert spec.encoder is not None
+        found = _encode(corpus, modality, spec.encoder, encoder, progress)
+    if not len(found):
+        raise FeatureError(f"{modality}: no utterance of {corpus.name} has it", fix="Leave this modality out.")
+    size = feature_size(found)
+    if spec.dim is not None and size != spec.dim:
+        raise FeatureError(
+            f"{modality}: the recipe expects features of size {spec.dim}", size, "Set dim, or give others."
+        )
+    return found
+
+
+def _encode(
+    corpus: Corpus, modality: str, spec: EncoderSpec, encoder: Encoder, progress: ProgressCallback | None
+) -> FeatureMap:
+    inputs = [pair for split in corpus.splits.values() for c in split for pair in encoder_inputs(c, modality, spec)]
+    if not inputs:
+        return {}
+    title = f"encoding {modality} with {spec.name}"
+    return encode_to_store(
+        cache_directory() / "features",
+        {
+            "corpus": corpus.name,
+            "modality": modality,
+            "encoder": encoder.id,
+            "revision": encoder.revision,
+            "settings": encoder.settings,
+        },
+        inputs,
+        encoder.encode,
+        kind=encoder.kind,
+        content_hash=content_hash,
+        progress=(lambda done, total: progress(title, done, total)) if progress else None,
+    )
+
+
+def feature_size(features: FeatureMap) -> int:
+    """D of a feature mapping."""
+    return int(features[next(iter(features))].shape[-1])
+
+
+def make_examples(
+    conversations: Iterable[Conversation],
+    features: Mapping[str, FeatureMap],
+    dims: Mapping[str, int],
+    labels: LabelSet | None,
+) -> list[ConversationExample]:
+    """Examples of many conversations; see ``training.data.make_example``."""
+    return [make_example(c, features, dims, labels) for c in conversations]
+
+
+def coverage(conversations: Sequence[Conversation], features: FeatureMap) -> float:
+    """Share of utterances that have a modality."""
+    ids = [u.id for c in conversations for u in c]
+    return sum(i in features for i in ids) / max(len(ids), 1)

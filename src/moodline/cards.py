@@ -1,0 +1,72 @@
+"""Model cards, written beside every checkpoint from what is known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moodline import __version__
+from moodline.config import ModalitySpec, Recipe
+from moodline.corpora.base import Corpus
+
+_CARD = """# {name}, seed {seed}
+
+{description}
+
+| | |
+|---|---|
+| model | {model} |
+| recipe | `{recipe}` |
+| classes | {labels} |
+| trained on | {corpus}: {train} conversations; chosen on {dev} dev conversations (weighted F1) |
+| reads | {modalities} |
+| dev weighted F1 | {weighted_f1} |
+| dev accuracy | {accuracy} |
+| calibration error on dev (ECE, %) | {before} before, {after} after temperature {temperature:.2f} |
+| made with | Moodline {version} |
+
+Use it: `moodline analyze talk.json --model DIRECTORY`, or `Recognizer.load("DIRECTORY")` in Python.
+
+## Limits
+
+- It saw {corpus} only. Expect lower quality on other kinds of conversation, and check on your own before relying on it.
+- It names how an utterance comes across to annotators, not what a person feels.
+- Confidence is calibrated on the dev set of the same corpus; elsewhere it is optimistic.
+- Do not use it to judge, rank, hire, grade, police or medically assess people.
+- The corpus's own terms apply to the weights.
+"""
+
+
+def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibration: dict[str, Any]) -> str:
+    """The text of a checkpoint's README.md.
+
+    Args:
+        recipe: what was trained.
+        corpus: its training view.
+        metrics: ``seed`` and ``dev`` numbers.
+        calibration: see ``training/calibration.py``.
+    """
+    return _CARD.format(
+        name=recipe.name,
+        seed=metrics["seed"],
+        description=recipe.description,
+        model=recipe.model["name"],
+        recipe=recipe.name,
+        labels=", ".join(corpus.labels.labels),
+        corpus=corpus.name,
+        train=len(corpus.splits["train"]),
+        dev=len(corpus.splits["dev"]),
+        modalities="; ".join(f"{m}: {_source(spec)}" for m, spec in recipe.modalities.items()),
+        weighted_f1=metrics["dev"]["weighted_f1"],
+        accuracy=metrics["dev"]["accuracy"],
+        before=calibration["ece"]["before"],
+        after=calibration["ece"]["after"],
+        temperature=calibration["temperature"],
+        version=__version__,
+    )
+
+
+def _source(spec: ModalitySpec) -> str:
+    if spec.encoder is None:
+        return f"the corpus's feature set '{spec.features}'"
+    tuned = ", fine-tuned on the corpus" if spec.finetune else ", frozen"
+    return f"encoder {spec.encoder.name}{tuned}"

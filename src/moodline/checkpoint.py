@@ -1,0 +1,215 @@
+"""Saved models: a directory of safetensors and JSON, never a pickle.
+
+model.safetensors   weights                      calibration.json   temperatures fitted on dev
+config.json         model, sizes, encoders       metrics.json       dev numbers of this model
+labels.json         label set                    README.md          model card
+encoder-<modality>/ a fine-tuned encoder, where there is one
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from moodline import __version__
+from moodline.config import ModalitySpec, parse, to_plain
+from moodline.errors import CheckpointError, MoodlineError, StorageError
+from moodline.labels import LabelSet
+from moodline.registry import model_class
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded model with everything that goes with it.
+
+    Args:
+        directory: where it was loaded from.
+        name: the model's name.
+        model: the network, in evaluation mode.
+        labels: its classes.
+        modalities: where each modality's features come from.
+        calibration: temperatures, see ``training/calibration.py``.
+        config: the whole of config.json.
+    """
+
+    directory: Path
+    name: str
+    model: nn.Module
+    labels: LabelSet
+    modalities: dict[str, ModalitySpec]
+    calibration: dict[str, Any]
+    config: dict[str, Any]
+
+
+def build_model(settings: dict[str, Any], dims: dict[str, int], classes: int) -> nn.Module:
+    """A model with fresh weights.
+
+    Args:
+        settings: ``name`` and the model's own settings, as in a recipe.
+        dims: modality to feature size.
+        classes: number of classes.
+
+    Raises:
+        UnknownNameError, ConfigError: see ``config.parse``.
+    """
+    kind = model_class(settings["name"])
+    rest = {k: v for k, v in settings.items() if k != "name"}
+    config = parse(kind.Config, rest | {"dims": dims, "classes": classes}, f"model {settings['name']}")
+    return kind(config)
+
+
+def save_checkpoint(
+    directory: Path,
+    *,
+    name: str,
+    model: nn.Module,
+    settings: dict[str, Any],
+    dims: dict[str, int],
+    labels: LabelSet,
+    modalities: dict[str, ModalitySpec],
+    calibration: dict[str, Any],
+    metrics: dict[str, Any],
+    card: str,
+    half: bool = False,
+) -> None:
+    """Write a model's directory; ``config.json`` comes last and makes it valid.
+
+    Args:
+        directory: created if needed; an ``encoder-<modality>`` folder already in it is kept.
+        name: the model's name, e.g. the recipe and the seed.
+        model: the network.
+        settings: model name and settings of the recipe.
+        dims: modality to feature size.
+        labels: the label set.
+        modalities: where the features come from.
+        calibration: temperatures.
+        metrics: dev numbers.
+        card: text of the model card.
+        half: store weights as float16, for shipping.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    from safetensors.torch import save_file
+
+    weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if half:
+        weights = {k: v.half() if v.is_floating_point() else v for k, v in weights.items()}
+    config = {
+        "format": FORMAT,
+        "name": name,
+        "version": __version__,
+        "model": settings,
+        "dims": dims,
+        "modalities": {m: to_plain(spec) for m, spec in modalities.items()},
+    }
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "config.json").unlink(missing_ok=True)
+        save_file(weights, directory / "model.safetensors")
+        _write_json(directory / "labels.json", {"name": labels.name, "labels": list(labels.labels)})
+        _write_json(directory / "calibration.json", calibration)
+        _write_json(directory / "metrics.json", metrics)
+        (directory / "README.md").write_text(card, encoding="utf-8")
+        _write_json(directory / "config.json.tmp", config)
+        (directory / "config.json.tmp").replace(directory / "config.json")
+    except OSError as error:
+        raise StorageError.writing(directory, error) from error
+    except Exception as error:  # safetensors has an exception of its own for a full disk
+        if type(error).__name__ == "SafetensorError":
+            raise StorageError.writing(directory, OSError(str(error))) from error
+        raise
+
+
+def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
+    """Load a model's directory.
+
+    Raises:
+        CheckpointError: a file is missing, truncated, or does not fit the others.
+    """
+    if not directory.is_dir():
+        raise CheckpointError(
+            f"no model at {directory}", fix="Give a directory with config.json, or a name of: moodline models."
+        )
+    config = _read_json(directory, "config.json")
+    labels_data = _read_json(directory, "labels.json")
+    calibration = _read_json(directory, "calibration.json")
+    try:
+        if config["format"] != FORMAT:
+            raise CheckpointError(
+                f"{directory.name}: expected checkpoint format {FORMAT}", config["format"], "Update moodline."
+            )
+        labels = LabelSet(labels_data["name"], tuple(labels_data["labels"]))
+        modalities = {m: parse(ModalitySpec, v, f"{directory.name}: {m}") for m, v in config["modalities"].items()}
+        float(calibration["temperature"])
+        model = build_model(config["model"], config["dims"], len(labels))
+        name = str(config["name"])
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, MoodlineError):
+            raise
+        raise CheckpointError(
+            f"{directory.name}: a field of the checkpoint is missing or wrong", error, "Get a complete copy."
+        ) from None
+    _load_weights(model, directory)
+    model.eval().to(device)
+    return Checkpoint(directory, name, model, labels, modalities, calibration, config)
+
+
+def _load_weights(model: nn.Module, directory: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = directory / "model.safetensors"
+    if not path.is_file():
+        raise CheckpointError(f"{directory.name}: expected model.safetensors", fix="Get a complete copy of the model.")
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: the weights are truncated or not safetensors",
+            str(error)[:80],
+            "Get a complete copy of the model.",
+        ) from None
+    expected = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    found = {k: tuple(v.shape) for k, v in weights.items()}
+    wrong = [k for k in expected | found if expected.get(k) != found.get(k)]
+    if wrong:
+        k = wrong[0]
+        raise CheckpointError(
+            f"{directory.name}: weights do not fit config.json and labels.json: {k} expected {expected.get(k)}",
+            found.get(k),
+            "The files belong to different models; get a complete copy.",
+        )
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+
+
+def _read_json(directory: Path, name: str) -> dict[str, Any]:
+    path = directory / name
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{directory}: expected {name}",
+            fix="A model directory holds model.safetensors, config.json and labels.json.",
+        ) from None
+    except (ValueError, OSError) as error:
+        raise CheckpointError(f"{path}: not valid JSON", str(error)[:80], "Get a complete copy of the model.") from None
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path}: expected an object", type(data).__name__)
+    return data
+
+
+def _write_json(path: Path, data: Any) -> None:
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def copy_checkpoint(source: Path, target: Path) -> None:
+    """Copy a model directory without training state."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("training", "*.tmp"), dirs_exist_ok=True)

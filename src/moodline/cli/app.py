@@ -1,0 +1,198 @@
+"""All commands of ``moodline``. Nothing heavy is imported here, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="moodline",
+    help="Read a conversation and say which emotion each utterance carries, how sure that is, and who decided.",
+    epilog="Start with: moodline analyze talk.srt",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Data = Annotated[Path, typer.Option("--data", "-d", help="The corpus directory.")]
+Options = Annotated[
+    list[str] | None, typer.Option("--option", help="An option of the corpus reader, KEY=VALUE; may be repeated.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting of the recipe, e.g. training.epochs=5; may be repeated."),
+]
+
+
+def _version(value: bool) -> None:
+    if value:
+        from moodline import __version__
+
+        typer.echo(f"moodline {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Moodline's commands."""
+
+
+@app.command(epilog="Example: moodline analyze talk.srt -o moods.json")
+def analyze(
+    file: Annotated[Path, typer.Argument(help="A transcript: .json, .jsonl, .srt, .vtt, .csv, .tsv or .txt.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write .json, .jsonl, .csv, .srt, .vtt or .parquet.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A name of `moodline models`, or a directory.")
+    ] = "meld-text",
+    abstain_below: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Mark utterances with a lower confidence as abstained.")
+    ] = 0.0,
+    skip_empty: Annotated[bool, typer.Option(help="Leave out utterances without words instead of stopping.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps …")] = "cpu",
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say which emotion each utterance of a transcript carries."""
+    from moodline.cli.analyze import run
+
+    run(file, output, model, abstain_below, skip_empty, device, json_, quiet)
+
+
+@app.command(epilog="Example: moodline train mister-e/meld-minilm --data meld --seeds 5 --out runs/meld")
+def train(
+    recipe: Annotated[str, typer.Argument(help="A name of `moodline recipes`, or a YAML file.")],
+    data: Data,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The run's directory; default runs/RECIPE.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, 2 …")] = 1,
+    settings: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a recipe, chosen on dev; run it again to resume."""
+    from moodline.cli.experiments import run_train
+
+    run_train(recipe, data, out, seeds, settings or [], quiet)
+
+
+@app.command(epilog="Example: moodline evaluate runs/meld --data meld")
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="The --out directory of moodline train.")],
+    data: Data,
+    again: Annotated[bool, typer.Option(help="Test again although there are results; they count it.")] = False,
+    publish: Annotated[
+        Path | None, typer.Option(help="Also copy results.json and plots to DIR/RECIPE.", metavar="DIR")
+    ] = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Test a run once and write results.json and plots."""
+    from moodline.cli.experiments import run_evaluate
+
+    run_evaluate(run, data, again, publish, json_, quiet)
+
+
+@app.command(epilog="Example: moodline compare runs/a runs/b")
+def compare(
+    first: Annotated[Path, typer.Argument(help="An evaluated run.")],
+    second: Annotated[Path, typer.Argument(help="Another one, of the same corpus.")],
+    json_: Json = False,
+) -> None:
+    """Test whether one run is better than another (paired, over utterances and seeds)."""
+    from moodline.cli.experiments import run_compare
+
+    run_compare(first, second, json_)
+
+
+@app.command("inspect", epilog="Example: moodline inspect meld ../shared/data/meld")
+def inspect_(
+    corpus: Annotated[str, typer.Argument(help="A name of `moodline corpora`.")],
+    directory: Annotated[Path, typer.Argument(help="Where its files are.")],
+    option: Options = None,
+    json_: Json = False,
+) -> None:
+    """Count what a corpus holds and list its defects."""
+    from moodline.cli.corpora import run_inspect
+
+    run_inspect(corpus, directory, option or [], json_)
+
+
+@app.command(epilog="Example: moodline convert IEMOCAP_features.pkl iemocap-house --corpus iemocap")
+def convert(
+    source: Annotated[Path, typer.Argument(help="A corpus directory or a feature pickle.")],
+    out: Annotated[Path, typer.Argument(help="The new directory; must not exist or be empty.")],
+    corpus: Annotated[
+        str | None, typer.Option("--corpus", help="A name of `moodline corpora`; guessed if left out.")
+    ] = None,
+    option: Options = None,
+    json_: Json = False,
+) -> None:
+    """Convert a corpus or a feature pickle to safetensors and JSON (a house directory)."""
+    from moodline.cli.corpora import run_convert
+
+    run_convert(source, out, corpus, option or [], json_)
+
+
+@app.command()
+def corpora(json_: Json = False) -> None:
+    """List the corpora that can be read."""
+    from moodline.cli.listings import run_list
+
+    run_list("corpora", json_)
+
+
+@app.command()
+def encoders(json_: Json = False) -> None:
+    """List the encoders."""
+    from moodline.cli.listings import run_list
+
+    run_list("encoders", json_)
+
+
+@app.command()
+def models(json_: Json = False) -> None:
+    """List the packaged models and the architectures to train."""
+    from moodline.cli.listings import run_list
+
+    run_list("models", json_)
+
+
+@app.command()
+def recipes(json_: Json = False) -> None:
+    """List the recipes."""
+    from moodline.cli.listings import run_list
+
+    run_list("recipes", json_)
+
+
+@app.command()
+def doctor(json_: Json = False) -> None:
+    """Say what is installed, which device is used, where caches are, and what to do about what is missing."""
+    from moodline.cli.doctor import run
+
+    run(json_)
+
+
+@app.command("results", epilog="Example: moodline results results --write README.md")
+def results_(
+    directory: Annotated[Path, typer.Argument(help="A folder with results.json files.")] = Path("results"),
+    write: Annotated[
+        list[Path] | None, typer.Option(help="Put the table between the result markers of a Markdown file.")
+    ] = None,
+    check: Annotated[bool, typer.Option(help="With --write: change nothing, fail if a file is out of date.")] = False,
+    json_: Json = False,
+) -> None:
+    """Make the table of all results."""
+    from moodline.cli.experiments import run_results
+
+    run_results(directory, write or [], check, json_)

@@ -1,0 +1,75 @@
+"""``moodline inspect`` and ``convert``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from moodline.cli.console import print_json, print_table, stdout
+from moodline.errors import ConfigError
+
+
+def parse_options(texts: list[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` settings; values are YAML."""
+    import yaml
+
+    out = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ConfigError("--option expects KEY=VALUE", text, "For example: --option xxx_as_happy=true.")
+        out[key] = yaml.safe_load(value)
+    return out
+
+
+def run_inspect(name: str, directory: Path, options: list[str], json_: bool) -> None:
+    """Read a corpus and print its counts and defects."""
+    from moodline.corpora import read_corpus
+    from moodline.corpora.inspect import summarize
+
+    summary = summarize(read_corpus(name, directory, **parse_options(options)))
+    if json_:
+        print_json(summary)
+        return
+    splits = summary["splits"]
+    labels = summary["labels"]
+    rows: list[tuple[Any, ...]] = [
+        ("conversations", *(s["conversations"] for s in splits.values())),
+        ("utterances", *(s["utterances"] for s in splits.values())),
+        *((label, *(s["labels"].get(label, 0) for s in splits.values())) for label in labels),
+        ("unlabelled", *(s["unlabelled"] for s in splits.values())),
+    ]
+    print_table(f"{summary['name']}: counts", ("", *splits), rows, right=list(splits))
+    _print_lengths(summary)
+    if summary["features"]:
+        rows = [(n, f["dim"], f["utterances"]) for n, f in summary["features"].items()]
+        print_table("feature sets", ("name", "size", "utterances"), rows, right=("size", "utterances"))
+    if summary["defects"]:
+        rows = [
+            (k, d["count"], d["action"], "; ".join(map(str, d["examples"][:2]))) for k, d in summary["defects"].items()
+        ]
+        print_table("defects", ("what", "count", "action", "for example"), rows, right=("count",))
+    else:
+        stdout().print("no defects found")
+
+
+def _print_lengths(summary: dict[str, Any]) -> None:
+    for split, facts in summary["lengths"].items():
+        bins = facts["histogram"]
+        most = max([1, *(b["conversations"] for b in bins)])
+        rows = [(b["range"], b["conversations"], "█" * round(30 * b["conversations"] / most)) for b in bins]
+        title = (
+            f"{split}: utterances in a conversation (min {facts['min']}, median {facts['median']}, max {facts['max']})"
+        )
+        print_table(title, ("utterances", "conversations", ""), rows, right=("conversations",))
+
+
+def run_convert(source: Path, out: Path, corpus: str | None, options: list[str], json_: bool) -> None:
+    """Convert and say what was written."""
+    from moodline.corpora.convert import convert
+
+    done = convert(source, out, corpus, **parse_options(options))
+    if json_:
+        print_json(done)
+    else:
+        print_table(f"written: {out}", ("", ""), [(k, v) for k, v in done.items()])

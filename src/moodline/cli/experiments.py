@@ -1,0 +1,109 @@
+"""``moodline train``, ``evaluate``, ``compare`` and ``results``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from moodline.cli.console import print_json, print_table, progress_bar, stdout
+from moodline.errors import MoodlineError
+
+
+def run_train(recipe: str, data: Path, out: Path | None, seeds: int, settings: list[str], quiet: bool) -> None:
+    """Train and print each seed's dev numbers."""
+    import json
+
+    from moodline.config import load_recipe
+    from moodline.experiment import train
+
+    loaded = load_recipe(recipe, settings)
+    directory = out or Path("runs") / loaded.name
+    with progress_bar(quiet) as progress:
+        run = train(loaded, data, directory, range(seeds), progress)
+    if quiet:
+        return
+    rows = []
+    for seed in run.seeds:
+        metrics = json.loads((directory / f"seed-{seed}" / "metrics.json").read_text(encoding="utf-8"))
+        rows.append((seed, metrics["best_epoch"], metrics["dev"]["weighted_f1"], metrics["dev"]["accuracy"]))
+    print_table(f"{loaded.name}: dev", ("seed", "epoch", "weighted F1", "accuracy"), rows)
+    stdout().print(f"models: {directory}   next: moodline evaluate {directory} --data {data}")
+
+
+def run_evaluate(run: Path, data: Path, again: bool, publish: Path | None, json_: bool, quiet: bool) -> None:
+    """Test, draw, print."""
+    from moodline.experiment import Run, evaluate
+    from moodline.report.results import draw_plots, publish_results
+
+    loaded = Run.load(run)
+    with progress_bar(quiet or json_) as progress:
+        results = evaluate(loaded, data, progress, again)
+    draw_plots(run, results)
+    if publish is not None:
+        publish_results(run, publish / loaded.recipe.name)
+    if json_:
+        print_json(results)
+    elif not quiet:
+        _print_results(results)
+        stdout().print(f"written: {run / 'results.json'}, {run / 'plots'}")
+
+
+def _print_results(results: dict[str, Any]) -> None:
+    mean, sd = results["mean"], results["sd"]
+    low, high = results["interval"]["weighted_f1"]
+    seeds = len(results["seeds"])
+    rows = [
+        (name.replace("_", " "), f"{mean[name]:.2f} ± {sd[name]:.2f}")
+        for name in ("weighted_f1", "accuracy", "macro_f1")
+    ]
+    rows[0] = ("weighted F1", f"{rows[0][1]}   95 % interval {low:.2f} – {high:.2f}")
+    rows.append(("calibration error (ECE)", f"{mean['ece']:.2f} ± {sd['ece']:.2f}"))
+    rows += [
+        (f"{name} expert alone, weighted F1", f"{value:.2f} ± {sd['experts'][name]:.2f}")
+        for name, value in mean["experts"].items()
+    ]
+    weights = results["seeds"][0]["test"]["gate_weights"]["mean"]
+    rows.append(("mean gate weights, seed 0", "  ".join(f"{k} {v:.2f}" for k, v in weights.items())))
+    print_table(f"{results['recipe']}: test, {seeds} seeds, chosen on dev", ("", "mean ± sd"), rows)
+    names = results["labels"]
+    per_class = []
+    for n in names:
+        tests = [s["test"]["per_class"][n] for s in results["seeds"]]
+        means = (f"{sum(t[k] for t in tests) / seeds:.1f}" for k in ("precision", "recall", "f1"))
+        per_class.append((n, *means, tests[0]["support"]))
+    columns = ("class", "precision", "recall", "F1", "utterances")
+    print_table("per class, mean over seeds", columns, per_class, right=columns[1:])
+
+
+def run_compare(first: Path, second: Path, json_: bool) -> None:
+    """Print the paired test of two runs."""
+    from moodline.compare import compare
+
+    found = compare(first, second)
+    if json_:
+        print_json(found)
+        return
+    low, high = found["interval"]
+    rows = [
+        (found["first"]["run"], f"{found['first']['weighted_f1']:.2f}", found["first"]["seeds"]),
+        (found["second"]["run"], f"{found['second']['weighted_f1']:.2f}", found["second"]["seeds"]),
+    ]
+    print_table("test weighted F1", ("run", "mean", "seeds"), rows)
+    stdout().print(
+        f"difference {found['difference']:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}, p = {found['p']:.4f}"
+    )
+    stdout().print(f"{found['verdict']} ({found['method']})")
+
+
+def run_results(directory: Path, write: list[Path], check: bool, json_: bool) -> None:
+    """Print the table of all results, or put it into Markdown files."""
+    from moodline.report.results import collect_results, insert_table, markdown_table
+
+    found = collect_results(directory)
+    stale = [path for path in write if insert_table(path, found, check)]
+    if check and stale:
+        raise MoodlineError(f"out of date: {', '.join(map(str, stale))}", fix="Run: make docs.")
+    if json_:
+        print_json(found)
+    elif not write:
+        print(markdown_table(found))

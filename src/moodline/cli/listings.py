@@ -1,0 +1,80 @@
+"""``moodline models``, ``encoders``, ``recipes`` and ``corpora``: what there is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moodline.cli.console import print_json, print_table
+
+
+def run_list(kind: str, json_: bool) -> None:
+    """Print one listing, as a table or as a list of objects with ``name``."""
+    rows = {"models": _models, "encoders": _encoders, "recipes": _recipes, "corpora": _corpora}[kind]()
+    if json_:
+        print_json(rows)
+        return
+    columns = list(rows[0]) if rows else ["name"]
+    print_table(kind, columns, [[_cell(row.get(c)) for c in columns] for row in rows])
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _models() -> list[dict[str, Any]]:
+    from moodline.registry import MODEL_DESCRIPTIONS, PRETRAINED, pretrained_directory
+
+    rows: list[dict[str, Any]] = []
+    for name in PRETRAINED:
+        directory = pretrained_directory(name)
+        assert directory is not None
+        if not (directory / "config.json").is_file():
+            continue
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        labels = json.loads((directory / "labels.json").read_text(encoding="utf-8"))
+        size = sum(p.stat().st_size for p in directory.rglob("*") if p.is_file())
+        rows.append(
+            {
+                "name": name,
+                "kind": "pretrained",
+                "reads": list(config["modalities"]),
+                "labels": labels["labels"],
+                "description": f"{config['name']}, {size / 1e6:.1f} MB; use: moodline analyze --model {name}",
+            }
+        )
+    for name, description in MODEL_DESCRIPTIONS.items():
+        rows.append({"name": name, "kind": "architecture", "reads": [], "labels": [], "description": description})
+    return rows
+
+
+def _encoders() -> list[dict[str, Any]]:
+    from moodline.encoders import ENCODERS
+
+    return [{"name": name, **facts} for name, facts in ENCODERS.items()]
+
+
+def _recipes() -> list[dict[str, Any]]:
+    from moodline.config import read_yaml, recipe_names, recipe_path
+
+    rows = []
+    for name in recipe_names():
+        data = read_yaml(recipe_path(name))
+        rows.append(
+            {
+                "name": name,
+                "corpus": data["corpus"]["name"],
+                "modalities": list(data["modalities"]),
+                "model": data["model"]["name"],
+                "description": data["description"],
+            }
+        )
+    return rows
+
+
+def _corpora() -> list[dict[str, Any]]:
+    from moodline.corpora import DESCRIPTIONS
+
+    return [{"name": name, **facts} for name, facts in DESCRIPTIONS.items()]

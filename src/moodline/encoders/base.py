@@ -1,0 +1,75 @@
+"""What every encoder offers, and two small things that all of them need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+
+class Encoder(Protocol):
+    """From inputs to arrays; the same input gives the same array in any company (to 1e-5)."""
+
+    @property
+    def id(self) -> str:
+        """The name it was loaded by."""
+
+    @property
+    def revision(self) -> str:
+        """A hash of the weights' files, or the hub's commit."""
+
+    @property
+    def modality(self) -> str:
+        """``"text"`` or ``"speech"``."""
+
+    @property
+    def dim(self) -> int:
+        """D, the size of a vector."""
+
+    @property
+    def kind(self) -> Literal["utterance", "frames"]:
+        """Whether an input gives a vector [D] or a sequence [T, D]."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything else that results depend on; plain JSON values, for a feature store's key."""
+
+    def encode(self, inputs: Sequence[Any]) -> list[np.ndarray]:
+        """Encode inputs (see ``encoders.inputs``).
+
+        Returns:
+            float32 [D] or [T, D], one per input, in order.
+        """
+
+
+def files_revision(files: Iterable[Path]) -> str:
+    """SHA-256 over the content of files, whatever their folder is called; the first 16 hex digits."""
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda p: p.name):
+        with path.open("rb") as file:
+            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def length_batches(lengths: Sequence[int], batch_size: int, budget: int) -> Iterator[list[int]]:
+    """Batches of indices, the longest first, so that little is padded and memory runs out at once or not at all.
+
+    Args:
+        lengths: one per input.
+        batch_size: most inputs in a batch.
+        budget: most padded length (inputs × the longest) of a batch; a single longer input still gets one.
+    """
+    batch: list[int] = []
+    longest = 0
+    for index in sorted(range(len(lengths)), key=lambda n: (-lengths[n], n)):
+        if batch and (len(batch) == batch_size or (len(batch) + 1) * longest > budget):
+            yield batch
+            batch = []
+        if not batch:
+            longest = max(1, lengths[index])
+        batch.append(index)
+    if batch:
+        yield batch

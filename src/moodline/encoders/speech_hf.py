@@ -1,0 +1,108 @@
+"""Speech models of transformers: wav2vec 2.0, HuBERT, WavLM and their kin, Whisper's encoder, and others clip by clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moodline.encoders.backbone import TORCH_TYPES, Backbone
+from moodline.encoders.hub import from_pretrained, model_revision
+from moodline.encoders.sound import BUDGET, clip_length, clip_samples
+from moodline.encoders.spec import EncoderSpec
+from moodline.errors import ConfigError
+from moodline.media.audio import RATE
+
+# Models over raw samples whose masks keep padding out, if their convolutions normalise frame by frame.
+_RAW = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "unispeech", "unispeech-sat")
+SHORTEST = 800
+"""Samples (50 ms) that every convolution stack here turns into at least one frame."""
+
+
+class HFSpeechBackbone(Backbone):
+    """A speech network with its feature extractor; see ``Backbone``.
+
+    Clips are batched with masks where padding provably stays out (frame-wise normalisation), as Whisper's fixed
+    windows of 30 s, and otherwise run one at a time: wav2vec 2.0 base normalises over the whole clip.
+
+    Args:
+        name: the name it was loaded by.
+        revision: see ``Backbone``.
+        spec: settings, all filled in.
+        network: the model (of Whisper, the encoder).
+        extractor: its feature extractor.
+    """
+
+    modality = "speech"
+    budget = BUDGET
+
+    def __init__(self, name: str, revision: str, spec: EncoderSpec, network: Any, extractor: Any) -> None:
+        super().__init__()
+        self.id, self.revision, self.spec, self.network, self.extractor = name, revision, spec, network, extractor
+        config = network.config
+        self.hidden_size, self.depth = int(config.hidden_size), int(config.num_hidden_layers)
+        self.whisper = config.model_type == "whisper"
+        self.masked = config.model_type in _RAW and getattr(config, "feat_extract_norm", "") == "layer"
+
+    def prepare(self, inputs: Sequence[Any]) -> dict[str, Tensor]:
+        """The extractor's features [B, …], padded on the right, and their lengths int64 [B] (samples for Whisper)."""
+        clips = [clip_samples(item, self.spec.max_seconds, SHORTEST) for item in inputs]
+        made = [self.extractor(clip, sampling_rate=RATE, return_tensors="pt") for clip in clips]
+        rows = [next(iter(one.values()))[0] for one in made]
+        lengths = torch.tensor([len(c) for c in clips] if self.whisper else [len(r) for r in rows])
+        return {"features": torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), "lengths": lengths}
+
+    def length(self, item: Any) -> int:
+        """20 ms frames; Whisper's are always those of 30 s."""
+        return 1500 if self.whisper else clip_length(item, self.spec.max_seconds)
+
+    def forward(self, tensors: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """See ``Backbone.forward``."""
+        features, lengths = tensors["features"].to(next(self.network.parameters()).dtype), tensors["lengths"]
+        if self.whisper:
+            states = self._states(features)
+            hop = self.extractor.hop_length * 2  # the encoder halves the spectrogram's frames
+            counts = (lengths + hop - 1) // hop
+        elif self.masked:
+            real = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
+            states = self._states(features, attention_mask=real.long())
+            counts = self.network._get_feat_extract_output_lengths(lengths)
+        else:
+            singles = [self._states(row[None, :n]) for row, n in zip(features, lengths.tolist(), strict=True)]
+            counts = torch.tensor([one[0].shape[1] for one in singles], device=features.device)
+            states = tuple(_pad([one[k][0] for one in singles]) for k in range(self.depth + 1))
+        mask = torch.arange(states[0].shape[1], device=features.device) < counts[:, None]
+        return states, mask
+
+    def _states(self, features: Tensor, **masks: Tensor) -> tuple[Tensor, ...]:
+        out = self.network(features, output_hidden_states=True, return_dict=True, **masks)
+        return tuple(out.hidden_states)
+
+
+def _pad(rows: list[Tensor]) -> Tensor:
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+
+def load_hf_speech(source: str | Path, name: str, spec: EncoderSpec) -> HFSpeechBackbone:
+    """Load any speech model of transformers, from a folder or by its hub id.
+
+    Raises:
+        CheckpointError: nothing there, or it cannot be loaded; see ``hub.from_pretrained``.
+        ConfigError: it wants another sampling rate than 16 kHz, or more than 30 s were asked of Whisper.
+    """
+    network = from_pretrained("AutoModel", source, name, dtype=TORCH_TYPES[spec.dtype])
+    extractor = from_pretrained("AutoFeatureExtractor", source, name)
+    revision = model_revision(source, network)
+    if getattr(network.config, "is_encoder_decoder", False):
+        network = network.get_encoder()
+    rate = getattr(extractor, "sampling_rate", RATE)
+    if rate != RATE:
+        raise ConfigError(f"encoder {name}: expected a model for {RATE} samples per second", rate)
+    if network.config.model_type == "whisper" and spec.max_seconds > 30:
+        raise ConfigError(f"encoder {name}: Whisper hears at most 30 s; max_seconds must not be more", spec.max_seconds)
+    if hasattr(network.config, "apply_spec_augment"):
+        network.config.apply_spec_augment = False  # random masking is for pre-training
+    return HFSpeechBackbone(name, revision, spec, network, extractor)

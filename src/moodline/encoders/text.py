@@ -1,0 +1,138 @@
+"""Text encoders: the packaged MiniLM through our own BERT, anything else through transformers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from moodline.encoders.backbone import TORCH_TYPES, Backbone
+from moodline.encoders.base import files_revision
+from moodline.encoders.bert import Bert, BertConfig
+from moodline.encoders.hub import from_pretrained, model_revision
+from moodline.encoders.inputs import TextInput
+from moodline.encoders.spec import EncoderSpec
+from moodline.encoders.tokens import TextTokens
+from moodline.errors import CheckpointError, ConfigError
+
+# Padded tokens of one forward pass: 64 inputs of 128 tokens.
+BUDGET = 8192
+
+
+class TextBackbone(Backbone):
+    """A text network with its tokenizer.
+
+    Args:
+        name: the name it was loaded by.
+        revision: see ``Backbone``.
+        spec: settings, all filled in.
+        network: ``Bert``, or a model of transformers.
+        tokens: the tokenizer.
+        sizes: (H, depth).
+    """
+
+    modality = "text"
+    budget = BUDGET
+
+    def __init__(
+        self, name: str, revision: str, spec: EncoderSpec, network: nn.Module, tokens: TextTokens, sizes: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.id, self.revision, self.spec = name, revision, spec
+        self.network, self.tokens = network, tokens
+        self.hidden_size, self.depth = sizes
+
+    def prepare(self, inputs: Sequence[TextInput | str]) -> dict[str, Tensor]:
+        """Token numbers, masks and types; see ``TextTokens``."""
+        return self.tokens([TextInput(item) if isinstance(item, str) else item for item in inputs])
+
+    def length(self, item: TextInput | str) -> int:
+        """Tokens, guessed from the characters (four a token), within max_tokens."""
+        count = len(item) if isinstance(item, str) else len(item.text) + sum(map(len, item.context))
+        return min(self.tokens.max_tokens, count // 4 + 2)
+
+    def forward(self, tensors: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """See ``Backbone.forward``."""
+        ids, mask, types = tensors["input_ids"], tensors["attention_mask"], tensors.get("token_type_ids")
+        if isinstance(self.network, Bert):
+            states = self.network(ids, mask, torch.zeros_like(ids) if types is None else types)
+        else:
+            extra = {} if types is None else {"token_type_ids": types}
+            out = self.network(
+                input_ids=ids, attention_mask=mask.long(), output_hidden_states=True, return_dict=True, **extra
+            )
+            states = tuple(out.hidden_states)
+        return states, tensors["pool_mask"]
+
+
+def load_bert(directory: Path, name: str, spec: EncoderSpec) -> TextBackbone:
+    """Load a folder with a BERT model (config.json, model.safetensors, tokenizer.json) without transformers.
+
+    Raises:
+        CheckpointError: a file is missing or corrupt, or the model is not a BERT that ``Bert`` computes.
+    """
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    files = [directory / f for f in ("config.json", "model.safetensors", "tokenizer.json")]
+    try:
+        raw = json.loads(files[0].read_text(encoding="utf-8"))
+        config = BertConfig.from_dict(raw)
+        if raw.get("model_type") != "bert" or raw.get("hidden_act", "gelu") != "gelu":
+            raise ValueError("not a BERT with gelu")
+        with torch.device("meta"):
+            network = Bert(config)
+        state = {k.removeprefix("bert."): v for k, v in load_file(files[1]).items()}
+        wanted = network.state_dict()
+        network.load_state_dict({k: v.float() for k, v in state.items() if k in wanted}, assign=True)
+        tokenizer = Tokenizer.from_file(str(files[2]))
+    except Exception as error:  # OSError, SafetensorError, KeyError, RuntimeError and tokenizers' bare Exception
+        raise CheckpointError(
+            f"encoder {name}: {directory.name} cannot be loaded as a BERT model", str(error).splitlines()[0][:120]
+        ) from error
+    _check_tokens(spec, config.max_position_embeddings)
+    network = network.to(TORCH_TYPES[spec.dtype])
+    tokens = TextTokens(tokenizer, config.pad_token_id, spec.max_tokens, True, spec.pool_context)
+    sizes = (config.hidden_size, config.num_hidden_layers)
+    return TextBackbone(name, files_revision(files), spec, network, tokens, sizes)
+
+
+def load_hf_text(source: str | Path, name: str, spec: EncoderSpec) -> TextBackbone:
+    """Load any text model of transformers, from a folder or by its hub id.
+
+    Encoder-decoder models give their encoder; decoder-only ones may lack a padding token.
+
+    Raises:
+        CheckpointError: nothing there, or it cannot be loaded; see ``hub.from_pretrained``.
+        ConfigError: the model has no fast tokenizer, or reads fewer tokens than ``spec.max_tokens``.
+    """
+    network = from_pretrained("AutoModel", source, name, dtype=TORCH_TYPES[spec.dtype])
+    wrapper = from_pretrained("AutoTokenizer", source, name)
+    config: Any = network.config
+    if getattr(config, "is_encoder_decoder", False):
+        network = network.get_encoder()
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    if hasattr(config, "use_cache"):
+        config.use_cache = False
+    backend = getattr(wrapper, "backend_tokenizer", None)
+    if backend is None:
+        raise ConfigError(f"encoder {name}: expected a model with a fast tokenizer (tokenizer.json)")
+    pads = (wrapper.pad_token_id, getattr(config, "pad_token_id", None), wrapper.eos_token_id, 0)
+    pad = next(int(p) for p in pads if isinstance(p, int))
+    places = getattr(config, "max_position_embeddings", None) or wrapper.model_max_length
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):
+        places -= pad + 1  # these count positions from the padding token's number on
+    _check_tokens(spec, min(places, wrapper.model_max_length))
+    types = getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in wrapper.model_input_names
+    tokens = TextTokens(backend, pad, spec.max_tokens, types, spec.pool_context)
+    sizes = (int(config.hidden_size), int(config.num_hidden_layers))
+    return TextBackbone(name, model_revision(source, network), spec, network, tokens, sizes)
+
+
+def _check_tokens(spec: EncoderSpec, most: int) -> None:
+    if spec.max_tokens > most:
+        raise ConfigError(f"encoder {spec.name}: max_tokens must be at most {most}", spec.max_tokens)

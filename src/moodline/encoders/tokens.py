@@ -1,0 +1,81 @@
+"""From text and context to padded token numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from moodline.encoders.inputs import TextInput
+
+
+@dataclass(frozen=True)
+class TextTokens:
+    """A tokenizer and what its model needs.
+
+    The context is cut from its left, the oldest turn first, and goes entirely before the current turn loses its end.
+
+    Args:
+        tokenizer: a ``tokenizers.Tokenizer`` with its post-processor (special tokens).
+        pad: the number that fills up; masked, so that any will do where a model has none.
+        max_tokens: most tokens of an input, special ones included.
+        types: whether the model reads token types (0 context, 1 current turn).
+        pool_context: whether the context's tokens enter the pooling.
+    """
+
+    tokenizer: Any
+    pad: int
+    max_tokens: int
+    types: bool = False
+    pool_context: bool = False
+
+    def __post_init__(self) -> None:
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+
+    def __call__(self, inputs: Sequence[TextInput]) -> dict[str, Tensor]:
+        """Tokenize and pad on the right.
+
+        Returns:
+            input_ids int64 [B, T]; attention_mask bool [B, T]; pool_mask bool [B, T]; and, if the model reads them,
+            token_type_ids int64 [B, T].
+        """
+        encodings = self._encode(inputs)
+        longest = max(1, *(len(e) for e in encodings))
+        ids = torch.full((len(inputs), longest), self.pad, dtype=torch.int64)
+        types = torch.zeros_like(ids)
+        mask = torch.zeros(ids.shape, dtype=torch.bool)
+        pool = torch.zeros_like(mask)
+        for row, encoding in enumerate(encodings):
+            count = max(1, len(encoding))  # a text without any token is one padding token
+            mask[row, :count] = True
+            pool[row, :count] = True
+            if len(encoding):
+                ids[row, :count] = torch.tensor(encoding.ids)
+                types[row, :count] = torch.tensor(encoding.type_ids)
+            if inputs[row].context and not self.pool_context and 1 in encoding.sequence_ids:
+                pool[row, :count] = torch.tensor([s != 0 for s in encoding.sequence_ids])
+        out = {"input_ids": ids, "attention_mask": mask, "pool_mask": pool}
+        return {**out, "token_type_ids": types} if self.types else out
+
+    def _encode(self, inputs: Sequence[TextInput]) -> list[Any]:
+        tokenizer = self.tokenizer
+        pair, single = tokenizer.num_special_tokens_to_add(True), tokenizer.num_special_tokens_to_add(False)
+        turns = tokenizer.encode_batch([item.text for item in inputs], add_special_tokens=False)
+        # where a pair brings no separator (language models), a line end parts the context from the turn
+        end = "\n" if pair == single else ""
+        joined = ["\n".join(item.context) + end if item.context else "" for item in inputs]
+        contexts = tokenizer.encode_batch(joined, add_special_tokens=False)
+        out = []
+        for turn, context in zip(turns, contexts, strict=True):
+            room = self.max_tokens - pair - len(turn)
+            if len(context) and room > 0:
+                context.truncate(room, direction="left")
+                out.append(tokenizer.post_process(context, turn, True))
+            else:
+                turn.truncate(max(1, self.max_tokens - single))
+                out.append(tokenizer.post_process(turn, None, True))
+        return out

@@ -1,0 +1,267 @@
+"""Experiments under the protocol: recipe → seeds → choice on dev → test once → ``results.json``.
+
+``train`` reads the training and dev splits only. ``evaluate`` touches the test split, once for each run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from moodline.build import (
+    FeatureMap,
+    ProgressCallback,
+    encoder_for,
+    feature_size,
+    gather_features,
+    make_examples,
+    training_view,
+)
+from moodline.cards import model_card
+from moodline.checkpoint import Checkpoint, build_model, load_checkpoint, save_checkpoint
+from moodline.config import Recipe, parse, read_yaml, to_plain
+from moodline.conversation import Conversation
+from moodline.corpora import read_corpus
+from moodline.corpora.base import Corpus
+from moodline.corpora.inspect import corpus_hash
+from moodline.errors import ConfigError, StorageError
+from moodline.labels import IGNORE
+from moodline.results import provenance, read_results, score, summarize, write_json
+from moodline.training.calibration import calibrate
+from moodline.training.data import collate
+from moodline.training.inference import Answers, answer
+from moodline.training.loop import fit
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's directory, read back.
+
+    Args:
+        directory: holds ``recipe.yaml``, ``run.json`` and a checkpoint for each seed in ``seed-N``.
+        recipe: as resolved when the run began.
+        seeds: the seeds that are finished.
+        corpus_hash: of the files it was trained on.
+    """
+
+    directory: Path
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    corpus_hash: str
+
+    @classmethod
+    def load(cls, directory: Path) -> Run:
+        """Read a run.
+
+        Raises:
+            ConfigError: not a run directory, or no seed is finished.
+        """
+        if not (directory / "recipe.yaml").is_file() or not (directory / "run.json").is_file():
+            raise ConfigError(
+                f"{directory}: not a run (expected recipe.yaml and run.json)",
+                fix="Give the --out directory of moodline train.",
+            )
+        recipe = parse(Recipe, read_yaml(directory / "recipe.yaml"), str(directory / "recipe.yaml"))
+        info = json.loads((directory / "run.json").read_text(encoding="utf-8"))
+        done = sorted(int(p.parent.name[5:]) for p in directory.glob("seed-*/config.json"))
+        if not done:
+            raise ConfigError(
+                f"{directory}: no seed is finished", fix="Run the same moodline train command again; it resumes."
+            )
+        return cls(directory, recipe, tuple(done), info["corpus_hash"])
+
+
+def train(
+    recipe: Recipe, data: Path, out: Path, seeds: Sequence[int] = (0,), progress: ProgressCallback | None = None
+) -> Run:
+    """Train a recipe with several seeds, each chosen on dev; finished seeds are skipped, begun ones resumed.
+
+    Args:
+        recipe: what to train.
+        data: the corpus directory; only its train and dev splits are used.
+        out: the run's directory.
+        seeds: one model for each.
+        progress: told about encoding.
+
+    Raises:
+        MoodlineError: see the corpus readers, ``config`` and ``fit``.
+    """
+    import yaml
+    from accelerate import PartialState
+
+    processes = PartialState()
+    corpus = read_corpus(recipe.corpus.name, data, **recipe.corpus.options)
+    fingerprint = corpus_hash(corpus)
+    corpus = training_view(corpus)
+    text = yaml.safe_dump(to_plain(recipe), sort_keys=False, allow_unicode=True)
+    if (out / "recipe.yaml").is_file() and (out / "recipe.yaml").read_text(encoding="utf-8") != text:
+        raise ConfigError(
+            f"{out}: holds a run of another recipe or other settings", fix="Choose another --out directory."
+        )
+    if processes.is_main_process:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "recipe.yaml").write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise StorageError.writing(out, error) from error
+        write_json(out / "run.json", {"recipe": recipe.name, "corpus_hash": fingerprint})
+    for seed in seeds:
+        if not (out / f"seed-{seed}" / "config.json").is_file():
+            _train_seed(recipe, corpus, out / f"seed-{seed}", seed, processes, progress)
+        processes.wait_for_everyone()
+    return Run.load(out)
+
+
+def _train_seed(
+    recipe: Recipe, corpus: Corpus, directory: Path, seed: int, processes: Any, progress: ProgressCallback | None
+) -> None:
+    features = training_features(recipe, corpus, directory, seed, progress)
+    dims = {m: feature_size(f) for m, f in features.items()}
+    train_set = make_examples(corpus.splits["train"], features, dims, corpus.labels)
+    dev_set = make_examples(corpus.splits["dev"], features, dims, corpus.labels)
+    torch.manual_seed(seed)
+    model = build_model(recipe.model, dims, len(corpus.labels))
+    model.fit_statistics(collate(train_set[i : i + 64]) for i in range(0, len(train_set), 64))  # type: ignore[operator]
+    result = fit(
+        model,
+        train_set,
+        dev_set,
+        collate,
+        classes=len(corpus.labels),
+        config=dataclasses.replace(recipe.training, seed=seed),
+        directory=directory / "training",
+        title=f"{recipe.name} seed {seed}",
+    )
+    if not processes.is_main_process:
+        return
+    answers = answer(model, dev_set, collate, lengths=[len(e) for e in dev_set])
+    calibration = calibrate_on(answers)
+    dev = score(answers, corpus.labels, calibration)
+    metrics = {"seed": seed, "best_epoch": result.best_epoch, "epochs": len(result.history), "dev": dev}
+    save_checkpoint(
+        directory,
+        name=f"{recipe.name} (seed {seed})",
+        model=model,
+        settings=recipe.model,
+        dims=dims,
+        labels=corpus.labels,
+        modalities=recipe.modalities,
+        calibration=calibration,
+        metrics=metrics,
+        card=model_card(recipe, corpus, metrics, calibration),
+    )
+
+
+def training_features(
+    recipe: Recipe, corpus: Corpus, directory: Path, seed: int, progress: ProgressCallback | None = None
+) -> dict[str, FeatureMap]:
+    """Features of every modality for train and dev; fine-tunes encoders first where the recipe says so."""
+    features = {}
+    for m, spec in recipe.modalities.items():
+        if spec.finetune is not None:
+            from moodline.stage1 import finetune_encoder
+
+            finetune_encoder(corpus, m, spec, directory, seed)
+        encoder = encoder_for(m, spec, directory) if spec.encoder is not None else None
+        features[m] = gather_features(corpus, m, spec, encoder, progress)
+    return features
+
+
+def calibrate_on(answers: Sequence[Answers]) -> dict[str, Any]:
+    """Temperatures fitted on the labelled utterances of the dev answers."""
+    labels = np.concatenate([a.labels for a in answers])
+    real = labels != IGNORE
+    experts = {n: np.concatenate([a.experts[n] for a in answers])[real] for n in answers[0].experts}
+    return calibrate(np.concatenate([a.logits for a in answers])[real], experts, labels[real])
+
+
+def predict_split(
+    checkpoint: Checkpoint,
+    corpus: Corpus,
+    conversations: Sequence[Conversation],
+    progress: ProgressCallback | None = None,
+) -> list[Answers]:
+    """A checkpoint's answers for conversations of a corpus."""
+    part = dataclasses.replace(corpus, splits={"chosen": tuple(conversations)})
+    features = {}
+    for m, spec in checkpoint.modalities.items():
+        encoder = encoder_for(m, spec, checkpoint.directory) if spec.encoder is not None else None
+        features[m] = gather_features(part, m, spec, encoder, progress)
+    examples = make_examples(conversations, features, checkpoint.config["dims"], corpus.labels)
+    return answer(checkpoint.model, examples, collate, lengths=[len(e) for e in examples])
+
+
+def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, again: bool = False) -> dict[str, Any]:
+    """Test every seed of a run, once, and write ``results.json``, predictions and plots.
+
+    A second call gives the stored results unless ``again`` is set; the file counts how often it was tested.
+
+    Args:
+        run: of ``train``.
+        data: the corpus directory.
+        progress: told about encoding.
+        again: test once more.
+
+    Raises:
+        ConfigError: the corpus is not the one the run was trained on, or has no test split.
+    """
+    path = run.directory / "results.json"
+    before = read_results(path) if path.is_file() else None
+    if before and not again and tuple(s["seed"] for s in before["seeds"]) == run.seeds:
+        return before
+    corpus = read_corpus(run.recipe.corpus.name, data, **run.recipe.corpus.options)
+    if corpus_hash(corpus) != run.corpus_hash:
+        raise ConfigError(
+            f"{data}: not the corpus files that this run was trained on", fix="Give the same --data, or train again."
+        )
+    test = corpus.splits.get("test", ())
+    if not test:
+        raise ConfigError(f"{corpus.name}: there is no test split in {data}")
+    seeds, predictions, encoders = [], [], {}
+    for seed in run.seeds:
+        checkpoint = load_checkpoint(run.directory / f"seed-{seed}")
+        corpus.labels.check_same(checkpoint.labels.labels, f"seed {seed}")
+        answers = predict_split(checkpoint, corpus, test, progress)
+        metrics = json.loads((checkpoint.directory / "metrics.json").read_text(encoding="utf-8"))
+        seeds.append({**metrics, "test": score(answers, corpus.labels, checkpoint.calibration)})
+        predictions.append(answers)
+        for m, spec in checkpoint.modalities.items():
+            if spec.encoder is not None:
+                encoder = encoder_for(m, spec, checkpoint.directory)
+                encoders[m] = {"id": encoder.id, "revision": encoder.revision}
+    results = summarize(run.recipe.name, corpus.name, corpus.labels, seeds, predictions)
+    results["tested"] = (before["tested"] if before else 0) + 1
+    results["provenance"] = provenance(run.corpus_hash, encoders)
+    write_predictions(run, corpus, test, predictions)
+    write_json(path, results)
+    return results
+
+
+def write_predictions(
+    run: Run, corpus: Corpus, conversations: Sequence[Conversation], predictions: Sequence[Sequence[Answers]]
+) -> None:
+    """``predictions.parquet``: one row per seed and test utterance, for ``compare`` and for one's own analyses."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows: dict[str, list[Any]] = {k: [] for k in ("seed", "conversation", "utterance", "label", "predicted")}
+    for seed, answers in zip(run.seeds, predictions, strict=True):
+        for conversation, a in zip(conversations, answers, strict=True):
+            rows["seed"] += [seed] * len(conversation)
+            rows["conversation"] += [conversation.id] * len(conversation)
+            rows["utterance"] += [u.id for u in conversation]
+            rows["label"] += [None if y == IGNORE else corpus.labels.labels[y] for y in a.labels]
+            rows["predicted"] += [corpus.labels.labels[y] for y in a.logits.argmax(-1)]
+    path = run.directory / "predictions.parquet"
+    try:
+        pq.write_table(pa.table(rows), path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").replace(path)
+    except OSError as error:
+        raise StorageError.writing(path, error) from error

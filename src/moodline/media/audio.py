@@ -1,0 +1,151 @@
+"""Sound from files: any rate and any number of channels in, mono float32 at the wanted rate out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moodline.errors import MediaError
+
+RATE = 16_000
+"""Samples per second that every speech encoder here expects."""
+
+
+def load_audio(path: str | Path, rate: int = RATE, start: float | None = None, end: float | None = None) -> np.ndarray:
+    """Read a sound file or a part of it.
+
+    Args:
+        path: anything libsndfile reads (WAV, FLAC, OGG, MP3 …).
+        rate: samples per second of the result; resampled with soxr if the file has another.
+        start: seconds from the beginning; None for the beginning.
+        end: seconds, after ``start``; None for the end. An end after the file's own is cut to it.
+
+    Returns:
+        Mono float32 [N], channels averaged, N ≥ 1.
+
+    Raises:
+        MediaError: missing, not audio, truncated, without samples, not finite, or no samples between start and end.
+    """
+    import soundfile
+
+    path = Path(path)
+    low = 0.0 if start is None else start
+    if low < 0 or (end is not None and end <= low):
+        raise MediaError(f"{path.name}: expected 0 ≤ start < end in seconds", f"start {start}, end {end}")
+    _check_file(path)
+    try:
+        with soundfile.SoundFile(path) as file:
+            own, frames = int(file.samplerate), int(file.frames)
+            first = round(low * own)
+            last = frames if end is None else min(frames, round(end * own))
+            if frames == 0:
+                raise MediaError(f"{path}: the file has no samples", fix="Remove it or record it again.")
+            if first >= last:
+                raise MediaError(
+                    f"{path}: no samples between {low:g} s and {'the end' if end is None else f'{end:g} s'}",
+                    f"the file lasts {frames / own:.2f} s",
+                    "Correct the utterance's times, in seconds.",
+                )
+            file.seek(first)
+            data: Any = file.read(last - first, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+        raise MediaError(f"{path}: not a sound file that can be read", error, "Convert it to WAV or FLAC.") from None
+    if len(data) < last - first:
+        raise MediaError(
+            f"{path}: the file is truncated", f"{len(data)} of {last - first} samples", "Copy or download it again."
+        )
+    samples = np.asarray(data.mean(axis=1) if data.shape[1] > 1 else data[:, 0], dtype=np.float32)
+    if not np.isfinite(samples).all():
+        raise MediaError(f"{path}: samples must be finite", "NaN or infinity", "Convert it to 16-bit WAV or FLAC.")
+    return resample(samples, own, rate)
+
+
+def resample(samples: np.ndarray, rate: int, to: int = RATE) -> np.ndarray:
+    """Change the sampling rate.
+
+    Args:
+        samples: mono float32 [N].
+        rate: its samples per second.
+        to: the wanted ones.
+
+    Returns:
+        Mono float32, at least one sample.
+    """
+    if rate == to:
+        return np.ascontiguousarray(samples, dtype=np.float32)
+    import soxr
+
+    out = np.asarray(soxr.resample(samples, rate, to), dtype=np.float32)
+    return out if len(out) else samples[:1].astype(np.float32)
+
+
+def audio_seconds(path: str | Path) -> float:
+    """How long a sound file lasts, from its head.
+
+    Raises:
+        MediaError: missing or not audio.
+    """
+    import soundfile
+
+    path = Path(path)
+    _check_file(path)
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+        raise MediaError(f"{path}: not a sound file that can be read", error, "Convert it to WAV or FLAC.") from None
+    return float(info.frames / info.samplerate)
+
+
+@dataclass(frozen=True)
+class AudioClip:
+    """A sound file or a part of it, read when asked for.
+
+    Args:
+        path: the file.
+        start: seconds; None for the beginning.
+        end: seconds; None for the end.
+    """
+
+    path: Path
+    start: float | None = None
+    end: float | None = None
+
+    def load(self, rate: int = RATE) -> np.ndarray:
+        """The samples; see ``load_audio``."""
+        return load_audio(self.path, rate, self.start, self.end)
+
+    def seconds(self) -> float:
+        """How long it lasts, without reading the samples."""
+        whole = audio_seconds(self.path)
+        return max(0.0, min(whole, whole if self.end is None else self.end) - (self.start or 0.0))
+
+    def content_hash(self) -> str:
+        """SHA-256 over the file's bytes and the times: what a feature store compares."""
+        digest = _file_hash(self.path, *_stamp(self.path))
+        return hashlib.sha256(f"{digest} {self.start} {self.end}".encode()).hexdigest()
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "nothing there"
+        raise MediaError(f"{path}: expected a sound file", kind, "Check the path.")
+    if path.stat().st_size == 0:
+        raise MediaError(f"{path}: the file is empty", "0 bytes", "Copy or download it again.")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    _check_file(path)
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+@lru_cache(maxsize=65_536)
+def _file_hash(path: Path, size: int, modified: int) -> str:
+    """The file's hash; size and time of change are only there to notice a changed file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,102 @@
+"""The recognizer: a conversation in, its mood line out. ``analyze``, services and notebooks all call this."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from moodline import __version__
+from moodline.build import encode_conversation, encoder_for
+from moodline.checkpoint import Checkpoint, load_checkpoint
+from moodline.conversation import Conversation
+from moodline.errors import ConfigError, ConversationError, UnknownNameError
+from moodline.prediction import Prediction, UtterancePrediction
+from moodline.registry import DEFAULT_MODEL, PRETRAINED, pretrained_directory
+from moodline.training.calibration import softmax
+from moodline.training.data import collate, make_example
+from moodline.training.inference import Answers, answer
+
+
+class Recognizer:
+    """A loaded model that reads conversations. Make one with ``Recognizer.load`` and keep it.
+
+    Args:
+        checkpoint: the model and what goes with it.
+        device: "cpu", "cuda", …
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
+        self.checkpoint = checkpoint
+        for m, spec in checkpoint.modalities.items():
+            if spec.encoder is None:
+                raise ConfigError(
+                    f"model {checkpoint.name}: its {m} features come from corpus files",
+                    fix="To read conversations, use a model whose modalities have encoders; see: moodline models.",
+                )
+        self.encoders = {
+            m: encoder_for(m, spec, checkpoint.directory, device) for m, spec in checkpoint.modalities.items()
+        }
+
+    @classmethod
+    def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Recognizer:
+        """Load a packaged model by name or a checkpoint directory by path.
+
+        Raises:
+            UnknownNameError: neither a name nor a directory.
+            CheckpointError: the directory is not a complete checkpoint.
+        """
+        directory = pretrained_directory(str(name)) or Path(name)
+        if not directory.exists() and directory.name == str(name):
+            raise UnknownNameError("model", str(name), PRETRAINED, "See: moodline models; or give a directory.")
+        return cls(load_checkpoint(directory, device), device)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the model's order."""
+        return self.checkpoint.labels.labels
+
+    def recognize(self, conversation: Conversation, abstain_below: float = 0.0) -> Prediction:
+        """The emotion of every utterance, with calibrated scores and expert weights.
+
+        Args:
+            conversation: at least one utterance must have what the model reads (words, audio, …).
+            abstain_below: utterances with a lower confidence are marked ``abstained``.
+
+        Raises:
+            ConversationError: no utterance has anything that the model reads.
+        """
+        features = {
+            m: encode_conversation(conversation, m, spec, self.encoders[m])
+            for m, spec in self.checkpoint.modalities.items()
+        }
+        if not any(features.values()):
+            raise ConversationError(
+                f"conversation {conversation.id}: no utterance has what the model {self.checkpoint.name} reads",
+                fix=f"It reads: {', '.join(self.checkpoint.modalities)}.",
+            )
+        example = make_example(conversation, features, self.checkpoint.config["dims"], None)
+        (found,) = answer(self.checkpoint.model, [example], collate, lengths=[len(example)])
+        return self._prediction(conversation, found, abstain_below)
+
+    def _prediction(self, conversation: Conversation, found: Answers, abstain_below: float) -> Prediction:
+        calibration = self.checkpoint.calibration
+        mixture = softmax(found.logits, calibration["temperature"])
+        experts = {n: softmax(z, calibration["experts"].get(n, 1.0)) for n, z in found.experts.items()}
+        rows = []
+        for u, utterance in enumerate(conversation):
+            order = np.argsort(-mixture[u], kind="stable")
+            rows.append(
+                UtterancePrediction(
+                    id=utterance.id,
+                    speaker=utterance.speaker,
+                    start=utterance.start,
+                    end=utterance.end,
+                    text=utterance.text,
+                    scores={self.labels[c]: float(mixture[u, c]) for c in order},
+                    abstained=bool(mixture[u].max() < abstain_below),
+                    experts={n: dict(zip(self.labels, map(float, p[u]), strict=True)) for n, p in experts.items()},
+                    weights=dict(zip(experts, map(float, found.weights[u]), strict=True)),
+                )
+            )
+        return Prediction(conversation.id, self.checkpoint.name, __version__, self.labels, tuple(rows))

@@ -1,0 +1,43 @@
+"""Names and what they stand for, as literal tables; nothing is imported until it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from moodline.errors import UnknownNameError
+
+MODELS = {
+    "mister-e": "moodline.models.mister_e:MisterE",
+}
+"""Model name to its class. The class has ``Config``, ``forward``, ``loss`` and ``fit_statistics``."""
+
+MODEL_DESCRIPTIONS = {
+    "mister-e": "MiSTER-E: one expert per modality, one fusion expert, a gate over their logits (arXiv 2602.23300).",
+}
+
+PRETRAINED = {
+    "meld-text": "pretrained/meld-text",
+}
+"""Packaged models, ready for ``moodline analyze --model NAME``."""
+
+DEFAULT_MODEL = "meld-text"
+
+
+def model_class(name: str) -> type[Any]:
+    """The class of a model.
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    if name not in MODELS:
+        raise UnknownNameError("model", name, MODELS, "See: moodline models.")
+    module, _, attribute = MODELS[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def pretrained_directory(name: str) -> Path | None:
+    """The folder of a packaged model, or None if there is no such name."""
+    return Path(str(files("moodline") / PRETRAINED[name])) if name in PRETRAINED else None

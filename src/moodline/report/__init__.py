@@ -1,0 +1,1 @@
+"""Reports: predictions as files and tables, results as pictures."""

@@ -1,0 +1,120 @@
+"""From result files to tables and plots. Nothing in README or docs is typed by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moodline.errors import ConfigError, StorageError
+from moodline.results import read_results
+
+BEGIN, END = "<!-- results: begin (made by `make docs`) -->", "<!-- results: end -->"
+
+
+def collect_results(directory: Path) -> list[dict[str, Any]]:
+    """All result files under a folder, by recipe name.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    paths = sorted(directory.rglob("results.json"))
+    if not paths:
+        raise ConfigError(
+            f"{directory}: no results.json files in it", fix="Run: moodline evaluate RUN --publish results."
+        )
+    return [read_results(path) for path in paths]
+
+
+def markdown_table(results: list[dict[str, Any]]) -> str:
+    """One row per result: mean ± sd over seeds, with the interval and each expert alone."""
+    lines = [
+        "| recipe | corpus | weighted F1 | 95 % interval | accuracy | macro F1 | experts alone (weighted F1) | seeds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for r in results:
+        mean, sd = r["mean"], r["sd"]
+        low, high = r["interval"]["weighted_f1"]
+        experts = ", ".join(f"{name} {value:.1f}" for name, value in mean["experts"].items())
+        lines.append(
+            f"| `{r['recipe']}` | {r['corpus']} | **{mean['weighted_f1']:.1f} ± {sd['weighted_f1']:.1f}** "
+            f"| {low:.1f} – {high:.1f} | {mean['accuracy']:.1f} ± {sd['accuracy']:.1f} "
+            f"| {mean['macro_f1']:.1f} ± {sd['macro_f1']:.1f} | {experts} | {len(r['seeds'])} |"
+        )
+    lines.append("")
+    lines.append(
+        "Test split, tested once; every choice made on dev. Mean ± sd over seeds; interval by bootstrap over "
+        "conversations and seeds."
+    )
+    return "\n".join(lines)
+
+
+def insert_table(path: Path, results: list[dict[str, Any]], check: bool = False) -> bool:
+    """Put the table between the markers of a Markdown file.
+
+    Args:
+        path: the file.
+        results: of ``collect_results``.
+        check: change nothing.
+
+    Returns:
+        Whether the file was out of date.
+
+    Raises:
+        ConfigError: the file lacks the markers.
+    """
+    text = path.read_text(encoding="utf-8")
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ConfigError(f"{path}: expected the markers {BEGIN} and {END}")
+    fresh = f"{head}{BEGIN}\n{markdown_table(results)}\n{END}{tail}"
+    if fresh != text and not check:
+        path.write_text(fresh, encoding="utf-8")
+    return fresh != text
+
+
+def draw_plots(run: Path, results: dict[str, Any]) -> None:
+    """Learning curves, confusion matrix, gate weights and class F1 of a run, as PNG and SVG in ``run/plots``."""
+    from moodline.report import plots
+
+    folder = run / "plots"
+    folder.mkdir(exist_ok=True)
+    labels = results["labels"]
+    tests = [s["test"] for s in results["seeds"]]
+    histories = []
+    for seed in results["seeds"]:
+        path = run / f"seed-{seed['seed']}" / "training" / "history.json"
+        if path.is_file():
+            histories.append(json.loads(path.read_text(encoding="utf-8")))
+    for suffix in ("png", "svg"):
+        if histories:
+            plots.plot_learning_curves(histories, folder / f"learning-curves.{suffix}")
+        summed = np.sum([t["confusion"] for t in tests], axis=0)
+        title = f"{results['recipe']}: test confusion, {len(tests)} seeds together"
+        plots.plot_confusion(summed, labels, folder / f"confusion.{suffix}", title)
+        per_class = {
+            n: (float(np.mean(v)), float(np.std(v, ddof=1)) if len(v) > 1 else 0.0)
+            for n in labels
+            for v in [[t["per_class"][n]["f1"] for t in tests]]
+        }
+        plots.plot_per_class(per_class, folder / f"per-class-f1.{suffix}")
+        weights = [t["gate_weights"]["per_class"] for t in tests]
+        if len(tests[0]["experts"]) > 1:
+            mean = {n: {e: float(np.mean([w[n][e] for w in weights])) for e in weights[0][n]} for n in weights[0]}
+            plots.plot_gate_weights(mean, folder / f"gate-weights.{suffix}")
+
+
+def publish_results(run: Path, target: Path) -> None:
+    """Copy what may be committed (results, recipe, plots; no predictions, no weights) to ``target``."""
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ("results.json", "recipe.yaml"):
+            shutil.copyfile(run / name, target / name)
+        for path in sorted((run / "plots").glob("*.svg")) + sorted((run / "plots").glob("*.png")):
+            shutil.copyfile(path, target / path.name)
+    except OSError as error:
+        raise StorageError.writing(target, error) from error

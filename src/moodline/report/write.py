@@ -1,0 +1,207 @@
+"""Predictions written to a file: JSON, JSONL, CSV, Parquet, SRT, WebVTT, told by the suffix."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from moodline.errors import ConfigError, ConversationError, StorageError
+from moodline.prediction import Prediction, UtterancePrediction
+from moodline.report.atomic import replacing
+from moodline.transcripts.speakers import plausible
+
+
+def check_output(path: Path) -> None:
+    """Raise unless a prediction could be written to ``path``; call it before any work is done.
+
+    Raises:
+        ConfigError: an unknown suffix, a folder that does not exist, or ``path`` is a folder itself.
+        StorageError: the folder, or the file that is there, cannot be written to.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in WRITERS:
+        raise ConfigError(
+            f"{path}: unknown kind of output",
+            f"'{path.suffix}'" if path.suffix else "no suffix",
+            f"Name a file that ends in one of: {', '.join(WRITERS)}.",
+        )
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Raise unless a file could be written at ``path``, whatever its kind.
+
+    Raises:
+        ConfigError: the folder does not exist, or ``path`` is a folder itself.
+        StorageError: the folder, or the file that is there, cannot be written to.
+    """
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path}: expected a file to write to", "a folder", "Name a file in it.")
+        folder = path.parent
+        if not folder.is_dir():
+            raise ConfigError(f"{path}: the folder {folder} does not exist", fix=f"Make it first: mkdir -p {folder}")
+        for place in (folder, path) if path.exists() else (folder,):
+            if not os.access(place, os.W_OK):
+                raise StorageError(f"{path}: no permission to write to {place}", fix="Choose another place.")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: cannot be written to: {reason}", fix="Choose another name.") from None
+
+
+def write_prediction(prediction: list[Prediction], path: Path) -> None:
+    """Write predictions in the format that the suffix of ``path`` names, whole or not at all.
+
+    Args:
+        prediction: one for each conversation; SRT and WebVTT hold exactly one.
+        path: a file ending in one of ``WRITERS``; replaced if it exists.
+
+    Raises:
+        ConfigError, StorageError: as ``check_output`` does, and when the disk refuses.
+        ConversationError: subtitles were asked for but times are missing, or there are several conversations.
+    """
+    path = Path(path)
+    check_output(path)
+    with replacing(path) as file:
+        WRITERS[path.suffix.lower()](prediction, file)
+
+
+def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
+    """One flat row for every utterance, the form of CSV and Parquet.
+
+    Columns: conversation, id, speaker, start, end, text, emotion, confidence, abstained, then ``score_<label>`` for
+    each label in the model's order and ``weight_<expert>`` for each expert; numbers to four decimals, times to three.
+    """
+    labels = list(dict.fromkeys(label for p in prediction for label in p.labels))
+    experts = list(dict.fromkeys(expert for p in prediction for u in p.utterances for expert in u.weights))
+    return [
+        {
+            "conversation": p.conversation,
+            "id": u.id,
+            "speaker": u.speaker,
+            "start": _rounded(u.start, 3),
+            "end": _rounded(u.end, 3),
+            "text": u.text,
+            "emotion": u.emotion,
+            "confidence": round(u.confidence, 4),
+            "abstained": u.abstained,
+            **{f"score_{label}": _rounded(u.scores.get(label), 4) for label in labels},
+            **{f"weight_{expert}": _rounded(u.weights.get(expert), 4) for expert in experts},
+        }
+        for p in prediction
+        for u in p.utterances
+    ]
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _encode(text: str) -> bytes:
+    """UTF-8; half a character (a lone surrogate, which JSON input can carry) becomes ``?``."""
+    return text.encode("utf-8", "replace")
+
+
+def _json(prediction: list[Prediction], file: BinaryIO) -> None:
+    data = [p.to_dict() for p in prediction]
+    file.write(_encode(json.dumps(data[0] if len(data) == 1 else data, ensure_ascii=False, indent=2) + "\n"))
+
+
+def _jsonl(prediction: list[Prediction], file: BinaryIO) -> None:
+    for p in prediction:  # one conversation a line, as in the house format
+        file.write(_encode(json.dumps(p.to_dict(), ensure_ascii=False) + "\n"))
+
+
+def _csv(prediction: list[Prediction], file: BinaryIO) -> None:
+    rows = prediction_rows(prediction)
+    out = io.StringIO(newline="")
+    if rows:
+        writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: _guard(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
+    file.write(_encode(out.getvalue()))
+
+
+def _guard(cell: str) -> str:
+    """An apostrophe before what a spreadsheet would run as a formula; ``transcripts/table.py`` takes it off again."""
+    return "'" + cell if cell.lstrip()[:1] in ("=", "+", "-", "@") else cell
+
+
+def _parquet(prediction: list[Prediction], file: BinaryIO) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = prediction_rows(prediction)
+    kinds = {"start": pa.float64(), "end": pa.float64(), "confidence": pa.float64(), "abstained": pa.bool_()}
+    names = list(rows[0]) if rows else []
+    text = ("conversation", "id", "speaker", "text", "emotion")
+    schema = pa.schema(
+        [(name, pa.string() if name in text else kinds.get(name, pa.float64())) for name in names],
+        metadata={
+            "moodline.model": ", ".join(dict.fromkeys(p.model for p in prediction)),
+            "moodline.version": ", ".join(dict.fromkeys(p.version for p in prediction)),
+        },
+    )
+    rows = [{k: _encode(v).decode() if isinstance(v, str) else v for k, v in row.items()} for row in rows]
+    parquet.write_table(pa.Table.from_pylist(rows, schema), file)
+
+
+def _srt(prediction: list[Prediction], file: BinaryIO) -> None:
+    cues = _cues(prediction, ",")
+    file.write(_encode("\n".join(f"{n}\n{times}\n{text}\n" for n, (times, text) in enumerate(cues, start=1))))
+
+
+def _vtt(prediction: list[Prediction], file: BinaryIO) -> None:
+    cues = [f"{times}\n{html.escape(text, quote=False)}\n" for times, text in _cues(prediction, ".")]
+    note = f"NOTE Moodline {prediction[0].version}, model {' '.join(prediction[0].model.split())}\n".replace("-->", "→")
+    file.write(_encode("\n".join(["WEBVTT\n", note, *cues])))
+
+
+def _cues(prediction: list[Prediction], decimal: str) -> list[tuple[str, str]]:
+    """Timing line and words of every cue: ``[joy 0.81] Speaker: text``, with ``?`` behind the emotion if abstained."""
+    if len(prediction) != 1:
+        raise ConversationError(
+            "subtitles hold one conversation",
+            f"{len(prediction)} conversations",
+            "Write .json, .jsonl, .csv or .parquet.",
+        )
+    cues = []
+    for u in prediction[0].utterances:
+        if u.start is None or u.end is None:
+            raise ConversationError(
+                f"subtitles need a start and an end for every utterance: {u.id} has none",
+                fix="Write .json or .csv instead, or pass a transcript with times.",
+            )
+        cues.append((f"{_clock(u.start, decimal)} --> {_clock(u.end, decimal)}", _caption(u)))
+    return cues
+
+
+def _caption(u: UtterancePrediction) -> str:
+    text = " ".join((u.text or "…").split())
+    if u.speaker:
+        name = " ".join(u.speaker.split())
+        text = f"{name if plausible(name) else f'[{name}]'}: {text}"
+    return f"[{u.emotion}{'?' if u.abstained else ''} {u.confidence:.2f}] {text}".replace("-->", "→")
+
+
+def _clock(seconds: float, decimal: str) -> str:
+    """``HH:MM:SS.mmm``, with the given decimal sign."""
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{decimal}{thousandths:03d}"
+
+
+WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
+    ".json": _json,
+    ".jsonl": _jsonl,
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".srt": _srt,
+    ".vtt": _vtt,
+}
+"""Suffix to writer."""

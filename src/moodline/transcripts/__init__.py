@@ -1,0 +1,59 @@
+"""Transcripts: files in which people have their conversations already, read as conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from moodline.conversation import Conversation
+from moodline.errors import TranscriptError, UnknownNameError
+from moodline.transcripts.common import check_file, read_source
+from moodline.transcripts.house import read_json, read_jsonl
+from moodline.transcripts.plain import read_plain
+from moodline.transcripts.srt import read_srt
+from moodline.transcripts.table import read_table
+from moodline.transcripts.vtt import read_vtt
+
+FORMATS: dict[str, Callable[..., list[Conversation]]] = {
+    "json": read_json,
+    "jsonl": read_jsonl,
+    "srt": read_srt,
+    "vtt": read_vtt,
+    "csv": read_table,
+    "tsv": read_table,
+    "txt": read_plain,
+}
+"""Format (a suffix without its dot) to reader."""
+
+__all__ = ["FORMATS", "read_transcript"]
+
+
+def read_transcript(path: Path, *, format: str | None = None, skip_empty: bool = False) -> list[Conversation]:
+    """Read the conversations of a transcript file.
+
+    Args:
+        path: the file.
+        format: one of ``FORMATS``; None to go by the file's suffix.
+        skip_empty: leave utterances without words out instead of refusing the file.
+
+    Returns:
+        At least one conversation, each with at least one utterance. Only the house format and tables with a column
+        ``conversation`` can hold several.
+
+    Raises:
+        TranscriptError: the file is missing, empty, binary, broken, or of an unknown kind.
+        ConversationError: its utterances contradict each other.
+        UnknownNameError: ``format`` is none that is known.
+    """
+    path = Path(path)
+    name = path.suffix.lower().removeprefix(".") if format is None else format.lower().removeprefix(".")
+    if format is not None and name not in FORMATS:
+        raise UnknownNameError("transcript format", format, FORMATS)
+    check_file(path)
+    if name not in FORMATS:
+        raise TranscriptError(
+            f"{path}: unknown kind of transcript",
+            f"'{path.suffix}'" if path.suffix else "no suffix",
+            f"Known: {', '.join('.' + known for known in FORMATS)}. Rename the file, or say which it is with --format.",
+        )
+    return FORMATS[name](read_source(path), skip_empty=skip_empty)

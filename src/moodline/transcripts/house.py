@@ -1,0 +1,135 @@
+"""JSON: Moodline's own format (``.json``, ``.jsonl``), and where it turns out to be one, a Whisper transcript."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moodline.conversation import Conversation
+from moodline.errors import ConversationError, TranscriptError
+from moodline.transcripts.common import SKIP_FIX, Source, check_text
+from moodline.transcripts.times import seconds
+from moodline.transcripts.whisper import read_whisper
+
+_EXPECTED = 'an object {"id", "utterances": […]}, a list of such objects, or a Whisper transcript {"segments": […]}'
+
+
+def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
+    """Read a conversation, a list of conversations, or what Whisper and whisperX write.
+
+    Raises:
+        TranscriptError: broken JSON, or something else in it.
+        ConversationError: utterances that contradict each other.
+    """
+    data = _loads(source.text, source, 1)
+    if isinstance(data, dict) and "segments" in data and "utterances" not in data:
+        return [read_whisper(source, data, skip_empty=skip_empty)]
+    if isinstance(data, list) and not data:
+        raise TranscriptError(f"{source.path}: no conversation in the file", "an empty list", f"Expected {_EXPECTED}.")
+    if not isinstance(data, dict | list):
+        raise TranscriptError(f"{source.path}: expected {_EXPECTED}", type(data).__name__, "See docs/how-to.md.")
+    objects = data if isinstance(data, list) else [data]
+    many = len(objects) > 1
+    places = [f"{source.path}, conversation {n}" if many else str(source.path) for n in range(len(objects))]
+    return _conversations(source, list(zip(places, objects, strict=True)), skip_empty)
+
+
+def read_jsonl(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
+    """Read one conversation a line; blank lines are passed over.
+
+    Raises:
+        TranscriptError: a line is not JSON.
+        ConversationError: utterances that contradict each other, or two conversations with one id.
+    """
+    lines = [(n, line) for n, line in enumerate(source.text.split("\n"), start=1) if line.strip()]
+    return _conversations(source, [(source.at(n), _loads(line, source, n)) for n, line in lines], skip_empty)
+
+
+def _loads(text: str, source: Source, line: int) -> Any:
+    """The parsed JSON; ``line`` is the file's line on which the text begins."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TranscriptError(
+            f"{source.at(line + error.lineno - 1)}, column {error.colno}: broken JSON: {error.msg}",
+            fix="Correct it there, or write the file again.",
+        ) from None
+    except RecursionError:
+        raise TranscriptError(
+            f"{source.at(line)}: the JSON is nested too deeply", fix=f"Expected {_EXPECTED}."
+        ) from None
+    except ValueError:  # an integer of thousands of digits
+        raise TranscriptError(
+            f"{source.at(line)}: the JSON holds a number that is too long", fix="Shorten it."
+        ) from None
+
+
+def _conversations(source: Source, objects: list[tuple[str, Any]], skip_empty: bool) -> list[Conversation]:
+    """Check and build the conversations; those without an id are named after the file (and numbered if many)."""
+    out: list[Conversation] = []
+    seen: dict[str, str] = {}
+    for n, (place, data) in enumerate(objects):
+        data = _checked(data, place, skip_empty)
+        if not data["utterances"] and skip_empty and len(objects) > 1:
+            continue
+        if data.get("id") in (None, ""):
+            data["id"] = source.path.stem if len(objects) == 1 else f"{source.path.stem}-{n}"
+        read = Conversation.from_dict(data, place, source.path.parent)
+        if read.id in seen:
+            raise ConversationError(
+                f"{place}: conversation ids must be unique", f"'{read.id[:40]}', also in {seen[read.id]}", "Rename one."
+            )
+        seen[read.id] = place
+        out.append(read)
+    if not out:
+        raise TranscriptError(f"{source.path}: no utterance in the file", "empty ones only", "Give at least one text.")
+    return out
+
+
+def _checked(data: Any, place: str, skip_empty: bool) -> dict[str, Any]:
+    """A copy of a conversation's object, checked where ``Conversation.from_dict`` looks no further.
+
+    Empty utterances are refused or left out; every utterance gets the id of its place in the list.
+    """
+    if not isinstance(data, dict) or not isinstance(data.get("utterances"), list):
+        found = "fields " + ", ".join(map(repr, list(data)[:5])) if isinstance(data, dict) else type(data).__name__
+        raise TranscriptError(f"{place}: expected {_EXPECTED}", found[:80], "See docs/how-to.md.")
+    rows = []
+    _strings(data, ("media",), place)
+    _id(data, place)
+    for n, row in enumerate(data["utterances"]):
+        where = f"{place}: utterance {n}"
+        if not isinstance(row, dict):
+            raise TranscriptError(f"{where}: expected an object", type(row).__name__)
+        _id(row, where)
+        _strings(row, ("speaker", "text", "audio", "video", "emotion"), where)
+        if isinstance(row.get("text"), str) and not row["text"].strip():
+            if skip_empty:
+                continue
+            raise TranscriptError(f"{where}: the utterance is empty", fix=SKIP_FIX)
+        for name in ("start", "end"):
+            seconds(row.get(name), where, name)
+        if isinstance(row.get("score"), int) and abs(row["score"]) > 1e9:
+            raise TranscriptError(
+                f"{where}: score is out of range", fix="Scores lie within a corpus' range, such as ±3."
+            )
+        rows.append({**row, "id": f"u{n}" if row.get("id") in (None, "") else row["id"]})
+    return {**data, "utterances": rows}
+
+
+def _strings(row: dict[str, Any], names: tuple[str, ...], place: str) -> None:
+    """Raise unless the fields are strings (or left out) that can be written again."""
+    for name in names:
+        value = row.get(name)
+        if value is not None and not isinstance(value, str):
+            raise TranscriptError(f"{place}: {name} must be a string", repr(value)[:40])
+        check_text(value or "", place, name)
+
+
+def _id(row: dict[str, Any], place: str) -> None:
+    """Raise unless the id is a string or an integer (or left out)."""
+    value = row.get("id")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+        raise TranscriptError(f"{place}: id must be a string", repr(value)[:40])
+    if isinstance(value, str):
+        check_text(value, place, "id")

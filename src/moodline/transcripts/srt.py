@@ -1,0 +1,20 @@
+"""SubRip subtitles (``.srt``)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from moodline.conversation import Conversation
+from moodline.transcripts import speakers, subtitles
+from moodline.transcripts.common import Source, conversation
+
+
+def read_srt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
+    """Read SubRip: a number, a timing line, the words; see ``speakers`` for how names are found.
+
+    Raises:
+        TranscriptError: no cues, a time that cannot be read, an empty cue.
+    """
+    found = subtitles.cues(source, source.text.split("\n"), lambda line, after_blank: line.isdecimal())
+    cues = [replace(cue, text=subtitles.without_tags(cue.text)) for cue in found]
+    return [conversation(source, speakers.rows(source, cues), skip_empty=skip_empty)]

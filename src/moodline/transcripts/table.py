@@ -1,0 +1,109 @@
+"""Tables (``.csv``, ``.tsv``): one utterance a row, columns told by their names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+from moodline.conversation import Conversation
+from moodline.errors import TranscriptError
+from moodline.transcripts.common import Row, Source, conversation
+from moodline.transcripts.times import clock
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "text": ("text", "utterance", "sentence", "transcript", "transcription", "words", "content", "caption"),
+    "speaker": ("speaker", "speaker_name", "speaker_id", "name", "who"),
+    "start": ("start", "start_time", "starttime", "start_s", "start_sec", "start_seconds", "begin", "onset", "from"),
+    "end": ("end", "end_time", "endtime", "end_s", "end_sec", "end_seconds", "stop", "offset", "to"),
+    "id": ("id", "utterance_id", "utt_id"),
+    "conversation": ("conversation", "conversation_id", "dialogue_id", "dialog_id", "dialogue", "dialog"),
+}
+"""Field to the column names that stand for it, the surest first; case, spaces and hyphens do not matter."""
+
+
+def read_table(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
+    """Read a table; only the words' column is required, unknown columns are passed over, the delimiter is found out.
+
+    Rows with different values in a column ``conversation`` become different conversations, in the order of their first
+    row. An apostrophe that guards a cell against being run as a formula (``'=…``) is taken off.
+
+    Raises:
+        TranscriptError: no column for the words, broken quoting, too many cells, or a row that cannot be an utterance.
+    """
+    delimiter, columns = _header(source)
+    groups: dict[str, list[Row]] = {}
+    for line, cells in _cells(source, delimiter):
+        if line == 0 or not any(cell.strip() for cell in cells):
+            continue
+        place = source.at(line)
+        if len(cells) > columns["*"]:
+            raise TranscriptError(
+                f"{place}: expected {columns['*']} cells",
+                len(cells),
+                f"Put texts that hold the delimiter {delimiter!r} in double quotes.",
+            )
+        row = {name: _unguard(cells[n].strip()) for name, n in columns.items() if n < len(cells)}
+        groups.setdefault(row.get("conversation") or source.path.stem, []).append(
+            Row(
+                place,
+                row.get("text", ""),
+                row.get("speaker"),
+                clock(row.get("start", ""), place, "start"),
+                clock(row.get("end", ""), place, "end"),
+                row.get("id"),
+            )
+        )
+    if not groups:
+        raise TranscriptError(f"{source.path}: no utterance in the file", "a header only", "Add at least one row.")
+    spoken = {name: rows for name, rows in groups.items() if any(row.text for row in rows)}
+    groups = spoken if skip_empty and spoken else groups
+    return [conversation(source, rows, skip_empty=skip_empty, id=name) for name, rows in groups.items()]
+
+
+def _header(source: Source) -> tuple[str, dict[str, int]]:
+    """The delimiter, and field to column number; the number of columns under ``*``."""
+    first = next(line for line in source.text.split("\n") if line.strip())
+    candidates = []
+    for delimiter in "\t,;|" if source.path.suffix.lower() == ".tsv" else ",;\t|":
+        try:
+            names = next(csv.reader([first], delimiter=delimiter))
+        except csv.Error:
+            continue
+        keys = [re.sub(r"\W+", "_", name.strip().lower()).strip("_") for name in names]
+        columns = {
+            field: keys.index(alias)
+            for field, aliases in COLUMNS.items()
+            if (alias := next((a for a in aliases if a in keys), None)) is not None
+        }
+        candidates.append((delimiter, {**columns, "*": len(names)}))
+    best, best_columns = max(candidates, key=lambda c: len(c[1]), default=(",", dict[str, int]()))
+    if "text" not in best_columns:
+        raise TranscriptError(
+            f"{source.path}, line 1: expected a header with a column for the words",
+            first.strip()[:60],
+            f"Name it 'text' (or {', '.join(COLUMNS['text'][1:])}); 'speaker', 'start' and 'end' may stand beside it.",
+        )
+    return (best if best_columns["*"] > 1 else "\x1f"), best_columns  # one column: nothing to delimit
+
+
+def _cells(source: Source, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of every row; line 0 for the header."""
+    reader = csv.reader(io.StringIO(source.text, newline=""), delimiter=delimiter, strict=True)
+    line, header = 1, True
+    try:
+        for cells in reader:
+            blank = not any(cell.strip() for cell in cells)
+            yield (0 if header else line), cells
+            header, line = header and blank, reader.line_num + 1
+    except csv.Error as error:
+        raise TranscriptError(
+            f"{source.at(line)}: the row cannot be read: {error}",
+            fix='Quote texts with "…" and double a quotation mark inside: "she said ""no""".',
+        ) from None
+
+
+def _unguard(cell: str) -> str:
+    """The cell without the apostrophe that keeps spreadsheets from running it."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] and cell[1] in "=+-@" else cell

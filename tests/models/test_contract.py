@@ -1,0 +1,178 @@
+"""What every registered model promises. A model added to the registry is tested by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from moodline.batch import Batch, Output
+from moodline.checkpoint import build_model
+from moodline.labels import IGNORE
+from moodline.registry import MODELS
+from tests.models.helpers import one, random_batch
+
+CLASSES = 4
+SMALL = {
+    "mister-e": {"hidden": 16, "gru_layers": 2, "fusion_layers": 2, "heads": 2, "head_width": 4},
+}
+DIMS = ({"text": 6}, {"speech": 5, "text": 6}, {"speech": 5, "text": 6, "visual": 3})
+cases = pytest.mark.parametrize(("name", "dims"), [(n, d) for n in MODELS for d in DIMS], ids=lambda v: str(v))
+
+
+def make(name: str, dims: dict[str, int], **settings: object) -> nn.Module:
+    torch.manual_seed(0)
+    model = build_model({"name": name, **SMALL[name], **settings}, dims, CLASSES)
+    model.fit_statistics([random_batch(dims, [7, 3], CLASSES, seed=9)])  # type: ignore[operator]
+    with torch.no_grad():
+        for p in model.parameters():  # zeros (biases, missing vectors) would hide mistakes
+            p.add_(0.05 * torch.randn_like(p))
+    return model.eval()
+
+
+def close(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return torch.allclose(a, b, atol=1e-5)
+
+
+def row(output: Output, batch: Batch, index: int) -> dict[str, torch.Tensor]:
+    real = batch.valid[index]
+    assert output.weights is not None
+    return {"logits": output.logits[index][real], "weights": output.weights[index][real]} | {
+        n: z[index][real] for n, z in output.experts.items()
+    }
+
+
+@cases
+def test_padding_and_company_change_nothing(name: str, dims: dict[str, int]) -> None:
+    model, batch = make(name, dims), random_batch(dims, [1, 6, 4, 9], CLASSES, missing=0.3)
+    together = model(batch)
+    for i in range(4):
+        alone_batch = one(batch, i)
+        alone = row(model(alone_batch), alone_batch, 0)
+        for key, value in row(together, batch, i).items():
+            assert close(value, alone[key]), key
+
+
+@cases
+def test_what_stands_in_padding_and_in_missing_places_is_never_read(name: str, dims: dict[str, int]) -> None:
+    model, batch = make(name, dims), random_batch(dims, [2, 6], CLASSES, missing=0.4)
+    poisoned = {m: torch.where(batch.present[m][..., None], x, torch.tensor(float("nan"))) for m, x in batch.features.items()}
+    other = Batch(poisoned, batch.present, batch.valid, batch.labels)
+    a, b = model(batch), model(other)
+    assert close(a.logits[batch.valid], b.logits[batch.valid])
+    la, lb = model.loss(batch, a)["total"], model.loss(other, b)["total"]  # type: ignore[operator]
+    assert torch.isfinite(lb)
+    assert close(la, lb)
+
+
+@cases
+def test_gradients_are_finite_with_poisoned_padding(name: str, dims: dict[str, int]) -> None:
+    model, batch = make(name, dims), random_batch(dims, [2, 6], CLASSES, missing=0.4)
+    poisoned = {m: torch.where(batch.present[m][..., None], x, torch.tensor(float("nan"))) for m, x in batch.features.items()}
+    other = Batch(poisoned, batch.present, batch.valid, batch.labels)
+    model.loss(other, model(other))["total"].backward()  # type: ignore[operator]
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+@cases
+def test_order_of_conversations_changes_nothing(name: str, dims: dict[str, int]) -> None:
+    model, batch = make(name, dims), random_batch(dims, [3, 5, 2], CLASSES, missing=0.2)
+    order = torch.tensor([2, 0, 1])
+    assert batch.labels is not None
+    shuffled = Batch(
+        {m: x[order] for m, x in batch.features.items()},
+        {m: x[order] for m, x in batch.present.items()},
+        batch.valid[order],
+        batch.labels[order],
+    )
+    assert close(model(batch).logits[order], model(shuffled).logits)
+    a = model.loss(batch, model(batch))["total"]  # type: ignore[operator]
+    b = model.loss(shuffled, model(shuffled))["total"]  # type: ignore[operator]
+    assert close(a, b)
+
+
+@cases
+def test_one_utterance_alone(name: str, dims: dict[str, int]) -> None:
+    model, batch = make(name, dims), random_batch(dims, [1], CLASSES)
+    output = model(batch)
+    assert output.logits.shape == (1, 1, CLASSES)
+    assert torch.isfinite(model.loss(batch, output)["total"])  # type: ignore[operator]
+
+
+@cases
+def test_weights_are_a_distribution_and_zero_where_an_expert_has_nothing_to_read(name: str, dims: dict[str, int]) -> None:
+    model, batch = make(name, dims), random_batch(dims, [6, 4], CLASSES, missing=0.5)
+    output = model(batch)
+    assert output.weights is not None
+    assert output.weights.shape == (*batch.valid.shape, len(output.experts))
+    assert close(output.weights.sum(-1), batch.valid.float())
+    if len(dims) > 1:
+        for k, expert in enumerate(output.experts):
+            if expert in dims:
+                assert (output.weights[..., k][~batch.present[expert]] == 0).all()
+
+
+@cases
+def test_a_conversation_without_any_modality_still_gets_finite_answers(name: str, dims: dict[str, int]) -> None:
+    model, batch = make(name, dims), random_batch(dims, [3], CLASSES)
+    empty = Batch(batch.features, {m: torch.zeros_like(p) for m, p in batch.present.items()}, batch.valid, batch.labels)
+    output = model(empty)
+    assert torch.isfinite(output.logits).all()
+    assert torch.isfinite(model.loss(empty, output)["total"])  # type: ignore[operator]
+
+
+@cases
+def test_unlabelled_utterances_do_not_count(name: str, dims: dict[str, int]) -> None:
+    model, batch = make(name, dims), random_batch(dims, [5], CLASSES)
+    assert batch.labels is not None
+    labels = batch.labels.clone()
+    labels[0, 2] = IGNORE
+    partly = Batch(batch.features, batch.present, batch.valid, labels)
+    output = model(partly)
+    changed = Output(
+        output.logits.clone().index_fill_(1, torch.tensor([2]), 50.0),
+        {n: z.clone().index_fill_(1, torch.tensor([2]), 50.0) for n, z in output.experts.items()},
+        output.weights,
+        output.extras,
+    )
+    assert close(model.loss(partly, output)["total"], model.loss(partly, changed)["total"])  # type: ignore[operator]
+
+
+@cases
+def test_the_loss_falls(name: str, dims: dict[str, int]) -> None:
+    model, batch = make(name, dims).train(), random_batch(dims, [6, 4, 5], CLASSES)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(15):
+        loss = model.loss(batch, model(batch))["total"]  # type: ignore[operator]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@cases
+def test_save_and_load(name: str, dims: dict[str, int], tmp_path: Path) -> None:
+    model, batch = make(name, dims), random_batch(dims, [4, 2], CLASSES)
+    save_file(model.state_dict(), tmp_path / "m.safetensors")
+    other = build_model({"name": name, **SMALL[name]}, dims, CLASSES)
+    other.load_state_dict(load_file(tmp_path / "m.safetensors"))
+    assert torch.equal(model(batch).logits, other.eval()(batch).logits)
+
+
+@settings(max_examples=15, deadline=None)
+@given(lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5), seed=st.integers(0, 99), missing=st.sampled_from([0.0, 0.5, 0.9]))
+def test_any_batch_equals_its_conversations_one_by_one(lengths: list[int], seed: int, missing: float) -> None:
+    for name in MODELS:
+        model = make(name, DIMS[1])
+        batch = random_batch(DIMS[1], lengths, CLASSES, seed=seed, missing=missing)
+        together = model(batch)
+        for i in range(len(lengths)):
+            single = one(batch, i)
+            assert close(row(together, batch, i)["logits"], row(model(single), single, 0)["logits"])
