@@ -68,6 +68,10 @@ def write_house(corpus: Corpus, out: Path) -> None:
         if out.is_dir() and any(out.iterdir()):
             raise CorpusError(f"convert: {out} is in use", fix="Choose a directory that does not exist.") from None
         raise StorageError.writing(out, error) from None
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            "convert: a text holds half a character (a lone surrogate)", repr(error.object)[:60]
+        ) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -122,6 +122,8 @@ def _look(element: Any) -> str:
     """What an element of a feature pickle looks like, in a word or two."""
     if not isinstance(element, Mapping):
         if isinstance(element, list | tuple | set | frozenset | np.ndarray):
+            if isinstance(element, np.ndarray) and not element.ndim:
+                return "number"
             return "list" if all(isinstance(e, str | int | np.integer | np.str_) for e in element) else "values"
         return type(element).__name__
     if not element:
@@ -141,7 +143,9 @@ def _look(element: Any) -> str:
 
 
 def _length(value: Any) -> int:
-    return len(value) if isinstance(value, list | tuple | np.ndarray) and np.ndim(value) != 0 else 0
+    if isinstance(value, np.ndarray):
+        return len(value) if value.ndim else 0
+    return len(value) if isinstance(value, list | tuple) else 0
 
 
 def read_feature_pickle(path: Path, corpus: str, *, labels: str = "emotion") -> Corpus:
@@ -162,7 +166,7 @@ def read_feature_pickle(path: Path, corpus: str, *, labels: str = "emotion") -> 
         UnsafePickleError: the file asks for more than arrays and plain containers.
     """
     found = recognise(path, corpus)
-    splits = {s: _sorted(found.parts[s]) for s in SPLITS if s in found.parts}
+    splits = {s: in_order(found.parts[s]) for s in SPLITS if s in found.parts}
     how = "as in the file"
     if "dev" not in splits:
         size = 114 if corpus == "meld" and len(splits["train"]) == 1152 else max(1, len(splits["train"]) // 10)
@@ -180,8 +184,8 @@ def read_feature_pickle(path: Path, corpus: str, *, labels: str = "emotion") -> 
     return build(found, splits, LABELS[corpus], info)
 
 
-def _sorted(keys: Iterable[Any]) -> list[Any]:
-    """Conversation ids in order: lists may be sets."""
+def in_order(keys: Iterable[Any]) -> list[Any]:
+    """Conversation ids in order: they may come as sets, as numbers or as words."""
     keys = [k.item() if isinstance(k, np.generic) else k for k in keys]
     return sorted(keys, key=lambda k: (isinstance(k, str), k))
 
@@ -193,9 +197,14 @@ def _sentiments(found: Tuple) -> dict[int, str]:
     means = {"neutral": "neutral", "joy": "positive", "anger": "negative"}
     together: Counter[tuple[str, int]] = Counter()
     for key, emotions in found.parts["labels"].items():
-        for emotion, sentiment in zip(emotions, found.parts["sentiments"][key], strict=False):
-            if 0 <= int(emotion) < len(MELD_7):
-                together[MELD_7.labels[int(emotion)], int(sentiment)] += 1
+        sentiments = found.parts["sentiments"].get(key)
+        where = f"meld: {found.path.name}: conversation {key}"
+        if _length(emotions) != _length(sentiments):
+            raise CorpusError(
+                f"{where}: parts must have the same length", f"{_length(emotions)}, {_length(sentiments)}"
+            )
+        for emotion, sentiment in zip(emotions, sentiments, strict=True) if _length(emotions) else ():
+            together[_label(emotion, dict(enumerate(MELD_7.labels)), where), _whole(sentiment, where)] += 1
     out = {}
     for emotion, sentiment in means.items():
         counts = {n: c for (e, n), c in together.items() if e == emotion}
@@ -259,7 +268,7 @@ def _own_ids(found: Tuple) -> dict[Any, list[str]] | None:
     """The corpus's own utterance ids, if the file has them (IEMOCAP's only: others are mere numbers)."""
     if "ids" not in found.parts or found.corpus != "iemocap":
         return None
-    ids = {key: [str(i) for i in values] for key, values in found.parts["ids"].items()}
+    ids = {key: [str(i) for i in values] for key, values in found.parts["ids"].items() if _length(values)}
     every = [i for values in ids.values() for i in values]
     return ids if len(set(every)) == len(every) and all(every) else None
 
@@ -280,7 +289,7 @@ def _conversation(
         if values is None:
             raise CorpusError(f"{where} is in a split but not among the {part}")
         rows[part] = values
-    sizes = {part: len(values) for part, values in rows.items()}
+    sizes = {part: _length(values) for part, values in rows.items()}
     if len(set(sizes.values())) != 1 or not sizes[column]:
         raise CorpusError(
             f"{where}: parts must have the same length, at least 1", ", ".join(f"{p} {n}" for p, n in sizes.items())
@@ -310,12 +319,19 @@ def _conversation(
 
 
 def _label(value: Any, numbers: dict[int, str], where: str) -> str:
+    number = _whole(value, where)
+    if number not in numbers:
+        raise CorpusError(f"{where}: labels must be {min(numbers)} to {max(numbers)}", number)
+    return numbers[number]
+
+
+def _whole(value: Any, where: str) -> int:
     try:
-        if int(value) != value:
+        if isinstance(value, str) or int(value) != value:
             raise ValueError
-        return numbers[int(value)]
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise CorpusError(f"{where}: labels must be {min(numbers)} to {max(numbers)}", value) from None
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise CorpusError(f"{where}: labels must be whole numbers", repr(value)[:40]) from None
 
 
 def _vector(value: Any, where: str) -> np.ndarray:
@@ -332,7 +348,7 @@ def _speaker(value: Any, dialogue: str) -> str | None:
     """A name; IEMOCAP's F and M become the actor (``Ses01_F``), a one-hot row its number."""
     if isinstance(value, str):
         return (f"{dialogue[:5]}_{value}" if dialogue else value.strip()) or None
-    if np.ndim(value) == 0:
+    if isinstance(value, int | np.integer):
         return f"speaker{value}"
-    row = np.asarray(value)
-    return f"speaker{int(row.argmax())}" if row.size and row.any() else None
+    row = _vector(value, f"{dialogue} speakers".strip())
+    return f"speaker{int(row.argmax())}" if row.any() else None

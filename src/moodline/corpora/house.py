@@ -17,6 +17,7 @@ train, dev or test, else "test". Media paths are relative to the file that names
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,13 +111,15 @@ def _divide(conversations: list[Conversation], path: Path, files: list[Path]) ->
             raise CorpusError(
                 f"house: {path.name}: no conversation has the id {unknown[0]!r}", fix=f"Ids are in {WHOLE}."
             )
-        again = [i for i in ids if i in placed or ids.count(i) > 1]
+        counts = Counter(ids)
+        again = [i for i in ids if i in placed or counts[i] > 1]
         if again:
             raise CorpusError(f"house: {path.name}: conversation {again[0]!r} is in two splits or twice in one")
         placed |= set(ids)
     for split in SPLITS:
-        if wanted.get(split):
-            out[split] = tuple(c for c in conversations if c.id in set(wanted[split]))
+        members = set(wanted.get(split, ()))
+        if members:
+            out[split] = tuple(c for c in conversations if c.id in members)
     rest = [c.id for c in conversations if c.id not in placed]
     if rest:
         raise CorpusError(

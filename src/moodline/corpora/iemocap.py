@@ -92,11 +92,12 @@ def _read_pickle(path: Path, options: dict[str, Any]) -> Corpus:
     dev = list(found.parts["dev"]) if "dev" in found.parts else [d for d in DEV if d in known]
     if options["leave_out_session"] is not None:
         how = "COSMIC's twelve dialogues without the test session's"
-        test = [k for k in known if _session(k) == options["leave_out_session"]]
+        test = [k for k in known if _session(str(k)) == options["leave_out_session"]]
         dev = [d for d in DEV if d in known and d not in set(test)]
         train = [k for k in known if k not in set(test)]
     train = [k for k in train if k not in set(dev)]
-    ids = {"train": sorted(train), "dev": sorted(dev), "test": sorted(test)}
+    ids = {"train": train, "dev": dev, "test": test}
+    ids = {split: feature_pickles.in_order(keys) for split, keys in ids.items()}
     info = {"options": options, "layout": found.description, "dev": how}
     corpus = feature_pickles.build(found, ids, IEMOCAP_6, info)
     if not options["xxx_as_happy"]:

@@ -19,7 +19,7 @@ from moodline.labels import IEMOCAP_6
 
 CLASSES = {"hap": "happy", "sad": "sad", "neu": "neutral", "ang": "angry", "exc": "excited", "fru": "frustrated"}
 _SESSION = re.compile(r"session([1-5])", re.IGNORECASE)
-_SCORED = re.compile(r"\[\s*([\d.]+)\s*-\s*([\d.]+)\s*\]\t(\S+)\t(\S+)(?:\t.*)?")
+_SCORED = re.compile(r"\[\s*(\d+(?:\.\d+)?)\s*-\s*(\d+(?:\.\d+)?)\s*\]\t(\S+)\t(\S+)(?:\t.*)?")
 _ID = r"Ses\d\d[FM]_\w+_[FM]\w*\d{3}"
 _SPOKEN = re.compile(rf"({_ID})\s*(?:\[[^\]]*\])?\s*:\s*(.*)")
 
@@ -50,6 +50,7 @@ def read_release(directory: Path, as_happy: set[str]) -> Corpus:
     defects: list[Defect] = []
     conversations: list[Conversation] = []
     files: list[Path] = []
+    waiting = set(as_happy)
     for session in sessions(directory):
         folder = subfolder(session, "dialog", "EmoEvaluation")
         scored = [p for p in children(folder) if p.suffix.lower() == ".txt"] if folder else []
@@ -69,14 +70,12 @@ def read_release(directory: Path, as_happy: set[str]) -> Corpus:
                 files.append(texts[path.stem])
             files.append(path)
             wavs = {p.stem: p for p in children(clips / path.stem)} if clips else {}
-            utterances = _utterances(path, spoken, wavs, clips is not None, as_happy, defects)
+            utterances = _utterances(path, spoken, wavs, clips is not None, waiting, defects)
             if utterances:
                 conversations.append(Conversation(path.stem, utterances, recordings.get(path.stem)))
-    known = {u.id for c in conversations for u in c}
-    if as_happy - known:
+    if waiting:
         raise CorpusError(
-            f"iemocap: {len(as_happy - known)} listed utterances are not labelled xxx in the release",
-            min(as_happy - known),
+            f"iemocap: {len(waiting)} listed utterances are not labelled xxx in the release", min(waiting)
         )
     if not conversations:
         raise CorpusError(f"iemocap: no utterance of the six classes under {directory}")
@@ -110,10 +109,13 @@ def _utterances(
     spoken: dict[str, str],
     wavs: dict[str, Path],
     with_audio: bool,
-    as_happy: set[str],
+    waiting: set[str],
     defects: list[Defect],
 ) -> tuple[Utterance, ...]:
-    """The labelled utterances of one EmoEvaluation file, in order of time."""
+    """The labelled utterances of one EmoEvaluation file, in order of time.
+
+    ``waiting`` holds the ids that are to count as happy; those found with ``xxx`` are taken out of it.
+    """
     out: dict[str, Utterance] = {}
     content, _ = decode(read_bytes(path))
     for number, line in enumerate(content.splitlines(), start=1):
@@ -126,7 +128,10 @@ def _utterances(
                 "Use the file as its authors published it.",
             )  # fmt: skip
         key, label = match.group(3), match.group(4)
-        emotion = "happy" if label == "xxx" and key in as_happy else CLASSES.get(label)
+        emotion = CLASSES.get(label)
+        if label == "xxx" and key in waiting:
+            emotion = "happy"
+            waiting.discard(key)
         if emotion is None:
             continue
         if key in out or not key.startswith(path.stem):

@@ -35,6 +35,7 @@ DEV_VIDEOS = 10
 """How many training videos, the last in id order, make the dev split where the files have none."""
 
 _ARRAYS = ("ids", "y", "sentence", "text", "audio", "video")
+_LENGTHS = {"text": "text_lengths", "audio": "audio_lengths", "vision": "vision_lengths"}
 _FEATURES = {"text": "text", "audio": "speech", "vision": "visual", "video": "visual"}
 
 
@@ -154,6 +155,10 @@ def _conversations(
             for modality, values in row.features.items():
                 features.setdefault(modality, {})[key] = values
         splits[split] = tuple(Conversation(key, tuple(utterances)) for key, utterances in turns.items())
+    for modality, vectors in features.items():
+        shapes = sorted({(v.ndim, v.shape[-1]) for v in vectors.values()})
+        if len(shapes) > 1:
+            raise CorpusError(f"mosi: {modality} features must be all [D] or all [T, D], of one size D", shapes)
     return splits, features
 
 
@@ -213,6 +218,8 @@ def _read_mmsa(path: Path, defects: list[Defect]) -> dict[str, list[_Row]]:
     out: dict[str, list[_Row]] = {}
     for split, key in (("train", "train"), ("dev", "valid"), ("test", "test")):
         if key in data:
+            if not isinstance(data[key], dict):
+                raise CorpusError(f"mosi: {path.name}: {key} must be a mapping", type(data[key]).__name__)
             out[split] = _read_part(data[key], f"mosi: {path.name}: {key}", defects)
     if not any(out.values()):
         raise CorpusError(f"mosi: {path.name} holds no utterances")
@@ -222,47 +229,46 @@ def _read_mmsa(path: Path, defects: list[Defect]) -> dict[str, list[_Row]]:
 def _read_part(part: Mapping[str, Any], where: str, defects: list[Defect]) -> list[_Row]:
     """One split of an MMSA pickle."""
     need = ("id", "raw_text", "regression_labels")
-    absent = [n for n in need if n not in part]
+    absent = [n for n in need if part.get(n) is None]
     if absent:
-        raise CorpusError(
-            f"{where}: expected {', '.join(need)}", ", ".join(map(str, list(part)[:8])), "Use an MMSA pickle."
-        )
-    try:
-        ids = [_string(k) for k in part["id"]]
-        texts = [_string(t) for t in part["raw_text"]]
-        scores = np.ravel(np.asarray(part["regression_labels"], dtype=np.float64))
-        arrays = {n: part[n] for n in ("text", "audio", "vision") if n in part}
-        sizes = {"id": len(ids), "regression_labels": len(scores), "raw_text": len(texts)}
-        sizes |= {n: len(a) for n, a in arrays.items()}
-    except (TypeError, ValueError) as error:
-        raise CorpusError(f"{where}: expected arrays and lists", error, "Use an MMSA pickle.") from None
+        found = ", ".join(map(str, list(part)[:8]))
+        raise CorpusError(f"{where}: expected {', '.join(need)}", found, "Use an MMSA pickle.")
+    used = (*need, *_LENGTHS, *_LENGTHS.values(), "text_bert")
+    part = {n: part[n] for n in used if part.get(n) is not None}
+    sizes = {n: _size(column) for n, column in part.items()}
     if len(set(sizes.values())) != 1:
-        raise CorpusError(
-            f"{where}: all parts must have the same length", ", ".join(f"{n} {s}" for n, s in sizes.items())
-        )
+        found = ", ".join(f"{n} {size}" for n, size in sizes.items())
+        raise CorpusError(f"{where}: all parts must be arrays or lists of the same length", found)
+    ids = [_string(k) for k in part["id"]]
     if len(set(ids)) != len(ids):
         raise CorpusError(f"{where}: ids must be unique", next(k for k in ids if ids.count(k) > 1))
+    scores = _numbers(part, "regression_labels", where)
+    lengths = {n: _numbers(part, column, where) for n, column in _LENGTHS.items() if column in part}
     rows = []
     for n, key in enumerate(ids):
         video, separator, clip = key.partition("$_$")
         if not separator:
             raise CorpusError(f"{where}: ids must be video$_$clip", key, "Use an MMSA pickle.")
-        if not np.isfinite(scores[n]):
-            raise CorpusError(f"{where}: regression_labels must be finite", f"{key}: {scores[n]}")
         score = float(scores[n])
-        row = _Row(video, clip, score, SENTIMENT_2.labels[int(score >= 0)], texts[n])
-        for name, array in arrays.items():
-            frames = np.asarray(array[n])
-            if frames.ndim not in (1, 2) or not np.issubdtype(frames.dtype, np.number):
-                raise CorpusError(f"{where}: {name} must be frames [T, D] an utterance", f"{key}: {frames.shape}")
+        row = _Row(video, clip, score, SENTIMENT_2.labels[int(score >= 0)], _string(part["raw_text"][n]))
+        for name in (m for m in _LENGTHS if m in part):
+            frames = _array(part[name][n], f"{where}: {name} of {key}")
             if frames.ndim == 2:
-                frames = frames[: _frames(part, name, n, frames)]
-            if len(frames):
+                bert = _array(part["text_bert"][n], f"{where}: text_bert of {key}") if "text_bert" in part else None
+                frames = frames[: _frames(frames, lengths[name][n] if name in lengths else None, bert)]
+            if frames.size:
                 row.features[_FEATURES[name]] = _clean(frames, f"{video}_{clip}", name, defects)
             else:
                 defects.append(Defect(f"{name} without frames", f"{video}_{clip}", "dropped"))
         rows.append(row)
     return rows
+
+
+def _size(column: Any) -> int:
+    """The length of a list or an array; -1 for anything else."""
+    if isinstance(column, np.ndarray):
+        return len(column) if column.ndim else -1
+    return len(column) if isinstance(column, list | tuple) else -1
 
 
 def _string(value: Any) -> str:
@@ -271,15 +277,36 @@ def _string(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _frames(part: Mapping[str, Any], name: str, n: int, frames: np.ndarray) -> int:
-    """How many frames are real: the given length, else BERT's mask, else up to the last that is not all zero."""
-    lengths = part.get(f"{name}_lengths")
-    if lengths is not None and len(lengths) > n:
-        return max(0, min(int(np.ravel(lengths[n])[0]), len(frames)))
-    bert = part.get("text_bert")
-    if bert is not None:
-        mask = np.asarray(bert[n])  # [3, T]: token ids, mask, segments
-        if mask.ndim == 2 and mask.shape == (3, len(frames)):
-            return int((mask[1] > 0).sum())
-    filled = np.flatnonzero(np.nan_to_num(frames.astype(np.float64), nan=1.0).any(axis=1))
+def _numbers(part: Mapping[str, Any], name: str, where: str) -> np.ndarray:
+    """A column of finite numbers, float64 [N]."""
+    try:
+        values = np.asarray(part[name], dtype=np.float64).reshape(len(part[name]))
+    except (TypeError, ValueError):
+        raise CorpusError(f"{where}: {name} must be one number an utterance", fix="Use an MMSA pickle.") from None
+    if not np.isfinite(values).all():
+        raise CorpusError(f"{where}: {name} must be finite", values[~np.isfinite(values)][0])
+    return values
+
+
+def _array(value: Any, where: str) -> np.ndarray:
+    """One utterance's numbers, [D] or [T, D]."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.zeros(())
+    if array.ndim not in (1, 2):
+        raise CorpusError(f"{where} must be a vector [D] or frames [T, D]", fix="Use an MMSA pickle.")
+    return array
+
+
+def _frames(frames: np.ndarray, length: float | None, bert: np.ndarray | None) -> int:
+    """How many frames are real: the given length, else BERT's mask, else up to the last that is not all zero.
+
+    ``bert`` is [3, T]: token ids, mask, segments; it tells the length of frames that are aligned with the tokens.
+    """
+    if length is not None:
+        return int(max(0, min(length, len(frames))))
+    if bert is not None and bert.shape == (3, len(frames)):
+        return int((bert[1] > 0).sum())
+    filled = np.flatnonzero(np.nan_to_num(frames, nan=1.0).any(axis=1))
     return int(filled[-1]) + 1 if filled.size else 0

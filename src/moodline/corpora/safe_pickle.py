@@ -15,13 +15,13 @@ import pickle
 import pickletools
 import re
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from moodline.corpora.files import read_bytes
+from moodline.corpora.files import unreadable
 from moodline.errors import CorpusError, UnsafePickleError
 
 _SCAN_LIMIT = 8 << 20
@@ -32,6 +32,7 @@ _PLAIN: dict[str, Any] = {
     "list": list, "dict": dict, "set": set, "frozenset": frozenset, "tuple": tuple,
     "int": int, "float": float, "bool": bool, "str": str,
 }  # fmt: skip
+_OPERATIONS = {o.code: o for o in pickletools.opcodes}
 _CONTAINERS = ("list", "dict", "set", "frozenset", "tuple")
 
 
@@ -88,13 +89,14 @@ class _Dtype:
 class _Array:
     """A description of an array: shape, element type and its data."""
 
-    __slots__ = ("data", "dtype", "order", "shape")
+    __slots__ = ("axes", "data", "dtype", "order", "shape")
     __hash__ = None  # type: ignore[assignment]  # arrays are no keys
 
     def __init__(self) -> None:
         self.shape: tuple[int, ...] = (0,)
         self.dtype, self.order = _Dtype("b1"), "C"
         self.data: bytes | bytearray | list[Any] = b""
+        self.axes: tuple[int, ...] | None = None
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) not in (4, 5):
@@ -115,7 +117,7 @@ class _Array:
             data = data.encode("latin-1")
         kind = list if real.hasobject else (bytes, bytearray)
         size = 1 if real.hasobject else real.itemsize
-        if not isinstance(data, kind) or len(data) != math.prod(shape) * size:
+        if not size or not isinstance(data, kind) or len(data) != math.prod(shape) * size:
             raise _Refused("an array whose data does not fit its shape")
         self.shape, self.dtype, self.order, self.data = shape, dtype, order, data
 
@@ -126,8 +128,11 @@ class _Array:
             for n, value in enumerate(self.data):
                 array[n] = value
         else:
-            array = np.frombuffer(self.data, self.dtype.real()).copy()
-        return array.reshape(self.shape, order=self.order)  # type: ignore[call-overload]
+            array = np.zeros(len(self.data) // self.dtype.real().itemsize, self.dtype.real())
+            if array.size:
+                array[:] = np.frombuffer(self.data, array.dtype)
+        array = array.reshape(self.shape, order=self.order)  # type: ignore[call-overload]
+        return array if self.axes is None else array.transpose(self.axes)
 
 
 def _reconstruct(subtype: Any, shape: Any = None, code: Any = None) -> _Array:
@@ -137,9 +142,11 @@ def _reconstruct(subtype: Any, shape: Any = None, code: Any = None) -> _Array:
 
 
 def _frombuffer(data: Any, dtype: Any, shape: Any, order: Any, axes: Any = None) -> _Array:
-    if order not in ("C", "F") or axes is not None:
-        raise _Refused("an array with an unknown memory order")
     array = _Array()
+    if order == "K" and isinstance(axes, tuple) and sorted(axes) == list(range(len(shape))):
+        array.axes, order = axes, "C"
+    if order not in ("C", "F"):
+        raise _Refused("an array with an unknown memory order")
     array.fill(shape, dtype, order, data)
     return array
 
@@ -224,14 +231,27 @@ class _Unpickler(pickle.Unpickler):
         raise _Refused("a persistent id")
 
 
+def _operations(data: bytes) -> Iterator[tuple[str, Any]]:
+    """The operations of a pickle and their arguments; ends at the first that is unknown."""
+    stream = io.BytesIO(data)
+    name = ""
+    while name != "STOP":
+        operation = _OPERATIONS.get(stream.read(1).decode("latin-1"))
+        if operation is None:
+            return
+        name = operation.name
+        if name == "STRING":  # pickletools reads ASCII only here, Python 2 wrote more
+            yield name, stream.readline()
+        else:
+            yield name, None if operation.arg is None else operation.arg.reader(stream)
+
+
 def _scan(data: bytes) -> None:
     """Refuse what the unpickler itself would do carelessly: registered extensions and giant memo indices."""
-    for operation, argument, _ in pickletools.genops(data):
-        if operation.name in ("EXT1", "EXT2", "EXT4"):
+    for name, argument in _operations(data):
+        if name in ("EXT1", "EXT2", "EXT4"):
             raise _Refused(f"the registered extension {argument}")
-        if operation.name in ("PERSID", "BINPERSID"):
-            raise _Refused("a persistent id")
-        if operation.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > len(data):
+        if name in ("PUT", "LONG_BINPUT") and argument > len(data):
             raise _Refused(f"a memory of {argument} entries")
 
 
@@ -257,6 +277,7 @@ def _rebuild(value: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
         seen[id(value)] = (value, out)
     elif kind is _Array:
         out = value.real()
+        value.data = b""  # large files: hold the numbers once
         seen[id(value)] = (value, out)
         if out.dtype.hasobject:
             flat = out.reshape(-1, order=value.order)
@@ -286,11 +307,15 @@ def load_pickle(path: Path) -> Any:
         UnsafePickleError: it asks for anything else; the message names it.
         CorpusError: not a pickle, or cut off.
     """
-    data = read_bytes(path)
     try:
-        if len(data) <= _SCAN_LIMIT or getattr(copyreg, "_extension_cache", None):
-            _scan(data)
-        return _rebuild(_Unpickler(io.BytesIO(data), encoding="latin1").load(), {})
+        with path.open("rb") as file:
+            if path.stat().st_size <= _SCAN_LIMIT or getattr(copyreg, "_extension_cache", None):
+                _scan(file.read())
+                file.seek(0)
+            described = _Unpickler(file, encoding="latin1").load()
+        return _rebuild(described, {})
+    except OSError as error:
+        raise unreadable(path, error) from None
     except _Refused as refusal:
         raise UnsafePickleError(
             f"{path.name}: a pickle may hold only NumPy arrays and plain containers",
@@ -301,6 +326,6 @@ def load_pickle(path: Path) -> Any:
         reason = "too deeply nested" if isinstance(error, RecursionError) else type(error).__name__
         raise CorpusError(
             f"{path.name} is not a readable pickle",
-            f"{reason} after {len(data)} bytes",
+            reason,
             "Download or write the file again.",
         ) from None

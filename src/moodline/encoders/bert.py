@@ -44,8 +44,7 @@ class Bert(nn.Module):
         super().__init__()
         self.config = config
         self.embeddings = _Embeddings(config)
-        self.encoder = nn.Module()
-        self.encoder.layer = nn.ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))
+        self.encoder = nn.ModuleDict({"layer": nn.ModuleList(_Layer(config) for _ in range(config.num_hidden_layers))})
 
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> tuple[Tensor, ...]:
         """Hidden states.
@@ -60,7 +59,8 @@ class Bert(nn.Module):
         """
         x = self.embeddings(ids, types)
         states = [x]
-        for layer in self.encoder.layer:
+        layers: Any = self.encoder["layer"]
+        for layer in layers:
             x = layer(x, mask[:, None, None, :])
             states.append(x)
         return tuple(states)
@@ -89,16 +89,14 @@ class _Embeddings(nn.Module):
 class _Layer(nn.Module):
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.attention = nn.Module()
-        self.attention.self = _Attention(config)
-        self.attention.output = _Output(config.hidden_size, config)
-        self.intermediate = nn.Module()
-        self.intermediate.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+        heads, mixer = _Attention(config), _Output(config.hidden_size, config)
+        self.attention = nn.ModuleDict({"self": heads, "output": mixer})
+        self.intermediate = nn.ModuleDict({"dense": nn.Linear(config.hidden_size, config.intermediate_size)})
         self.output = _Output(config.intermediate_size, config)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = self.attention.output(self.attention.self(x, mask), x)
-        return self.output(F.gelu(self.intermediate.dense(x)), x)
+        x = self.attention["output"](self.attention["self"](x, mask), x)
+        return self.output(F.gelu(self.intermediate["dense"](x)), x)
 
 
 class _Attention(nn.Module):

@@ -23,6 +23,9 @@ def from_pretrained(auto: str, source: str | Path, name: str, **options: Any) ->
         CheckpointError: not found or not loadable.
     """
     loader = getattr(importlib.import_module("transformers"), auto)
+    bars = importlib.import_module("transformers.utils.logging")
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()  # for reading files, under a second; downloads show their own
     if auto == "AutoModel":
         options["use_safetensors"] = True
     try:
@@ -39,6 +42,9 @@ def from_pretrained(auto: str, source: str | Path, name: str, **options: Any) ->
             "Pass a folder with config.json, safetensors weights and tokenizer or preprocessor files, "
             "or the id of such a model on a hub that can be reached.",
         ) from error
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def model_revision(source: str | Path, network: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from moodline.conversation import Conversation
-from moodline.encoders.spec import EncoderSpec
+from moodline.encoders.settings import EncoderSpec
 from moodline.errors import ConfigError
 from moodline.media.audio import AudioClip
 
@@ -62,7 +62,7 @@ def text_inputs(conversation: Conversation, turns: int = 0, speakers: bool = Fal
 
 
 def speech_inputs(conversation: Conversation) -> list[AudioClip | None]:
-    """Each utterance's sound: its own file, or its part of the conversation's recording; None where there is neither."""
+    """Each utterance's sound: its own file, or its part of the recording; None where there is neither."""
     out: list[AudioClip | None] = []
     for utterance in conversation:
         if utterance.audio is not None:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.sound import clip_samples
-from moodline.encoders.spec import EncoderSpec
 from moodline.errors import MissingDependencyError
 from moodline.media.audio import RATE
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,13 @@ _SESSION_MODEL, _MODEL_GRAPH = 1, 7
 _GRAPH_TENSORS, _GRAPH_NODES = 0, 2
 _TENSOR_NAME, _TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_DATA = 0, 2, 3, 4
 _NODE_NAME, _NODE_INPUTS = 0, 8
-_TYPES = {1: np.dtype("<f4"), 2: np.dtype("u1"), 3: np.dtype("i1"), 6: np.dtype("<i4"), 7: np.dtype("<i8")}
+_TYPES: dict[int, np.dtype[Any]] = {
+    1: np.dtype("<f4"),
+    2: np.dtype("u1"),
+    3: np.dtype("i1"),
+    6: np.dtype("<i4"),
+    7: np.dtype("<i8"),
+}
 
 
 class OrtFile:
@@ -54,11 +61,11 @@ class OrtFile:
         if len(names) != 1:
             raise CheckpointError(f"{self._path.name}: expected a quantized weight at {node}", names)
         stem = names[0].removesuffix("_quantized")
-        scale, zero = self.tensors[stem + "_scale"], self.tensors[stem + "_zero_point"]
-        weight = self.tensors[names[0]].astype(np.float32) - zero.astype(np.float32)
+        scale, zero = (self.tensors[stem + end].astype(np.float32) for end in ("_scale", "_zero_point"))
+        weight = self.tensors[names[0]].astype(np.float32) - zero
         return np.ascontiguousarray((weight * scale).T)
 
-    # A flatbuffer's table begins with the (backwards) distance to its vtable: u16 size, u16 size, u16 place of each field.
+    # A flatbuffer's table begins with the (backwards) distance to its vtable: two u16 sizes, a u16 place per field.
 
     def _at(self, form: str, place: int) -> int:
         return int(struct.unpack_from(form, self._data, place)[0])

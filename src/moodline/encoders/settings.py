@@ -1,5 +1,219 @@
-"""placeholder"""
-from dataclasses import dataclass
+"""What to encode with and how, as it stands in recipes and beside saved encoders. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from moodline.errors import ConfigError
+from moodline.settings import Settings
+
+POOLINGS = ("mean", "cls", "last", "mean_std", "none")
+HEAD_POOLINGS = ("attentive", "mean", "mean_std", "cls", "last")
+COMBINES = ("average", "concat")
+DTYPES = ("float32", "bfloat16", "float16")
+
+
 @dataclass(frozen=True)
-class FinetuneConfig:
+class EncoderSpec(Settings):
+    """An encoder and its settings.
+
+    Raises:
+        ConfigError: a value that no encoder accepts; all of them in one message.
+    """
+
+    name: str = "minilm"
+    """A name of ``ENCODERS``, ``hf-text:<id or folder>``, ``hf-speech:<id or folder>`` or ``finetuned:<folder>``."""
+
+    pooling: str = "mean"
+    """From tokens or frames to one vector: mean, cls (the first), last, mean_std (doubles D); none keeps the frames.
+    Attentive statistics have weights and so exist only inside a fine-tuned encoder."""
+
+    layers: str | tuple[int, ...] | None = None
+    """Which hidden states: "last", "all", or numbers (0 is the embedding layer, negative counts from the end).
+    None is the encoder's own default: the last for text, all for Moonshine."""
+
+    combine: str | None = None
+    """Several layers become one by "average", or stay side by side by "concat". None: text averages, speech
+    concatenates."""
+
+    max_tokens: int = 128
+    """Text: tokens of context and current turn together; the oldest context goes first, then the turn's own end."""
+
+    context_turns: int = 0
+    """Text: how many previous turns are read along."""
+
+    context_speakers: bool = False
+    """Text: whether "NAME: " stands before each turn."""
+
+    pool_context: bool = False
+    """Text: whether the context's tokens enter the pooling; they are always attended to."""
+
+    max_seconds: float = 30.0
+    """Speech: what comes after this is not heard (Whisper's own limit is 30)."""
+
+    batch_size: int = 64
+    """Inputs per forward pass, at most; never changes a result."""
+
+    layer_norm: bool = False
+    """Whether each hidden state is normalised (LayerNorm without weights) before pooling; the values of Moonshine's
+    middle layers reach several hundred."""
+
+    dtype: str = "float32"
+    """Type of the weights; results are float32 in any case. bfloat16 for large language models on a GPU."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.pooling not in POOLINGS:
+            problems.append(f"pooling must be one of {', '.join(POOLINGS)} (found: {self.pooling})")
+        layers = self.layers
+        if isinstance(layers, str):
+            if layers not in ("all", "last"):
+                problems.append(f"layers must be all, last or a list of numbers (found: {layers})")
+        elif layers is not None and not layers:
+            problems.append("layers must not be an empty list")
+        if self.combine is not None and self.combine not in COMBINES:
+            problems.append(f"combine must be one of {', '.join(COMBINES)} (found: {self.combine})")
+        if self.dtype not in DTYPES:
+            problems.append(f"dtype must be one of {', '.join(DTYPES)} (found: {self.dtype})")
+        for name, least in (("max_tokens", 4), ("context_turns", 0), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                problems.append(f"{name} must be at least {least} (found: {getattr(self, name)})")
+        if not self.max_seconds > 0:
+            problems.append(f"max_seconds must be positive (found: {self.max_seconds})")
+        if problems:
+            raise ConfigError(f"encoder {self.name}: {'; '.join(problems)}")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], where: str = "encoder") -> EncoderSpec:
+        """Read a spec from a recipe.
+
+        Args:
+            data: field name to value; left-out fields keep their defaults.
+            where: for error messages.
+
+        Raises:
+            ConfigError: unknown fields, wrong types or values.
+        """
+        return cls(**checked_fields(cls, data, where))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; ``from_dict`` reads them back."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(Settings):
+    """How an encoder is fine-tuned; the defaults are those of MiSTER-E's text encoder.
+
+    Raises:
+        ConfigError: impossible values; all of them in one message.
+    """
+
+    method: str = "lora"
+    """lora: low-rank updates of some linear layers; full: every weight; frozen: only the classifier on top."""
+
+    embedding_dim: int = 2048
+    """E, the size of the utterance embedding."""
+
+    pooling: str = "attentive"
+    """attentive (statistics, with learned weights), mean, mean_std, cls or last."""
+
+    layer_mix: bool = False
+    """Mix the spec's layers with learned weights; otherwise they are averaged."""
+
+    dropout: float = 0.5
+    """Between ReLU and the last Linear."""
+
     gamma: float = 2.0
+    """Focusing parameter of the focal loss; 0 is cross-entropy."""
+
+    rank: int = 8
+    """LoRA's r."""
+
+    alpha: float = 32.0
+    """LoRA's α; updates are scaled by α/r."""
+
+    lora_dropout: float = 0.1
+    """Before LoRA's first matrix."""
+
+    targets: tuple[str, ...] | None = None
+    """Last names of the linear layers that get LoRA, e.g. ("q_proj", "v_proj"). None: query and value projections."""
+
+    head_rate: float = 1.0
+    """Learning rate of the classifier, as a multiple of training's."""
+
+    layer_decay: float = 1.0
+    """Learning rate of each block, as a multiple of the block's above it; 1 treats all alike."""
+
+    weight_decay: float = 0.01
+    """Of matrices; never of biases, norms and embeddings."""
+
+    freeze_embeddings: bool = False
+    """With method full: leave token embeddings or the convolutions over samples as they are."""
+
+    crop_seconds: float = 0.0
+    """Speech: random crops of this length in training (5 in the paper); 0 takes whole clips."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.method not in ("lora", "full", "frozen"):
+            problems.append(f"method must be lora, full or frozen (found: {self.method})")
+        if self.pooling not in HEAD_POOLINGS:
+            problems.append(f"pooling must be one of {', '.join(HEAD_POOLINGS)} (found: {self.pooling})")
+        for name in ("embedding_dim", "rank"):
+            if getattr(self, name) < 1:
+                problems.append(f"{name} must be at least 1 (found: {getattr(self, name)})")
+        for name in ("dropout", "lora_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                problems.append(f"{name} must lie in [0, 1) (found: {getattr(self, name)})")
+        for name in ("gamma", "weight_decay", "crop_seconds"):
+            if not getattr(self, name) >= 0:
+                problems.append(f"{name} must not be negative (found: {getattr(self, name)})")
+        for name in ("alpha", "head_rate", "layer_decay"):
+            if not getattr(self, name) > 0:
+                problems.append(f"{name} must be positive (found: {getattr(self, name)})")
+        if problems:
+            raise ConfigError(f"fine-tuning: {'; '.join(problems)}")
+
+
+def checked_fields(cls: type[Any], data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The keyword arguments of a config dataclass, types checked against its defaults.
+
+    Args:
+        cls: a dataclass whose fields all have plain defaults.
+        data: field name to value, as read from YAML or JSON; lists become tuples, whole numbers floats where needed.
+        where: for error messages.
+
+    Raises:
+        ConfigError: unknown fields and wrong types, all of them in one message.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where}: expected a mapping of settings", type(data).__name__)
+    known = {f.name: f for f in fields(cls)}
+    problems = [f"unknown setting '{name}'" for name in data if name not in known]
+    out: dict[str, Any] = {}
+    for name, value in data.items():
+        if name not in known:
+            continue
+        default, annotation = known[name].default, str(known[name].type)
+        if isinstance(value, list):
+            value = tuple(value)
+        if isinstance(default, float) and type(value) is int:
+            value = float(value)
+        out[name] = value
+        if value is None and "None" in annotation:
+            continue
+        if isinstance(value, tuple):
+            item: type = int if "tuple[int" in annotation else str
+            good = "tuple[" in annotation and all(type(v) is item for v in value)
+        elif default is None or "|" in annotation:
+            good = any(part.strip() == type(value).__name__ for part in annotation.split("|"))
+        else:
+            good = type(value) is type(default)
+        if not good:
+            problems.append(f"{name} must be {annotation} (found: {value!r})")
+    if problems:
+        raise ConfigError(f"{where}: {'; '.join(problems)}", fix=f"Known: {', '.join(known)}.")
+    return out

@@ -1,7 +1,8 @@
-"""Speech models of transformers: wav2vec 2.0, HuBERT, WavLM and their kin, Whisper's encoder, and others clip by clip."""
+"""Speech models of transformers: wav2vec 2.0, HuBERT, WavLM, Whisper's encoder; others clip by clip."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from torch import Tensor
 
 from moodline.encoders.backbone import TORCH_TYPES, Backbone
 from moodline.encoders.hub import from_pretrained, model_revision
+from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.sound import BUDGET, clip_length, clip_samples
-from moodline.encoders.spec import EncoderSpec
 from moodline.errors import ConfigError
 from moodline.media.audio import RATE
 
@@ -69,7 +70,8 @@ class HFSpeechBackbone(Backbone):
         elif self.masked:
             real = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
             states = self._states(features, attention_mask=real.long())
-            counts = self.network._get_feat_extract_output_lengths(lengths)
+            network: Any = self.network
+            counts = network._get_feat_extract_output_lengths(lengths)
         else:
             singles = [self._states(row[None, :n]) for row, n in zip(features, lengths.tolist(), strict=True)]
             counts = torch.tensor([one[0].shape[1] for one in singles], device=features.device)
@@ -78,7 +80,9 @@ class HFSpeechBackbone(Backbone):
         return states, mask
 
     def _states(self, features: Tensor, **masks: Tensor) -> tuple[Tensor, ...]:
-        out = self.network(features, output_hidden_states=True, return_dict=True, **masks)
+        with warnings.catch_warnings():  # WavLM gives torch masks of two types, which is deprecated but right
+            warnings.filterwarnings("ignore", "Support for mismatched", UserWarning)
+            out = self.network(features, output_hidden_states=True, return_dict=True, **masks)
         return tuple(out.hidden_states)
 
 

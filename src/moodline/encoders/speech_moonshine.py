@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from moodline.encoders.backbone import TORCH_TYPES, Backbone
 from moodline.encoders.base import files_revision
 from moodline.encoders.ort_file import OrtFile
+from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.sound import BUDGET, clip_length, clip_samples, pad_samples
-from moodline.encoders.spec import EncoderSpec
 from moodline.errors import CheckpointError, MissingDependencyError
 
 # (kernel, stride) of the convolutions; 895 samples (56 ms) are the least that give one frame.
@@ -105,15 +105,14 @@ class _Layer(nn.Module):
     def __init__(self, config: MoonshineConfig) -> None:
         super().__init__()
         self.self_attn = _Attention(config)
-        self.mlp = nn.Module()
-        self.mlp.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.mlp.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        width, inner = config.hidden_size, config.intermediate_size
+        self.mlp = nn.ModuleDict({"fc1": nn.Linear(width, inner), "fc2": nn.Linear(inner, width)})
         self.input_layernorm = nn.LayerNorm(config.hidden_size, bias=False)
         self.post_attention_layernorm = nn.LayerNorm(config.hidden_size, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), mask, turn)
-        return x + self.mlp.fc2(F.gelu(self.mlp.fc1(self.post_attention_layernorm(x))))
+        return x + self.mlp["fc2"](F.gelu(self.mlp["fc1"](self.post_attention_layernorm(x))))
 
 
 class _Attention(nn.Module):
@@ -163,7 +162,7 @@ class MoonshineBackbone(Backbone):
 
     def forward(self, tensors: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
         """See ``Backbone.forward``."""
-        samples = tensors["samples"].to(self.network.conv1.weight.dtype)
+        samples = tensors["samples"].to(next(self.network.parameters()).dtype)
         states, mask = self.network(samples, tensors["lengths"])
         return states, mask
 

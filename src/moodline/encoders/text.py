@@ -15,7 +15,7 @@ from moodline.encoders.base import files_revision
 from moodline.encoders.bert import Bert, BertConfig
 from moodline.encoders.hub import from_pretrained, model_revision
 from moodline.encoders.inputs import TextInput
-from moodline.encoders.spec import EncoderSpec
+from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.tokens import TextTokens
 from moodline.errors import CheckpointError, ConfigError
 
@@ -39,7 +39,13 @@ class TextBackbone(Backbone):
     budget = BUDGET
 
     def __init__(
-        self, name: str, revision: str, spec: EncoderSpec, network: nn.Module, tokens: TextTokens, sizes: tuple[int, int]
+        self,
+        name: str,
+        revision: str,
+        spec: EncoderSpec,
+        network: nn.Module,
+        tokens: TextTokens,
+        sizes: tuple[int, int],
     ) -> None:
         super().__init__()
         self.id, self.revision, self.spec = name, revision, spec

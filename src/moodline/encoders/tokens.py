@@ -44,24 +44,25 @@ class TextTokens:
             token_type_ids int64 [B, T].
         """
         encodings = self._encode(inputs)
-        longest = max(1, *(len(e) for e in encodings))
+        longest = max(1, *(len(e) for e, _ in encodings))
         ids = torch.full((len(inputs), longest), self.pad, dtype=torch.int64)
         types = torch.zeros_like(ids)
         mask = torch.zeros(ids.shape, dtype=torch.bool)
         pool = torch.zeros_like(mask)
-        for row, encoding in enumerate(encodings):
+        for row, (encoding, skipped) in enumerate(encodings):
             count = max(1, len(encoding))  # a text without any token is one padding token
             mask[row, :count] = True
             pool[row, :count] = True
             if len(encoding):
                 ids[row, :count] = torch.tensor(encoding.ids)
                 types[row, :count] = torch.tensor(encoding.type_ids)
-            if inputs[row].context and not self.pool_context and 1 in encoding.sequence_ids:
-                pool[row, :count] = torch.tensor([s != 0 for s in encoding.sequence_ids])
+            if not self.pool_context:
+                pool[row, :count] &= ~_first_ordinary(encoding, skipped)
         out = {"input_ids": ids, "attention_mask": mask, "pool_mask": pool}
         return {**out, "token_type_ids": types} if self.types else out
 
-    def _encode(self, inputs: Sequence[TextInput]) -> list[Any]:
+    def _encode(self, inputs: Sequence[TextInput]) -> list[tuple[Any, int]]:
+        """Encodings with special tokens, and how many context tokens each begins with."""
         tokenizer = self.tokenizer
         pair, single = tokenizer.num_special_tokens_to_add(True), tokenizer.num_special_tokens_to_add(False)
         turns = tokenizer.encode_batch([item.text for item in inputs], add_special_tokens=False)
@@ -74,8 +75,14 @@ class TextTokens:
             room = self.max_tokens - pair - len(turn)
             if len(context) and room > 0:
                 context.truncate(room, direction="left")
-                out.append(tokenizer.post_process(context, turn, True))
+                out.append((tokenizer.post_process(context, turn, True), min(len(context), room)))
             else:
                 turn.truncate(max(1, self.max_tokens - single))
-                out.append(tokenizer.post_process(turn, None, True))
+                out.append((tokenizer.post_process(turn, None, True), 0))
         return out
+
+
+def _first_ordinary(encoding: Any, count: int) -> Tensor:
+    """True at the first ``count`` tokens that are not special, bool [T]."""
+    ordinary = torch.tensor(encoding.special_tokens_mask or [1]) == 0
+    return ordinary & (ordinary.cumsum(0) <= count)

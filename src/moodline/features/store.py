@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,11 +19,11 @@ FORMAT = 1
 FILES = ("values.safetensors", "index.parquet", "meta.json")
 
 
-class FeatureStore:
+class FeatureStore(Mapping[str, np.ndarray]):
     """Read access to a store; values stay on disk until asked for.
 
-    Use ``FeatureStore.open``. ``store[id]`` gives a float32 array, [D] or [T, D]; ``in``, ``len``, ``ids``, ``get``
-    and iteration over ids work as for a mapping.
+    A mapping; made by ``FeatureStore.open``. ``store[id]`` gives a float32 array of its own, [D] or [T, D]; an id
+    that is not in it is a FeatureError.
     """
 
     def __init__(
@@ -95,9 +95,9 @@ class FeatureStore:
         rows = np.array(self._values[self._offsets[entry] : self._offsets[entry + 1]])
         return rows[0] if self.kind == "utterance" else rows
 
-    def get(self, utterance: str) -> np.ndarray | None:
-        """The array of an utterance, None where there is none."""
-        return self[utterance] if utterance in self._entries else None
+    def get(self, key: str, default: Any = None) -> Any:
+        """The array of an utterance, ``default`` where there is none."""
+        return self[key] if key in self._entries else default
 
     def verify(self) -> None:
         """Compare the values with the hash taken when they were written (reads everything).

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -136,6 +137,37 @@ def _check_file(path: Path) -> None:
         raise MediaError(f"{path}: expected a sound file", kind, "Check the path.")
     if path.stat().st_size == 0:
         raise MediaError(f"{path}: the file is empty", "0 bytes", "Copy or download it again.")
+    with path.open("rb") as file:
+        head = file.read(12)
+        missing = _missing_wav(file) if head[:4] == b"RIFF" and head[8:] == b"WAVE" else 0
+        missing = _missing_ogg(file) if head[:4] == b"OggS" else missing
+    if missing:
+        raise MediaError(f"{path}: the file is truncated", f"{missing} bytes missing", "Copy or download it again.")
+
+
+def _missing_wav(file: BinaryIO) -> int:
+    """Bytes by which a WAV's samples are longer than the file; libsndfile would read what is left without a word."""
+    end = file.seek(0, os.SEEK_END)
+    at = 12
+    while at + 8 <= end:
+        file.seek(at)
+        name, size = file.read(4), int.from_bytes(file.read(4), "little")
+        if name == b"data":  # streams are written with an unknown size: all ones, or none
+            return max(0, at + 8 + size - end) if size < 0xFFFFFF00 else 0
+        at += 8 + size + size % 2
+    return max(0, at - end)
+
+
+def _missing_ogg(file: BinaryIO) -> int:
+    """At least 1 if an OGG's last page is cut, or is not marked as the stream's end."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - 131_072))  # twice the longest page
+    tail = file.read()
+    at = tail.rfind(b"OggS")
+    if at < 0 or len(tail) < at + 27:
+        return 1
+    lacing = tail[at + 27 : at + 27 + tail[at + 26]]
+    return max(at + 27 + tail[at + 26] + sum(lacing) - len(tail), 0 if tail[at + 5] & 4 else 1)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

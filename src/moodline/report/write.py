@@ -42,6 +42,8 @@ def check_place(path: Path) -> None:
         StorageError: the folder, or the file that is there, cannot be written to.
     """
     try:
+        if "\0" in str(path):
+            raise ValueError("a NUL in the name")
         if path.is_dir():
             raise ConfigError(f"{path}: expected a file to write to", "a folder", "Name a file in it.")
         folder = path.parent
@@ -50,7 +52,7 @@ def check_place(path: Path) -> None:
         for place in (folder, path) if path.exists() else (folder,):
             if not os.access(place, os.W_OK):
                 raise StorageError(f"{path}: no permission to write to {place}", fix="Choose another place.")
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{path}: cannot be written to: {reason}", fix="Choose another name.") from None
 

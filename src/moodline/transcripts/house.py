@@ -8,7 +8,7 @@ from typing import Any
 from moodline.conversation import Conversation
 from moodline.errors import ConversationError, TranscriptError
 from moodline.transcripts.common import SKIP_FIX, Source, check_text
-from moodline.transcripts.times import seconds
+from moodline.transcripts.times import seconds, shown
 from moodline.transcripts.whisper import read_whisper
 
 _EXPECTED = 'an object {"id", "utterances": […]}, a list of such objects, or a Whisper transcript {"segments": […]}'
@@ -109,10 +109,9 @@ def _checked(data: Any, place: str, skip_empty: bool) -> dict[str, Any]:
             raise TranscriptError(f"{where}: the utterance is empty", fix=SKIP_FIX)
         for name in ("start", "end"):
             seconds(row.get(name), where, name)
-        if isinstance(row.get("score"), int) and abs(row["score"]) > 1e9:
-            raise TranscriptError(
-                f"{where}: score is out of range", fix="Scores lie within a corpus' range, such as ±3."
-            )
+        score = row.get("score")
+        if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or abs(score) > 1e9):
+            raise TranscriptError(f"{where}: score must be a number such as -3 to 3", shown(score))
         rows.append({**row, "id": f"u{n}" if row.get("id") in (None, "") else row["id"]})
     return {**data, "utterances": rows}
 
@@ -122,7 +121,7 @@ def _strings(row: dict[str, Any], names: tuple[str, ...], place: str) -> None:
     for name in names:
         value = row.get(name)
         if value is not None and not isinstance(value, str):
-            raise TranscriptError(f"{place}: {name} must be a string", repr(value)[:40])
+            raise TranscriptError(f"{place}: {name} must be a string", shown(value))
         check_text(value or "", place, name)
 
 
@@ -130,6 +129,6 @@ def _id(row: dict[str, Any], place: str) -> None:
     """Raise unless the id is a string or an integer (or left out)."""
     value = row.get("id")
     if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
-        raise TranscriptError(f"{place}: id must be a string", repr(value)[:40])
+        raise TranscriptError(f"{place}: id must be a string", shown(value))
     if isinstance(value, str):
         check_text(value, place, "id")

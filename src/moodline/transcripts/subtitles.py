@@ -47,7 +47,7 @@ def cues(source: Source, lines: list[str], is_id: Callable[[str, bool], bool]) -
                 line.strip()[:40],
                 f"Check that this is a {source.path.suffix or 'subtitle'} file.",
             )
-    for n, stop in zip(timings, [*begins[1:], len(lines)], strict=True):
+    for n, stop in zip(timings, [*begins, len(lines)][1:], strict=True):
         match = _TIMING.fullmatch(lines[n])
         if match is None:
             raise TranscriptError(

@@ -106,4 +106,4 @@ def _cells(source: Source, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 def _unguard(cell: str) -> str:
     """The cell without the apostrophe that keeps spreadsheets from running it."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] and cell[1] in "=+-@" else cell
+    return cell[1:] if cell[:1] == "'" and cell[1:].lstrip()[:1] in ("=", "+", "-", "@") else cell

@@ -43,7 +43,7 @@ def seconds(value: Any, place: str, name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TranscriptError(f"{place}: {name} must be a number of seconds", repr(value)[:40])
+        raise TranscriptError(f"{place}: {name} must be a number of seconds", shown(value))
     try:
         value = float(value)
     except OverflowError:
@@ -53,3 +53,8 @@ def seconds(value: Any, place: str, name: str) -> float | None:
     if value < 0:
         raise TranscriptError(f"{place}: {name} must not be negative", value, "Times count from the beginning, at 0.")
     return value
+
+
+def shown(value: Any) -> str:
+    """A value of JSON for an error message: short, and never a walk through deep nesting."""
+    return f"a {type(value).__name__}" if isinstance(value, list | dict) else repr(value)[:40]

@@ -11,7 +11,7 @@ from moodline.conversation import Conversation
 from moodline.transcripts import speakers, subtitles
 from moodline.transcripts.common import Source, conversation, squeeze
 
-_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]*)>|</v\s*>", re.IGNORECASE)
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>|</v\s*>", re.IGNORECASE)
 _BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s.*)?")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from moodline.conversation import Conversation
 from moodline.errors import TranscriptError
 from moodline.transcripts.common import Row, Source, conversation, squeeze
-from moodline.transcripts.times import seconds
+from moodline.transcripts.times import seconds, shown
 
 
 def read_whisper(source: Source, data: dict[str, Any], *, skip_empty: bool = False) -> Conversation:
@@ -40,7 +40,7 @@ def _rows(source: Source, segments: list[Any]) -> Iterator[Row]:
             speakers = Counter(name for word in words if isinstance(name := word.get("speaker"), str))
             speaker = speakers.most_common(1)[0][0] if speakers else None
         elif not isinstance(speaker, str):
-            raise TranscriptError(f"{place}: speaker must be a string", repr(speaker)[:40])
+            raise TranscriptError(f"{place}: speaker must be a string", shown(speaker))
         start, end = segment.get("start"), segment.get("end")
         if start is None:
             start = next((word["start"] for word in words if word.get("start") is not None), None)

@@ -1,0 +1,48 @@
+# The same commands for people and for CI. Everything is installed into .venv on first use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DATA ?= $(or $(MOODLINE_DATA),../shared/data)
+
+.PHONY: demo test test-slow check bench docs results model clean
+.DEFAULT_GOAL := demo
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/pip install --quiet -c constraints.txt torch==$(shell sed -n 's/^torch==//p' constraints.txt)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed  ## label the sample conversations
+	$(BIN)/moodline analyze src/moodline/samples/family_dinner.json
+	$(BIN)/moodline analyze src/moodline/samples/support_call.srt
+	$(BIN)/moodline analyze src/moodline/samples/team_meeting.csv
+
+test: $(VENV)/.installed  ## all tests that fit CI; corpus tests run where the corpora are
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/.installed  ## the rest
+	$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/.installed  ## style, types, generated tables
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/moodline results results --write README.md --write docs/results.md --check
+
+bench: $(VENV)/.installed  ## start-up and analysis times, as benchmarks/*.json
+	$(BIN)/python benchmarks/analyze_latency.py --json benchmarks/analyze_latency.json
+	$(BIN)/python benchmarks/text_encoding.py --json benchmarks/text_encoding.json
+
+docs: $(VENV)/.installed  ## put the tables of results/ into README and docs
+	$(BIN)/moodline results results --write README.md --write docs/results.md
+
+results: $(VENV)/.installed  ## train and test every committed recipe again (hours)
+	DATA=$(DATA) $(BIN)/python scripts/reproduce_results.py
+
+model: $(VENV)/.installed  ## build the packaged text model from the corpora again
+	$(BIN)/python scripts/build_text_model.py --data $(DATA)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist src/*.egg-info

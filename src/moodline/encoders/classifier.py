@@ -1,0 +1,241 @@
+"""Stage 1 of MiSTER-E (arXiv 2602.23300): fine-tune an utterance encoder with a small classifier on top.
+
+backbone → hidden states → LayerNorm → attentive statistics (weighted mean ‖ weighted std) or mean → Linear(·, E)
+→ ReLU → dropout 0.5 → Linear(E, C), with the focal loss, γ = 2. The utterance embedding [E] is the output of the
+first Linear, before the ReLU.
+
+Deviations from the paper: any backbone of ``encoders`` instead of a 7-8 B language model; as an option a learned
+mix of all hidden states (softmax weights) in place of the last. One utterance is a conversation of length U = 1, so
+the training loop, the metrics and the inference code of conversations serve here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from moodline.batch import Output
+from moodline.conversation import Conversation
+from moodline.encoders.backbone import Backbone, chosen_layers
+from moodline.encoders.inputs import conversation_inputs
+from moodline.encoders.lora import inject_lora
+from moodline.encoders.settings import EncoderSpec, FinetuneConfig
+from moodline.labels import IGNORE, LabelSet
+from moodline.losses import focal_loss
+from moodline.media.audio import RATE
+from moodline.nn import pooling
+
+
+class UtteranceHead(nn.Module):
+    """Hidden states to an embedding and class logits.
+
+    Args:
+        hidden_size: H.
+        states: how many hidden states it is given.
+        classes: C.
+        config: see ``FinetuneConfig``.
+    """
+
+    def __init__(self, hidden_size: int, states: int, classes: int, config: FinetuneConfig) -> None:
+        super().__init__()
+        self.mix = nn.Parameter(torch.zeros(states)) if config.layer_mix else None
+        self.norm = nn.LayerNorm(hidden_size)
+        attentive = config.pooling == "attentive"
+        self.pool = pooling.AttentiveStatistics(hidden_size) if attentive else pooling.POOLINGS[config.pooling]
+        width = hidden_size * (2 if config.pooling in ("attentive", "mean_std") else 1)
+        self.fc1 = nn.Linear(width, config.embedding_dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.fc2 = nn.Linear(config.embedding_dim, classes)
+
+    def embed(self, states: Sequence[Tensor], mask: Tensor) -> Tensor:
+        """The utterance embedding: states [B, T, H] each, mask bool [B, T] → [B, E]."""
+        stacked = torch.stack([s.float() for s in states])
+        weights = (
+            torch.full((len(states),), 1 / len(states), device=mask.device) if self.mix is None else self.mix.softmax(0)
+        )
+        embedding: Tensor = self.fc1(self.pool(self.norm(torch.einsum("l,lbth->bth", weights, stacked)), mask))
+        return embedding
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Class logits: [B, E] → [B, C]."""
+        logits: Tensor = self.fc2(self.dropout(torch.relu(embedding)))
+        return logits
+
+
+@dataclass(frozen=True)
+class Example:
+    """One utterance to learn from.
+
+    Args:
+        id: the utterance's id.
+        input: what the backbone prepares.
+        label: class number; ``IGNORE`` where unlabelled.
+        length: roughly its tokens or 20 ms frames, for batches of similar lengths.
+    """
+
+    id: str
+    input: Any
+    label: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+
+@dataclass(frozen=True)
+class UtteranceBatch:
+    """Single utterances as conversations of length U = 1.
+
+    Args:
+        tensors: what the backbone prepared, batch first.
+        labels: int64 [B, 1].
+        valid: bool [B, 1], all True.
+    """
+
+    tensors: dict[str, Tensor]
+    labels: Tensor
+    valid: Tensor = field(repr=False)
+
+    def to(self, device: torch.device | str) -> UtteranceBatch:
+        """The same batch on another device."""
+        moved = {k: v.to(device) for k, v in self.tensors.items()}
+        return UtteranceBatch(moved, self.labels.to(device), self.valid.to(device))
+
+    def count(self) -> int:
+        """How many labelled utterances there are."""
+        return int((self.labels != IGNORE).sum())
+
+
+class Collate:
+    """Examples to a batch.
+
+    Args:
+        backbone: prepares the inputs.
+        crop_seconds: in training mode, random crops of this length from longer clips, drawn from torch's generator
+            (which the training loop seeds for each step); 0 takes whole clips.
+    """
+
+    def __init__(self, backbone: Backbone, crop_seconds: float = 0.0) -> None:
+        self.backbone, self.crop = backbone, int(crop_seconds * RATE)
+
+    def __call__(self, examples: Sequence[Example]) -> UtteranceBatch:
+        """Prepare and pad."""
+        inputs = [e.input for e in examples]
+        if self.crop and self.backbone.modality == "speech" and self.backbone.training:
+            inputs = [self._cropped(item) for item in inputs]
+        labels = torch.tensor([[e.label] for e in examples])
+        return UtteranceBatch(self.backbone.prepare(inputs), labels, torch.ones_like(labels, dtype=torch.bool))
+
+    def _cropped(self, item: Any) -> Any:
+        samples = item.load(RATE) if hasattr(item, "load") else item
+        start = int(torch.randint(max(1, len(samples) - self.crop + 1), ()))
+        return samples[start : start + self.crop]
+
+
+class UtteranceClassifier(nn.Module):
+    """A backbone with a classifier: a model for ``training.loop.fit``.
+
+    Args:
+        backbone: loaded by ``load_backbone``; changed in place (LoRA layers are put in, gradients switched).
+        classes: C.
+        config: see ``FinetuneConfig``.
+        class_weights: float [C] for the loss, or None.
+    """
+
+    def __init__(
+        self, backbone: Backbone, classes: int, config: FinetuneConfig, class_weights: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.backbone, self.config = backbone, config
+        self.layers = chosen_layers(backbone.spec.layers, backbone.depth, backbone.id)
+        self.head = UtteranceHead(backbone.hidden_size, len(self.layers), classes, config)
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        backbone.network.requires_grad_(config.method == "full")
+        if config.method == "lora":
+            inject_lora(backbone.network, config.rank, config.alpha, config.lora_dropout, config.targets)
+        elif config.method == "full" and config.freeze_embeddings:
+            for name, parameter in backbone.network.named_parameters():
+                parameter.requires_grad_(block_number(name) is not None)
+        self.head.to(backbone.device)
+
+    def embed(self, tensors: dict[str, Tensor]) -> Tensor:
+        """The utterance embeddings [B, E] of prepared inputs."""
+        states, mask = self.backbone(tensors)
+        return self.head.embed([states[n] for n in self.layers], mask)
+
+    def forward(self, batch: UtteranceBatch) -> Output:
+        """Logits [B, 1, C]; ``extras["embedding"]`` [B, 1, E]."""
+        embedding = self.embed(batch.tensors)
+        return Output(self.head(embedding)[:, None], extras={"embedding": embedding[:, None]})
+
+    def loss(self, batch: UtteranceBatch, output: Output) -> dict[str, Tensor]:
+        """The focal loss over labelled utterances, as ``"total"``."""
+        weights: Any = self.class_weights
+        logits, labels = output.logits.flatten(0, 1), batch.labels.flatten()
+        return {"total": focal_loss(logits, labels, self.config.gamma, weights)}
+
+
+def make_examples(
+    conversations: Sequence[Conversation], labels: LabelSet, backbone: Backbone, keep_unlabelled: bool = False
+) -> list[Example]:
+    """Every utterance that has the backbone's modality as an example.
+
+    Args:
+        conversations: in any order; contexts stay within a conversation.
+        labels: the label set.
+        backbone: says which modality, how much context, and how long an input is.
+        keep_unlabelled: keep utterances without an emotion, labelled ``IGNORE``.
+
+    Raises:
+        LabelError: an emotion is not in the label set.
+        MediaError: a sound file is missing or unreadable.
+    """
+    examples = []
+    spec: EncoderSpec = backbone.spec
+    for conversation in conversations:
+        inputs = conversation_inputs(conversation, backbone.modality, spec)
+        for utterance, item in zip(conversation, inputs, strict=True):
+            label = labels.index(utterance.emotion)
+            if item is not None and (keep_unlabelled or label != IGNORE):
+                examples.append(Example(utterance.id, item, label, backbone.length(item)))
+    return examples
+
+
+def block_number(name: str) -> int | None:
+    """The number of the block that a parameter belongs to, None outside of blocks."""
+    parts = name.split(".")
+    return next((int(p) for q, p in pairwise(parts) if p.isdigit() and q in _BLOCKS), None)
+
+
+_BLOCKS = ("layer", "layers", "h", "block", "blocks")
+
+
+def parameter_groups(model: UtteranceClassifier, config: FinetuneConfig) -> list[dict[str, Any]]:
+    """Optimizer groups for ``fit``: rates relative to the training's learning rate.
+
+    The classifier has ``head_rate``; block n of depth L has ``layer_decay`` to the power L − 1 − n, what lies below the
+    blocks one power more. Vectors (biases, norms) and embeddings do not decay.
+    """
+    depth = model.backbone.depth
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if name.startswith("head."):
+            rate = config.head_rate
+        else:
+            block = block_number(name)
+            above = depth if block is None else max(0, depth - 1 - block)
+            rate = config.layer_decay**above
+        decay = config.weight_decay if parameter.dim() > 1 and "embedding" not in name else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": v, "lr": rate, "weight_decay": decay} for (rate, decay), v in sorted(groups.items(), key=_order)]
+
+
+def _order(group: tuple[tuple[float, float], list[nn.Parameter]]) -> tuple[float, float]:
+    return group[0]

@@ -1,0 +1,192 @@
+"""Fine-tuned encoders on disk: what changed, the classifier, and how to find the backbone again. Never a pickle.
+
+adapter.safetensors   LoRA's matrices, or every changed weight; float32 or float16
+head.safetensors      the classifier (``UtteranceHead``)
+encoder.json          backbone's name and revision, spec, config, labels
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from moodline.encoders import load_backbone
+from moodline.encoders.backbone import Backbone, chosen_layers, result_settings, run_sorted
+from moodline.encoders.base import files_revision
+from moodline.encoders.classifier import UtteranceClassifier, UtteranceHead
+from moodline.encoders.lora import lora_state, merge_lora
+from moodline.encoders.settings import EncoderSpec, FinetuneConfig, checked_fields
+from moodline.errors import CheckpointError, ConfigError, StorageError
+from moodline.labels import LabelSet
+
+FORMAT = 1
+FILES = ("adapter.safetensors", "head.safetensors", "encoder.json")
+
+
+class FinetunedEncoder:
+    """A fine-tuned backbone; an ``Encoder`` whose vectors are the utterance embeddings.
+
+    Args:
+        backbone: with the changes merged in.
+        head: the classifier.
+        revision: over the backbone's revision and the saved files.
+        labels: the classes of ``scores``.
+    """
+
+    kind: Literal["utterance", "frames"] = "utterance"
+
+    def __init__(self, backbone: Backbone, head: UtteranceHead, revision: str, labels: LabelSet) -> None:
+        self.backbone, self.head = backbone.eval().requires_grad_(False), head.eval().requires_grad_(False)
+        self.labels, self.revision = labels, revision
+        self.id, self.modality = f"finetuned-{backbone.id}", backbone.modality
+        self.dim = int(head.fc1.out_features)
+        self.layers = chosen_layers(backbone.spec.layers, backbone.depth, backbone.id)
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """The backbone's settings, for ``conversation_inputs``."""
+        return self.backbone.spec
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See ``Encoder.settings``."""
+        return result_settings(self.backbone.spec, self.modality)
+
+    def encode(self, inputs: Sequence[Any]) -> list[np.ndarray]:
+        """The utterance embeddings, float32 [E] each."""
+        return run_sorted(self.backbone, inputs, lambda states, mask: list(self._embed(states, mask).cpu().numpy()))
+
+    def scores(self, inputs: Sequence[Any]) -> list[np.ndarray]:
+        """Class probabilities by the encoder's own classifier, float32 [C] each, in the order of ``labels``."""
+
+        def finish(states: tuple[Tensor, ...], mask: Tensor) -> list[np.ndarray]:
+            return list(self.head(self._embed(states, mask)).softmax(-1).cpu().numpy())
+
+        return run_sorted(self.backbone, inputs, finish)
+
+    def _embed(self, states: tuple[Tensor, ...], mask: Tensor) -> Tensor:
+        return self.head.embed([states[n] for n in self.layers], mask)
+
+
+def save_finetuned(model: UtteranceClassifier, directory: str | Path, labels: LabelSet, half: bool = False) -> None:
+    """Write a fine-tuned encoder.
+
+    Args:
+        model: after training.
+        directory: made if missing; files of an earlier save are replaced, ``encoder.json`` last.
+        labels: the classes of the classifier.
+        half: store weights as float16, for shipping (half the size; embeddings change in the third digit).
+
+    Raises:
+        ConfigError: the labels are not as many as the classifier's classes.
+        StorageError: the disk refused a write.
+    """
+    from safetensors.torch import save
+
+    directory, backbone = Path(directory), model.backbone
+    if len(labels) != model.head.fc2.out_features:
+        raise ConfigError(f"label set {labels.name}: expected {model.head.fc2.out_features} labels", len(labels))
+    if model.config.method == "lora":
+        changed = lora_state(backbone.network)
+    else:
+        changed = {n: p.detach() for n, p in backbone.network.named_parameters() if p.requires_grad}
+    kind = torch.float16 if half else torch.float32
+    weights = [
+        {k: v.detach().to("cpu", kind).contiguous() for k, v in s.items()} for s in (changed, model.head.state_dict())
+    ]
+    record = {
+        "format": FORMAT,
+        "backbone": {"name": backbone.id, "revision": backbone.revision, "modality": backbone.modality},
+        "spec": backbone.spec.to_dict(),
+        "finetune": {k: getattr(model.config, k) for k in model.config.__dataclass_fields__},
+        "label_set": labels.name,
+        "labels": list(labels.labels),
+    }
+    contents = [*(save(w) for w in weights), json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n"]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / FILES[2]).unlink(missing_ok=True)  # never an old record beside new weights
+        for name, content in zip(FILES, contents, strict=True):
+            temporary = directory / f"{name}.tmp"
+            try:
+                temporary.write_bytes(content)
+                temporary.replace(directory / name)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError.writing(directory, error) from error
+
+
+def load_finetuned(directory: str | Path, device: str = "cpu", base_dir: Path | None = None) -> FinetunedEncoder:
+    """Read what ``save_finetuned`` wrote; LoRA is merged into plain weights.
+
+    Args:
+        directory: the folder.
+        device: a torch device.
+        base_dir: see ``load_backbone``.
+
+    Raises:
+        CheckpointError: a file is missing or corrupt, or the backbone has another revision than the one it was
+            trained with.
+        MissingDependencyError: the backbone's package is not installed.
+    """
+    directory = Path(directory)
+    missing = [name for name in FILES if not (directory / name).is_file()]
+    if missing:
+        raise CheckpointError(f"{directory}: expected a fine-tuned encoder with {', '.join(FILES)}", f"no {missing[0]}")
+    try:
+        record = json.loads((directory / FILES[2]).read_text(encoding="utf-8"))
+        if record["format"] != FORMAT:
+            raise CheckpointError(f"{directory}: expected format {FORMAT}", record["format"])
+        spec = EncoderSpec.from_dict(record["spec"], f"{directory}: spec")
+        config = FinetuneConfig(**checked_fields(FinetuneConfig, record["finetune"], f"{directory}: finetune"))
+        labels = LabelSet(record["label_set"], tuple(record["labels"]))
+        name, revision = record["backbone"]["name"], record["backbone"]["revision"]
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"{directory}: encoder.json is corrupt", f"{type(error).__name__}: {error}") from None
+    backbone = load_backbone(spec, base_dir, device)
+    if backbone.revision != revision:
+        raise CheckpointError(
+            f"{directory}: it was trained on {name} with revision {revision}",
+            backbone.revision,
+            "Install or download that version of the backbone.",
+        )
+    changed, head_state = (_load(directory / file) for file in FILES[:2])
+    _apply(backbone, changed, config)
+    states = len(chosen_layers(spec.layers, backbone.depth, name))
+    head = UtteranceHead(backbone.hidden_size, states, len(labels), config)
+    try:
+        head.load_state_dict(head_state)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{directory}: head.safetensors does not fit encoder.json", str(error).splitlines()[0]
+        ) from None
+    return FinetunedEncoder(backbone, head.to(device), files_revision(directory / f for f in FILES), labels)
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return {k: v.float() for k, v in load_file(path).items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: truncated or corrupt", str(error).splitlines()[0]) from None
+
+
+@torch.no_grad()
+def _apply(backbone: Backbone, changed: dict[str, Tensor], config: FinetuneConfig) -> None:
+    if config.method == "lora":
+        merge_lora(backbone.network, changed, config.alpha / config.rank)
+        return
+    own = dict(backbone.network.named_parameters())
+    for name, value in changed.items():
+        if name not in own or own[name].shape != value.shape:
+            raise CheckpointError(f"adapter: it does not fit the weight {name} of the backbone")
+        own[name].copy_(value)

@@ -1,0 +1,98 @@
+"""Low-rank adaptation (Hu et al. 2021): peft puts it in for training, a few lines merge it for inference.
+
+W' = W + α/r · B A. Merging needs no peft, whose import takes seconds.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from moodline.errors import CheckpointError, ConfigError
+
+QUERY_VALUE = ("query", "value", "q_proj", "v_proj", "q_lin", "v_lin", "q", "v", "c_attn", "query_key_value")
+"""What models call their query and value projections."""
+
+_ADAPTER = "default"
+
+
+def default_targets(network: nn.Module) -> tuple[str, ...]:
+    """The last names of a network's query and value projections.
+
+    Raises:
+        ConfigError: it has none that are known.
+    """
+    found = {n.rsplit(".", 1)[-1] for n, m in network.named_modules() if isinstance(m, nn.Linear)}
+    targets = tuple(name for name in QUERY_VALUE if name in found)
+    if not targets:
+        raise ConfigError(
+            "fine-tuning: name the layers for LoRA (targets)", f"linear layers {', '.join(sorted(found))}"
+        )
+    return targets
+
+
+def inject_lora(
+    network: nn.Module, rank: int, alpha: float, dropout: float, targets: tuple[str, ...] | None = None
+) -> None:
+    """Put LoRA layers into a network, in place; only they are trainable afterwards.
+
+    Args:
+        network: any module with linear layers.
+        rank: r.
+        alpha: α.
+        dropout: before A.
+        targets: last names of linear layers; None for ``default_targets``.
+
+    Raises:
+        ConfigError: no layer has such a name.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    names = list(targets or default_targets(network))
+    config: Any = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            inject_adapter_in_model(config, network, adapter_name=_ADAPTER)
+    except ValueError as error:
+        raise ConfigError("fine-tuning: no linear layer has the name given as target", ", ".join(names)) from error
+
+
+def lora_state(network: nn.Module) -> dict[str, Tensor]:
+    """The matrices: ``<layer>.lora_A`` [r, in] and ``<layer>.lora_B`` [out, r], layers named as before LoRA."""
+    return {
+        f"{name}.{which}": getattr(module, which)[_ADAPTER].weight.detach()
+        for name, module in _lora_layers(network)
+        for which in ("lora_A", "lora_B")
+    }
+
+
+def _lora_layers(network: nn.Module) -> Iterator[tuple[str, Any]]:
+    for name, module in network.named_modules():
+        if hasattr(module, "lora_A") and hasattr(module, "base_layer"):
+            yield name, module
+
+
+@torch.no_grad()
+def merge_lora(network: nn.Module, state: Mapping[str, Tensor], scale: float) -> None:
+    """Add saved updates to the weights of a network without LoRA layers, in place.
+
+    Args:
+        network: the backbone as it was loaded.
+        state: what ``lora_state`` gave.
+        scale: α/r.
+
+    Raises:
+        CheckpointError: a layer or a matrix is missing, or of another size.
+    """
+    for name in sorted({key.rsplit(".", 1)[0] for key in state}):
+        try:
+            weight: Any = network.get_submodule(name).weight
+            update = state[f"{name}.lora_B"].float() @ state[f"{name}.lora_A"].float() * scale
+            weight += update.to(weight)
+        except (AttributeError, KeyError, RuntimeError) as error:
+            raise CheckpointError(f"adapter: it does not fit the layer {name} of the backbone", error) from None

@@ -1,0 +1,57 @@
+"""Stage 1: fine-tune an encoder on single utterances before the conversation model is trained on its embeddings."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from moodline.config import ModalitySpec
+from moodline.corpora.base import Corpus
+from moodline.encoders import load_backbone
+from moodline.encoders.finetune import Collate, UtteranceClassifier, make_examples, parameter_groups, save_finetuned
+from moodline.errors import ConfigError, FeatureError
+from moodline.training.loop import fit
+
+
+def finetune_encoder(corpus: Corpus, modality: str, spec: ModalitySpec, directory: Path, seed: int) -> Path:
+    """Fine-tune a modality's encoder, chosen on dev; begun runs are resumed, finished ones are left alone.
+
+    Args:
+        corpus: its training view.
+        modality: text or speech.
+        spec: with ``encoder`` and ``finetune``.
+        directory: of the seed; the encoder goes to ``encoder-<modality>`` in it.
+        seed: of everything random.
+
+    Returns:
+        The encoder's folder.
+
+    Raises:
+        FeatureError: no labelled utterance has the modality.
+    """
+    if spec.encoder is None or spec.finetune is None:
+        raise ConfigError(f"{modality}: fine-tuning needs encoder and finetune")
+    target = directory / f"encoder-{modality}"
+    if (target / "encoder.json").is_file():
+        return target
+    torch.manual_seed(seed)
+    backbone = load_backbone(spec.encoder)
+    model = UtteranceClassifier(backbone, len(corpus.labels), spec.finetune.model)
+    train, dev = (make_examples(corpus.splits[s], corpus.labels, backbone) for s in ("train", "dev"))
+    if not train or not dev:
+        raise FeatureError(f"{modality}: no labelled utterance has it", fix="Leave this modality out.")
+    fit(
+        model,
+        train,
+        dev,
+        Collate(backbone, spec.finetune.model.crop_seconds),
+        classes=len(corpus.labels),
+        config=dataclasses.replace(spec.finetune.training, seed=seed),
+        directory=directory / f"training-{modality}",
+        parameters=parameter_groups(model, spec.finetune.model),
+        title=f"stage 1, {modality}, seed {seed}",
+    )
+    save_finetuned(model, target, corpus.labels)
+    return target

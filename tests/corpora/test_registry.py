@@ -1,0 +1,73 @@
+"""The table of readers, and finding a corpus under a folder."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from moodline.corpora import DESCRIPTIONS, READERS, known_options, read_corpus
+from moodline.errors import ConfigError, CorpusError, UnknownNameError
+from moodline.labels import LABEL_SETS
+
+from .helpers import dump, write_meld
+
+
+def test_every_reader_is_described() -> None:
+    assert list(READERS) == list(DESCRIPTIONS)
+    for name, text in DESCRIPTIONS.items():
+        assert set(text) == {"title", "labels", "other_labels", "licence", "modalities", "files"}
+        assert all(label in LABEL_SETS for label in [text["labels"], *text["other_labels"]] if label)
+        assert isinstance(known_options(name), dict)
+    assert known_options("meld") == {"labels": "emotion", "action_units": True}
+
+
+def test_listing_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from moodline.corpora import READERS; heavy = {'torch', 'pyarrow', 'soundfile', 'safetensors', "
+        "'moodline.corpora.meld'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stderr == b""
+
+
+def test_the_folder_or_the_one_around_it(tmp_path: Path) -> None:
+    write_meld(tmp_path / "data" / "MELD.Raw")
+    (tmp_path / "data" / "other").mkdir()
+    assert len(read_corpus("meld", tmp_path / "data" / "MELD.Raw").splits) == 3
+    assert len(read_corpus("meld", tmp_path / "data", labels="sentiment").labels) == 3
+    write_meld(tmp_path / "data" / "meld-2")
+    with pytest.raises(CorpusError, match=r"several folders under .*found: MELD\.Raw, meld-2\)\. Pass one of them"):
+        read_corpus("meld", tmp_path / "data")
+
+
+def test_a_pickle_with_any_name(tmp_path: Path) -> None:
+    dump(tmp_path / "some.pkl", (1, 2))
+    with pytest.raises(CorpusError, match="has no known layout"):
+        read_corpus("iemocap", tmp_path)
+    with pytest.raises(CorpusError, match="has no known layout"):
+        read_corpus("iemocap", tmp_path / "some.pkl")
+
+
+def test_bad_requests(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown corpus 'imocap'. Did you mean iemocap"):
+        read_corpus("imocap", tmp_path)
+    with pytest.raises(ConfigError, match=r"unknown option 'label'. Known: labels, action_units"):
+        read_corpus("meld", tmp_path, label="x")
+    with pytest.raises(ConfigError, match=r"unknown option 'x'. Known: none"):
+        read_corpus("emorynlp", tmp_path, x=1)
+    with pytest.raises(CorpusError, match=r"there is no folder .*none"):
+        read_corpus("meld", tmp_path / "none")
+    (tmp_path / "notes.txt").write_text("x")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_wrong_folders(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=f"{name}: expected .*found: an empty folder") as error:
+        read_corpus(name, tmp_path)
+    assert "\n" not in str(error.value)
+    for n in range(8):
+        (tmp_path / f"notes{n}.txt").write_text("x")
+    with pytest.raises(CorpusError, match=r"found: notes0\.txt, .*notes4\.txt and 3 more\)\. Pass"):
+        read_corpus(name, tmp_path)
+    with pytest.raises(CorpusError, match=r"found: the file notes0\.txt"):
+        read_corpus(name, tmp_path / "notes0.txt")
