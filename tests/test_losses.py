@@ -118,9 +118,16 @@ def test_kl_terms_are_equation_17_and_the_code_s_variant() -> None:
     expected = sum(to_speech) / len(to_speech) + sum(to_text) / len(to_text)
     assert directional_kl(fusion, [(speech, here), (text, everywhere)]).item() == pytest.approx(expected, rel=1e-5)
     pairs = []
-    for (a, wa), (b, wb) in [((speech, here), (text, everywhere)), ((speech, here), (fusion, everywhere)), ((text, everywhere), (fusion, everywhere))]:
+    for (a, wa), (b, wb) in [
+        ((speech, here), (text, everywhere)),
+        ((speech, here), (fusion, everywhere)),
+        ((text, everywhere), (fusion, everywhere)),
+    ]:
         both = [i for i in rows if wa[i] and wb[i]]
-        pairs.append(sum((plain_kl(a[i].tolist(), b[i].tolist()) + plain_kl(b[i].tolist(), a[i].tolist())) / 2 for i in both) / len(both))
+        pairs.append(
+            sum((plain_kl(a[i].tolist(), b[i].tolist()) + plain_kl(b[i].tolist(), a[i].tolist())) / 2 for i in both)
+            / len(both)
+        )
     found = symmetric_kl([(speech, here), (text, everywhere), (fusion, everywhere)])
     assert found.item() == pytest.approx(sum(pairs) / 3, rel=1e-5)
 

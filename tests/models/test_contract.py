@@ -61,7 +61,9 @@ def test_padding_and_company_change_nothing(name: str, dims: dict[str, int]) -> 
 @cases
 def test_what_stands_in_padding_and_in_missing_places_is_never_read(name: str, dims: dict[str, int]) -> None:
     model, batch = make(name, dims), random_batch(dims, [2, 6], CLASSES, missing=0.4)
-    poisoned = {m: torch.where(batch.present[m][..., None], x, torch.tensor(float("nan"))) for m, x in batch.features.items()}
+    poisoned = {
+        m: torch.where(batch.present[m][..., None], x, torch.tensor(float("nan"))) for m, x in batch.features.items()
+    }
     other = Batch(poisoned, batch.present, batch.valid, batch.labels)
     a, b = model(batch), model(other)
     assert close(a.logits[batch.valid], b.logits[batch.valid])
@@ -73,7 +75,9 @@ def test_what_stands_in_padding_and_in_missing_places_is_never_read(name: str, d
 @cases
 def test_gradients_are_finite_with_poisoned_padding(name: str, dims: dict[str, int]) -> None:
     model, batch = make(name, dims), random_batch(dims, [2, 6], CLASSES, missing=0.4)
-    poisoned = {m: torch.where(batch.present[m][..., None], x, torch.tensor(float("nan"))) for m, x in batch.features.items()}
+    poisoned = {
+        m: torch.where(batch.present[m][..., None], x, torch.tensor(float("nan"))) for m, x in batch.features.items()
+    }
     other = Batch(poisoned, batch.present, batch.valid, batch.labels)
     model.loss(other, model(other))["total"].backward()  # type: ignore[operator]
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
@@ -105,7 +109,9 @@ def test_one_utterance_alone(name: str, dims: dict[str, int]) -> None:
 
 
 @cases
-def test_weights_are_a_distribution_and_zero_where_an_expert_has_nothing_to_read(name: str, dims: dict[str, int]) -> None:
+def test_weights_are_a_distribution_and_zero_where_an_expert_has_nothing_to_read(
+    name: str, dims: dict[str, int]
+) -> None:
     model, batch = make(name, dims), random_batch(dims, [6, 4], CLASSES, missing=0.5)
     output = model(batch)
     assert output.weights is not None
@@ -167,7 +173,11 @@ def test_save_and_load(name: str, dims: dict[str, int], tmp_path: Path) -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5), seed=st.integers(0, 99), missing=st.sampled_from([0.0, 0.5, 0.9]))
+@given(
+    lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5),
+    seed=st.integers(0, 99),
+    missing=st.sampled_from([0.0, 0.5, 0.9]),
+)
 def test_any_batch_equals_its_conversations_one_by_one(lengths: list[int], seed: int, missing: float) -> None:
     for name in MODELS:
         model = make(name, DIMS[1])

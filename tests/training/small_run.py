@@ -38,7 +38,11 @@ def run(directory: Path, epochs: int = 6, checkpoint_seconds: float = 0.0, **set
     train, dev = [example(n) for n in range(40)], [example(n) for n in range(40, 52)]
     torch.manual_seed(0)
     sizes = {"hidden": 8, "gru_layers": 2, "fusion_layers": 1, "heads": 2, "head_width": 4}
-    model = MisterE(MisterEConfig({"speech": 4, "text": 6}, CLASSES, dropout=float(os.environ.get("SMALL_RUN_DROPOUT", "0.3")), **sizes))  # type: ignore[arg-type]
+    model = MisterE(
+        MisterEConfig(
+            {"speech": 4, "text": 6}, CLASSES, dropout=float(os.environ.get("SMALL_RUN_DROPOUT", "0.3")), **sizes
+        )
+    )  # type: ignore[arg-type]
     model.fit_statistics([collate(train)])
     config = TrainConfig(
         epochs=epochs,

@@ -22,13 +22,25 @@ def test_two_processes_equal_one(root: Path, tmp_path: Path) -> None:
     """Dropout differs between processes, so the script is run with dropout off."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--rdzv-backend",
+        "c10d",
+        "--rdzv-endpoint",
+        "localhost:0",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(root), "SMALL_RUN_DROPOUT": "0", "ACCELERATE_USE_CPU": "true"}
     for command in (
         [*launch, str(script), str(tmp_path / "two"), "1", str(tmp_path / "two.pt")],
         [sys.executable, str(script), str(tmp_path / "one"), "2", str(tmp_path / "one.pt")],
     ):
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, done.stderr[-2000:]
     one = torch.load(tmp_path / "one.pt-0", weights_only=True)
     two = [torch.load(tmp_path / f"two.pt-{r}", weights_only=True) for r in (0, 1)]

@@ -26,14 +26,14 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_weights(root: Path,
     rng = random.Random(int.from_bytes(os.urandom(4)))
     directory = tmp_path / "killed"
     for _ in range(3):
-        process = start(root, directory)
-        while not (directory / "state.pt").exists() and process.poll() is None:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0.0, 0.8))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    process = start(root, directory)
-    out, err = process.communicate(timeout=300)
+        with start(root, directory) as process:
+            while not (directory / "state.pt").exists() and process.poll() is None:
+                time.sleep(0.02)
+            time.sleep(rng.uniform(0.0, 0.8))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+    with start(root, directory) as process:
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert out.split()[-1] == expected
 

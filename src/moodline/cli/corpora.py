@@ -32,7 +32,7 @@ def run_inspect(name: str, directory: Path, options: list[str], json_: bool) -> 
         print_json(summary)
         return
     splits = summary["splits"]
-    labels = summary["labels"]
+    labels = summary["labels"]["labels"]
     rows: list[tuple[Any, ...]] = [
         ("conversations", *(s["conversations"] for s in splits.values())),
         ("utterances", *(s["utterances"] for s in splits.values())),
@@ -45,19 +45,21 @@ def run_inspect(name: str, directory: Path, options: list[str], json_: bool) -> 
         rows = [(n, f["dim"], f["utterances"]) for n, f in summary["features"].items()]
         print_table("feature sets", ("name", "size", "utterances"), rows, right=("size", "utterances"))
     if summary["defects"]:
-        rows = [
-            (k, d["count"], d["action"], "; ".join(map(str, d["examples"][:2]))) for k, d in summary["defects"].items()
-        ]
+        rows = [(k, d["count"], d["action"], _example(d["examples"][0])) for k, d in summary["defects"].items()]
         print_table("defects", ("what", "count", "action", "for example"), rows, right=("count",))
     else:
         stdout().print("no defects found")
 
 
+def _example(found: dict[str, str]) -> str:
+    return f"{found['where']} ({found['detail']})" if found["detail"] else found["where"]
+
+
 def _print_lengths(summary: dict[str, Any]) -> None:
     for split, facts in summary["lengths"].items():
         bins = facts["histogram"]
-        most = max([1, *(b["conversations"] for b in bins)])
-        rows = [(b["range"], b["conversations"], "█" * round(30 * b["conversations"] / most)) for b in bins]
+        most = max(1, *bins.values())
+        rows = [(span, count, "█" * round(30 * count / most)) for span, count in bins.items()]
         title = (
             f"{split}: utterances in a conversation (min {facts['min']}, median {facts['median']}, max {facts['max']})"
         )

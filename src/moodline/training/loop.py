@@ -110,6 +110,7 @@ class _Run:
         parameters: Iterable[dict[str, Any]] | None,
     ) -> None:
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
         from accelerate.utils import DistributedDataParallelKwargs, ProjectConfiguration
 
         if not train or not dev:
@@ -119,6 +120,7 @@ class _Run:
         self.train, self.dev, self.collate, self.classes, self.config = train, dev, collate, classes, config
         self.train_lengths, self.dev_lengths = [lengths(e) for e in train], [lengths(e) for e in dev]
         self.directory = directory
+        AcceleratorState._reset_state()  # an earlier run in this process may have had another precision
         self.accelerator = Accelerator(
             mixed_precision="bf16" if config.precision == "bf16" else "no",
             log_with="tensorboard",
