@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from moodline.cache import cache_directory
 from moodline.config import ModalitySpec
 from moodline.conversation import Conversation
 from moodline.corpora.base import Corpus
@@ -24,11 +24,6 @@ from moodline.training.data import ConversationExample, make_example
 FeatureMap = Mapping[str, np.ndarray]
 ProgressCallback = Callable[[str, int, int], None]
 """Called with what is going on, how many are done, and how many there are."""
-
-
-def cache_directory() -> Path:
-    """Where features and converted weights are kept: ``MOODLINE_CACHE`` or ``~/.cache/moodline``."""
-    return Path(os.environ.get("MOODLINE_CACHE") or Path.home() / ".cache" / "moodline")
 
 
 def training_view(corpus: Corpus) -> Corpus:

@@ -30,7 +30,7 @@ PACKAGES = (
 def examine() -> dict[str, Any]:
     """Everything ``doctor`` reports, as plain data."""
     from moodline import __version__
-    from moodline.build import cache_directory
+    from moodline.cache import cache_directory
 
     checks = []
     for module, package, purpose, extra in PACKAGES:

