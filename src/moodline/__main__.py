@@ -14,16 +14,30 @@ def main() -> None:
     from moodline.errors import MoodlineError
 
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader, e.g. head, has seen enough
+        _forget_stdout()
+        raise SystemExit(0) from None
     except MoodlineError as error:
         print(f"moodline: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        print("moodline: interrupted; what was finished is kept, run the same command again", file=sys.stderr)
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise SystemExit(0) from None
+    except OSError as error:  # the machine: no space, no permission, a file that went away
+        _forget_stdout()
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"moodline: {place}{error.strerror or error}", file=sys.stderr)
+        raise SystemExit(MoodlineError.exit_code) from None
+    except SystemExit as stop:
+        if stop.code == 130:  # what typer makes of Ctrl-C
+            print("moodline: interrupted; what was finished is kept, run the same command again", file=sys.stderr)
+        raise
+
+
+def _forget_stdout() -> None:
+    """What is still to be printed goes nowhere, so that the interpreter does not complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":

@@ -9,16 +9,18 @@ encoder-<modality>/ a fine-tuned encoder, where there is one
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from moodline import __version__
 from moodline.config import ModalitySpec, parse, to_plain
-from moodline.errors import CheckpointError, MoodlineError, StorageError
+from moodline.errors import CheckpointError, ConfigError, MoodlineError, StorageError
 from moodline.labels import LabelSet
 from moodline.registry import model_class
 
@@ -133,36 +135,58 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
 
     Raises:
         CheckpointError: a file is missing, truncated, or does not fit the others.
+        ConfigError: there is no such device.
     """
     if not directory.is_dir():
         raise CheckpointError(
             f"no model at {directory}", fix="Give a directory with config.json, or a name of: moodline models."
         )
-    config = _read_json(directory, "config.json")
-    labels_data = _read_json(directory, "labels.json")
-    calibration = _read_json(directory, "calibration.json")
+    check_device(device)
+    config = read_part(directory, "config.json")
+    labels_data = read_part(directory, "labels.json")
+    calibration = read_part(directory, "calibration.json")
     try:
         if config["format"] != FORMAT:
             raise CheckpointError(
                 f"{directory.name}: expected checkpoint format {FORMAT}", config["format"], "Update moodline."
             )
-        labels = LabelSet(labels_data["name"], tuple(labels_data["labels"]))
-        modalities = {m: parse(ModalitySpec, v, f"{directory.name}: {m}") for m, v in config["modalities"].items()}
-        float(calibration["temperature"])
+        labels = LabelSet(str(labels_data["name"]), tuple(map(str, labels_data["labels"])))
+        modalities = {m: parse(ModalitySpec, v, m) for m, v in config["modalities"].items()}
+        if modalities.keys() != config["dims"].keys():
+            raise ValueError("dims and modalities of config.json differ")
+        temperatures = [calibration["temperature"], *calibration["experts"].values()]
+        if not all(0 < float(t) < math.inf for t in temperatures):
+            raise ValueError("the temperatures of calibration.json must be positive")
+        weights = _read_weights(directory)
+        with torch.device("meta"):  # sizes first, memory later
+            _check_sizes(build_model(config["model"], config["dims"], len(labels)), weights, directory)
         model = build_model(config["model"], config["dims"], len(labels))
         name = str(config["name"])
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, MoodlineError):
-            raise
+    except CheckpointError:
+        raise
+    except MoodlineError as error:
+        raise CheckpointError(f"{directory.name}: {error}", fix="Update moodline, or get a complete copy.") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(
-            f"{directory.name}: a field of the checkpoint is missing or wrong", error, "Get a complete copy."
+            f"{directory.name}: a field of the checkpoint is missing or wrong",
+            f"{type(error).__name__}: {error}"[:160],
+            "Get a complete copy.",
         ) from None
-    _load_weights(model, directory)
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     model.eval().to(device)
     return Checkpoint(directory, name, model, labels, modalities, calibration, config)
 
 
-def _load_weights(model: nn.Module, directory: Path) -> None:
+def check_device(device: str) -> None:
+    """Raise a ConfigError unless tensors can live on ``device``."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"device {device}: it cannot be used: {reason[:120]}", fix="See: moodline doctor.") from None
+
+
+def _read_weights(directory: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -170,13 +194,16 @@ def _load_weights(model: nn.Module, directory: Path) -> None:
     if not path.is_file():
         raise CheckpointError(f"{directory.name}: expected model.safetensors", fix="Get a complete copy of the model.")
     try:
-        weights = load_file(path)
+        return load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path}: the weights are truncated or not safetensors",
             str(error)[:80],
             "Get a complete copy of the model.",
         ) from None
+
+
+def _check_sizes(model: nn.Module, weights: dict[str, Tensor], directory: Path) -> None:
     expected = {k: tuple(v.shape) for k, v in model.state_dict().items()}
     found = {k: tuple(v.shape) for k, v in weights.items()}
     wrong = [k for k in expected | found if expected.get(k) != found.get(k)]
@@ -187,10 +214,14 @@ def _load_weights(model: nn.Module, directory: Path) -> None:
             found.get(k),
             "The files belong to different models; get a complete copy.",
         )
-    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
 
 
-def _read_json(directory: Path, name: str) -> dict[str, Any]:
+def read_part(directory: Path, name: str) -> dict[str, Any]:
+    """One of the JSON files of a model's directory.
+
+    Raises:
+        CheckpointError: it is missing or broken.
+    """
     path = directory / name
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -199,7 +230,7 @@ def _read_json(directory: Path, name: str) -> dict[str, Any]:
             f"{directory}: expected {name}",
             fix="A model directory holds model.safetensors, config.json and labels.json.",
         ) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise CheckpointError(f"{path}: not valid JSON", str(error)[:80], "Get a complete copy of the model.") from None
     if not isinstance(data, dict):
         raise CheckpointError(f"{path}: expected an object", type(data).__name__)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from moodline.conversation import MODALITIES
-from moodline.encoders import EncoderSpec
+from moodline.encoders import EncoderSpec, encoder_modality
 from moodline.encoders.settings import FinetuneConfig
 from moodline.errors import ConfigError, UnknownNameError
+from moodline.registry import model_class
 from moodline.settings import Settings
 from moodline.training.settings import TrainConfig
 
@@ -84,11 +86,21 @@ class Recipe(Settings):
     """Where the choices in this recipe come from."""
 
     def __post_init__(self) -> None:
+        problems = []
+        if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", self.name):
+            problems.append(f"name must be words joined by '/', for it names folders, got {self.name!r}")
         unknown = [m for m in self.modalities if m not in MODALITIES]
         if unknown or not self.modalities:
-            raise ConfigError(f"modalities must be some of {', '.join(MODALITIES)}, got {', '.join(unknown) or 'none'}")
+            found = ", ".join(unknown) or "none"
+            problems.append(f"modalities must be some of {', '.join(MODALITIES)}, got {found}")
+        for m, spec in self.modalities.items():
+            reads = encoder_modality(spec.encoder.name) if spec.encoder is not None else m
+            if reads is not None and reads != m and m in MODALITIES:
+                problems.append(f"modalities.{m}: the encoder {getattr(spec.encoder, 'name', '')} reads {reads}")
         if not isinstance(self.model.get("name"), str):
-            raise ConfigError("model needs a name, e.g. mister-e")
+            problems.append("model needs a name, e.g. mister-e")
+        if problems:
+            raise ConfigError("; ".join(problems))
 
 
 def parse(kind: type[T], data: Any, where: str) -> T:
@@ -102,19 +114,54 @@ def parse(kind: type[T], data: Any, where: str) -> T:
     Raises:
         ConfigError: one line with all unknown keys and wrong values.
     """
+    value, problems = _validate(kind, data)
+    if value is None:
+        raise ConfigError(f"{where}: {'; '.join(problems)}")
+    return value
+
+
+def _validate(kind: type[T], data: Any, path: str = "") -> tuple[T | None, list[str]]:
+    """The configuration object, or None and everything that is wrong; ``path`` leads to it."""
     from pydantic import TypeAdapter, ValidationError
 
     if not isinstance(data, dict):
-        raise ConfigError(f"{where}: expected a mapping", type(data).__name__)
+        return None, [f"expected a mapping (found: {type(data).__name__})"]
+    wrong = [repr(key) for key in data if not isinstance(key, str)]
+    if wrong:
+        return None, [f"keys must be words (found: {', '.join(wrong)})"]
     try:
-        return TypeAdapter(kind).validate_python(data)
+        return TypeAdapter(kind).validate_python(data), []
     except ValidationError as error:
-        problems = [_problem(kind, e) for e in error.errors(include_url=False)]
-        raise ConfigError(f"{where}: {'; '.join(problems)}") from None
+        found: dict[str, str] = {}  # one for each place, though pydantic tells each member of a union
+        for one in error.errors(include_url=False):
+            place = ".".join([*([path] if path else []), *(str(p) for p in one["loc"] if not _is_type(p))])
+            found.setdefault(place, _problem(kind, one, place))
+        return None, list(found.values())
 
 
-def _problem(kind: type, error: Any) -> str:
-    path = ".".join(str(part) for part in error["loc"])
+def model_problems(model: Any, modalities: Iterable[str]) -> list[str]:
+    """What is wrong with a recipe's ``model``, before any data is there: an unknown name, unknown or wrong settings.
+
+    Args:
+        model: ``name`` and settings.
+        modalities: the recipe's.
+    """
+    if not isinstance(model, dict) or not isinstance(model.get("name"), str):
+        return []  # the recipe itself says so
+    try:
+        kind = model_class(model["name"]).Config
+    except UnknownNameError as error:
+        return [str(error)]
+    settings = {k: v for k, v in model.items() if k != "name"} | {"dims": dict.fromkeys(modalities, 1), "classes": 2}
+    return _validate(kind, settings, "model")[1]
+
+
+def _is_type(part: str | int) -> bool:
+    """Whether a part of an error's place is the name of a union's member, not of a field."""
+    return part == "str" or "[" in str(part)
+
+
+def _problem(kind: type, error: Any, path: str) -> str:
     if error["type"] == "unexpected_keyword_argument":
         known = _fields_at(kind, error["loc"][:-1])
         near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
@@ -174,7 +221,17 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         data["name"] = name
     for text in overrides:
         _override(data, text)
-    return parse(Recipe, data, f"recipe {name}")
+    if isinstance(data, dict) and isinstance(
+        data.get("modalities"), dict
+    ):  # --set modalities.speech=null leaves it out
+        data["modalities"] = {m: spec for m, spec in data["modalities"].items() if spec is not None}
+    recipe, problems = _validate(Recipe, data)
+    if isinstance(data, dict):
+        modalities = data.get("modalities")
+        problems += model_problems(data.get("model"), modalities if isinstance(modalities, dict) else ("text",))
+    if recipe is None or problems:
+        raise ConfigError(f"recipe {name}: {'; '.join(problems)}")
+    return recipe
 
 
 def read_yaml(path: Path) -> Any:
@@ -182,13 +239,17 @@ def read_yaml(path: Path) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: expected UTF-8 text", fix="Save the file as UTF-8.") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise ConfigError(f"{path}{place}: broken YAML", getattr(error, "problem", None)) from None
+    except (ValueError, RecursionError) as error:  # a date that does not exist, brackets without end
+        raise ConfigError(f"{path}: broken YAML", str(error)[:80]) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read", error.strerror or error) from None
 
 
 def _override(data: Any, text: str) -> None:
@@ -208,8 +269,8 @@ def _override(data: Any, text: str) -> None:
         raise ConfigError(f"--set {key}: {'.'.join(parents)} is not a group of settings")
     try:
         data[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {key}: the value is not valid YAML", value) from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigError(f"--set {key}: the value is not valid YAML", value[:80]) from None
 
 
 def to_plain(value: Any) -> Any:

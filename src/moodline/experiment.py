@@ -26,7 +26,7 @@ from moodline.build import (
 )
 from moodline.cards import model_card
 from moodline.checkpoint import Checkpoint, build_model, load_checkpoint, save_checkpoint
-from moodline.config import Recipe, parse, read_yaml, to_plain
+from moodline.config import Recipe, load_recipe, parse, read_yaml, to_plain
 from moodline.conversation import Conversation
 from moodline.corpora import read_corpus
 from moodline.corpora.base import Corpus
@@ -242,6 +242,37 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
     write_predictions(run, corpus, test, predictions)
     write_json(path, results)
     return results
+
+
+def encode_corpus(source: str, data: Path, progress: ProgressCallback | None = None) -> Corpus:
+    """A corpus with the features that the encoders of a recipe or of a trained model give.
+
+    Args:
+        source: a recipe's name or file, or a checkpoint directory inside a run (its fine-tuned encoders are used).
+        data: the corpus directory.
+        progress: told about encoding.
+
+    Raises:
+        ConfigError: nothing in the recipe is encoded, or its encoder must be fine-tuned first.
+    """
+    directory = Path(source)
+    trained = (directory / "config.json").is_file()
+    if trained and not (directory.parent / "recipe.yaml").is_file():
+        raise ConfigError(
+            f"{directory}: not inside a run, so its corpus is unknown", fix="Give RUN/seed-N of moodline train."
+        )
+    recipe = Run.load(directory.parent).recipe if trained else load_recipe(source)
+    specs = {m: spec for m, spec in recipe.modalities.items() if spec.encoder is not None}
+    if not specs:
+        raise ConfigError(f"{recipe.name}: no modality has an encoder, there is nothing to encode")
+    if not trained and any(spec.finetune for spec in specs.values()):
+        raise ConfigError(f"{recipe.name}: its encoder is fine-tuned", fix="Train it first, then give RUN/seed-N.")
+    corpus = read_corpus(recipe.corpus.name, data, **recipe.corpus.options)
+    features = dict(corpus.features)
+    for m, spec in specs.items():
+        encoder = encoder_for(m, spec, directory if trained else None)
+        features[m] = dict(gather_features(corpus, m, spec, encoder, progress))
+    return dataclasses.replace(corpus, features=features)
 
 
 def write_predictions(

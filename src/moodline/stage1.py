@@ -31,6 +31,8 @@ def finetune_encoder(corpus: Corpus, modality: str, spec: ModalitySpec, director
     Raises:
         FeatureError: no labelled utterance has the modality.
     """
+    from accelerate import PartialState
+
     if spec.encoder is None or spec.finetune is None:
         raise ConfigError(f"{modality}: fine-tuning needs encoder and finetune")
     target = directory / f"encoder-{modality}"
@@ -53,5 +55,8 @@ def finetune_encoder(corpus: Corpus, modality: str, spec: ModalitySpec, director
         parameters=parameter_groups(model, spec.finetune.model),
         title=f"stage 1, {modality}, seed {seed}",
     )
-    save_finetuned(model, target, corpus.labels)
+    processes = PartialState()
+    if processes.is_main_process:
+        save_finetuned(model, target, corpus.labels)
+    processes.wait_for_everyone()
     return target

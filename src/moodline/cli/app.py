@@ -143,6 +143,19 @@ def convert(
     run_convert(source, out, corpus, option or [], json_)
 
 
+@app.command(epilog="Example: moodline encode runs/meld/seed-0 meld meld-features")
+def encode(
+    source: Annotated[str, typer.Argument(help="A recipe, or the directory of a trained model (fine-tuned encoders).")],
+    data: Annotated[Path, typer.Argument(help="The corpus directory.")],
+    out: Annotated[Path, typer.Argument(help="The new house directory; must not exist or be empty.")],
+    json_: Json = False,
+) -> None:
+    """Export a corpus with the features that a recipe's or a model's encoders give, as safetensors and JSON."""
+    from moodline.cli.corpora import run_encode
+
+    run_encode(source, data, out, json_)
+
+
 @app.command()
 def corpora(json_: Json = False) -> None:
     """List the corpora that can be read."""

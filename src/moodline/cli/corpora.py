@@ -18,7 +18,10 @@ def parse_options(texts: list[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise ConfigError("--option expects KEY=VALUE", text, "For example: --option xxx_as_happy=true.")
-        out[key] = yaml.safe_load(value)
+        try:
+            out[key] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise ConfigError(f"--option {key}: the value is not valid YAML", value[:80]) from None
     return out
 
 
@@ -75,3 +78,22 @@ def run_convert(source: Path, out: Path, corpus: str | None, options: list[str],
         print_json(done)
     else:
         print_table(f"written: {out}", ("", ""), [(k, v) for k, v in done.items()])
+
+
+def run_encode(source: str, data: Path, out: Path, json_: bool) -> None:
+    """Encode all splits of a corpus and write them as a house directory."""
+    from moodline.cli.console import progress_bar
+    from moodline.corpora.convert import write_house
+    from moodline.experiment import encode_corpus
+
+    with progress_bar() as progress:
+        corpus = encode_corpus(source, data, progress)
+    write_house(corpus, out)
+    sizes = {
+        name: {"utterances": len(rows), "dim": len(next(iter(rows.values())))} for name, rows in corpus.features.items()
+    }
+    if json_:
+        print_json({"out": str(out), "features": sizes})
+    else:
+        rows = [(name, f["dim"], f["utterances"]) for name, f in sizes.items()]
+        print_table(f"written: {out}", ("feature set", "size", "utterances"), rows, right=("size", "utterances"))

@@ -102,7 +102,8 @@ def _read_pickle(path: Path, options: dict[str, Any]) -> Corpus:
     corpus = feature_pickles.build(found, ids, IEMOCAP_6, info)
     if not options["xxx_as_happy"]:
         corpus = _without_xxx(corpus, path)
-    return replace(corpus, defects=corpus.defects + tuple(_order_defects(corpus, path)))
+    defects = (*corpus.defects, *_xxx_defects(corpus, path), *_order_defects(corpus, path))
+    return replace(corpus, defects=defects)
 
 
 def _session(dialogue: str) -> int:
@@ -156,6 +157,16 @@ def _without_xxx(corpus: Corpus, path: Path) -> Corpus:
     defects = corpus.defects + tuple(Defect("no agreed label", i, "dropped", "xxx counted as happy") for i in listed[1])
     files = corpus.files | {XXX_LIST: sha256(listed[0])}
     return replace(corpus, splits=splits, features=features, defects=defects, files=files)
+
+
+def _xxx_defects(corpus: Corpus, path: Path) -> list[Defect]:
+    """The utterances that count as happy without an agreed label, if the list of them is there."""
+    if not corpus.info["options"]["xxx_as_happy"] or not any(
+        (folder / XXX_LIST).is_file() for folder in (path.parent, path.parent.parent)
+    ):
+        return []
+    listed = _xxx(path.parent, needed="report the xxx utterances")[1]
+    return [Defect("no agreed label, counted as happy", i, "reported", f"listed in {XXX_LIST}") for i in listed]
 
 
 def _order_defects(corpus: Corpus, path: Path) -> list[Defect]:

@@ -83,7 +83,7 @@ def _one(output: Output, batch: Any, row: int) -> Answers:
 
     weights = output.weights
     if weights is None:
-        weights = torch.ones(*output.logits.shape[:2], 1)
+        weights = output.logits.new_ones(*output.logits.shape[:2], 1)
     return Answers(
         logits=take(output.logits),
         experts={name: take(z) for name, z in output.experts.items()},

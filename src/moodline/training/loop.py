@@ -129,11 +129,9 @@ class _Run:
         )
         self.main = bool(self.accelerator.is_main_process)
         self.world, self.rank = self.accelerator.num_processes, self.accelerator.process_index
-        groups = (
-            list(parameters)
-            if parameters is not None
-            else [{"params": [p for p in model.parameters() if p.requires_grad]}]
-        )
+        groups: list[dict[str, Any]] = list(parameters or [])
+        if not groups:
+            groups = [{"params": [p for p in model.parameters() if p.requires_grad]}]
         for group in groups:
             group["lr"] = group.get("lr", 1.0) * config.learning_rate
         kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
@@ -167,7 +165,10 @@ class _Run:
     def resume(self) -> FitState:
         """The state found in the directory, loaded into model and optimizer; a new one if there is none."""
         state, path = FitState(), self.directory / "state.pt"
-        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError.writing(self.directory, error) from error
         if path.exists():
             try:
                 saved = torch.load(path, map_location="cpu", weights_only=True)

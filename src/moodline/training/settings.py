@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,12 +44,17 @@ class TrainConfig(Settings):
     def __post_init__(self) -> None:
         problems = [
             f"{name} must be at least {low}, got {getattr(self, name)}"
-            for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("patience", 0), ("warmup", 0))
+            for name, low in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("patience", 0), ("seed", 0))
             if getattr(self, name) < low
         ]
-        if self.learning_rate <= 0 or self.clip_norm <= 0:
-            problems.append("learning_rate and clip_norm must be positive")
-        if self.warmup > 1:
-            problems.append(f"warmup is a share of all steps, at most 1, got {self.warmup}")
+        for name in ("learning_rate", "clip_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                problems.append(f"{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.weight_decay < math.inf:
+            problems.append(f"weight_decay must not be negative, got {self.weight_decay}")
+        if not 0 <= self.warmup <= 1:
+            problems.append(f"warmup is a share of all steps, in [0, 1], got {self.warmup}")
+        if not self.checkpoint_seconds >= 0:
+            problems.append(f"checkpoint_seconds must not be negative, got {self.checkpoint_seconds}")
         if problems:
             raise ConfigError("training: " + "; ".join(problems))
