@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny import TEXT, write_house, write_recipe
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and bits depend on the number of threads
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MOODLINE_DATA", ROOT.parent / "shared" / "data"))
 
@@ -32,3 +35,32 @@ def data() -> Path:
 def root() -> Path:
     """The project's root."""
     return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing is read from or written to the caches of whoever runs the tests."""
+    os.environ["MOODLINE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny corpus; see ``tests/tiny.py``. Copy it before changing it."""
+    return write_house(tmp_path_factory.mktemp("corpora") / "house")
+
+
+@pytest.fixture(scope="session")
+def text_run(house: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the text recipe with two seeds, trained and not evaluated. Copy it before changing it."""
+    from moodline.config import load_recipe
+    from moodline.experiment import train
+
+    folder = tmp_path_factory.mktemp("runs")
+    train(load_recipe(str(write_recipe(folder / "tiny-text.yaml", TEXT))), house, folder / "text", range(2))
+    return folder / "text"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(text_run: Path) -> Path:
+    """The checkpoint of a tiny text model. Copy it before changing it."""
+    return text_run / "seed-0"

@@ -15,7 +15,7 @@ def main() -> None:
 
     try:
         try:
-            app()
+            app(prog_name="moodline")
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # the reader, e.g. head, has seen enough

@@ -45,8 +45,28 @@ def training_view(corpus: Corpus) -> Corpus:
     return replace(corpus, splits=splits, features=features)
 
 
-def encoder_for(modality: str, spec: ModalitySpec, base: Path | None, device: str = "cpu") -> Encoder:
+def default_device(wish: str = "auto") -> str:
+    """The device to run on: a GPU if there is one, unless the caller wishes for another.
+
+    Raises:
+        ConfigError: torch has no such device here.
+    """
+    import torch
+
+    if wish == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=wish)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(
+            f"device '{wish}' cannot be used here ({str(error).splitlines()[0][:80]})", fix="Use cpu."
+        ) from None
+    return wish
+
+
+def encoder_for(modality: str, spec: ModalitySpec, base: Path | None, device: str = "auto") -> Encoder:
     """The encoder of a modality: fine-tuned, from ``base/encoder-<modality>``, or as its name says."""
+    device = default_device(device)
     assert spec.encoder is not None
     if spec.finetune is not None:
         from moodline.encoders.finetune import load_finetuned
@@ -68,10 +88,12 @@ def encode_conversation(
 ) -> dict[str, np.ndarray]:
     """Features of one conversation, without a store: what the recognizer does."""
     assert spec.encoder is not None
-    inputs = encoder_inputs(conversation, modality, spec.encoder)
+    inputs = dict(encoder_inputs(conversation, modality, spec.encoder))
     if not inputs:
         return {}
-    return dict(zip((i for i, _ in inputs), encoder.encode([x for _, x in inputs]), strict=True))
+    distinct = list(dict.fromkeys(inputs.values()))  # people say "yes" more than once
+    vectors = dict(zip(distinct, encoder.encode(distinct), strict=True))
+    return {utterance: vectors[x] for utterance, x in inputs.items()}
 
 
 def gather_features(

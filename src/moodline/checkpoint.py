@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from moodline import __version__
 from moodline.config import ModalitySpec, parse, to_plain
-from moodline.errors import CheckpointError, ConfigError, MoodlineError, StorageError
+from moodline.errors import CheckpointError, MoodlineError, StorageError
 from moodline.labels import LabelSet
 from moodline.registry import model_class
 
@@ -135,13 +134,11 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
 
     Raises:
         CheckpointError: a file is missing, truncated, or does not fit the others.
-        ConfigError: there is no such device.
     """
     if not directory.is_dir():
         raise CheckpointError(
             f"no model at {directory}", fix="Give a directory with config.json, or a name of: moodline models."
         )
-    check_device(device)
     config = read_part(directory, "config.json")
     labels_data = read_part(directory, "labels.json")
     calibration = read_part(directory, "calibration.json")
@@ -175,15 +172,6 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     model.eval().to(device)
     return Checkpoint(directory, name, model, labels, modalities, calibration, config)
-
-
-def check_device(device: str) -> None:
-    """Raise a ConfigError unless tensors can live on ``device``."""
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"device {device}: it cannot be used: {reason[:120]}", fix="See: moodline doctor.") from None
 
 
 def _read_weights(directory: Path) -> dict[str, Tensor]:
@@ -239,8 +227,3 @@ def read_part(directory: Path, name: str) -> dict[str, Any]:
 
 def _write_json(path: Path, data: Any) -> None:
     path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-
-
-def copy_checkpoint(source: Path, target: Path) -> None:
-    """Copy a model directory without training state."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("training", "*.tmp"), dirs_exist_ok=True)

@@ -72,10 +72,19 @@ def _read(run: Path) -> dict[str, Any]:
     path = run / "predictions.parquet"
     if not path.is_file():
         raise ConfigError(f"{run}: no predictions.parquet", fix="Run: moodline evaluate RUN.")
-    rows = [r for r in pq.read_table(path).to_pylist() if r["label"] is not None]
+    try:
+        table = pq.read_table(path, columns=["seed", "conversation", "utterance", "label", "predicted"])
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are of these
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"{path}: not readable predictions", reason[:120], "Run: moodline evaluate --again."
+        ) from None
+    rows = [r for r in table.to_pylist() if r["label"] is not None]
     seeds = sorted({r["seed"] for r in rows})
     by_seed = {s: [r for r in rows if r["seed"] == s] for s in seeds}
-    base = by_seed[seeds[0]]
+    base = by_seed[seeds[0]] if seeds else []
+    if not base or any([r["utterance"] for r in by_seed[s]] != [r["utterance"] for r in base] for s in seeds):
+        raise ConfigError(f"{path}: expected the same labelled utterances for every seed", f"{len(rows)} rows")
     number: dict[str, int] = {}
     return {
         "utterances": [r["utterance"] for r in base],

@@ -87,7 +87,7 @@ class Recipe(Settings):
 
     def __post_init__(self) -> None:
         problems = []
-        if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", self.name):
+        if not all(re.fullmatch(r"[^\\\x00-\x1f]+", p) and p not in (".", "..") for p in self.name.split("/")):
             problems.append(f"name must be words joined by '/', for it names folders, got {self.name!r}")
         unknown = [m for m in self.modalities if m not in MODALITIES]
         if unknown or not self.modalities:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import torch
 from moodline.build import (
     FeatureMap,
     ProgressCallback,
+    default_device,
     encoder_for,
     feature_size,
     gather_features,
@@ -25,15 +27,16 @@ from moodline.build import (
     training_view,
 )
 from moodline.cards import model_card
-from moodline.checkpoint import Checkpoint, build_model, load_checkpoint, save_checkpoint
+from moodline.checkpoint import Checkpoint, build_model, load_checkpoint, read_part, save_checkpoint
 from moodline.config import Recipe, load_recipe, parse, read_yaml, to_plain
 from moodline.conversation import Conversation
 from moodline.corpora import read_corpus
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
-from moodline.errors import ConfigError, StorageError
+from moodline.encoders.base import Encoder
+from moodline.errors import ConfigError, MoodlineError, StorageError
 from moodline.labels import IGNORE
-from moodline.results import provenance, read_results, score, summarize, write_json
+from moodline.results import provenance, read_results, score, summarize, write_json, write_text
 from moodline.training.calibration import calibrate
 from moodline.training.data import collate
 from moodline.training.inference import Answers, answer
@@ -69,17 +72,33 @@ class Run:
                 fix="Give the --out directory of moodline train.",
             )
         recipe = parse(Recipe, read_yaml(directory / "recipe.yaml"), str(directory / "recipe.yaml"))
-        info = json.loads((directory / "run.json").read_text(encoding="utf-8"))
-        done = sorted(int(p.parent.name[5:]) for p in directory.glob("seed-*/config.json"))
+        done = sorted(int(p.name[5:]) for p in _seed_directories(directory) if (p / "config.json").is_file())
         if not done:
             raise ConfigError(
                 f"{directory}: no seed is finished", fix="Run the same moodline train command again; it resumes."
             )
-        return cls(directory, recipe, tuple(done), info["corpus_hash"])
+        return cls(directory, recipe, tuple(done), _trained_on(directory))
+
+
+def _seed_directories(run: Path) -> list[Path]:
+    return [p for p in run.glob("seed-*") if p.name[5:].isdecimal()]
+
+
+def _trained_on(run: Path) -> str:
+    """The hash of the corpus files that a run was begun with."""
+    try:
+        return str(json.loads((run / "run.json").read_text(encoding="utf-8"))["corpus_hash"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise ConfigError(f"{run / 'run.json'}: broken", fix="Train again into another --out directory.") from None
 
 
 def train(
-    recipe: Recipe, data: Path, out: Path, seeds: Sequence[int] = (0,), progress: ProgressCallback | None = None
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    seeds: Sequence[int] = (0,),
+    progress: ProgressCallback | None = None,
+    quiet: bool = False,
 ) -> Run:
     """Train a recipe with several seeds, each chosen on dev; finished seeds are skipped, begun ones resumed.
 
@@ -89,40 +108,75 @@ def train(
         out: the run's directory.
         seeds: one model for each.
         progress: told about encoding.
+        quiet: show no bars over epochs, even on a terminal.
 
     Raises:
         MoodlineError: see the corpus readers, ``config`` and ``fit``.
     """
-    import yaml
     from accelerate import PartialState
 
     processes = PartialState()
     corpus = read_corpus(recipe.corpus.name, data, **recipe.corpus.options)
     fingerprint = corpus_hash(corpus)
     corpus = training_view(corpus)
-    text = yaml.safe_dump(to_plain(recipe), sort_keys=False, allow_unicode=True)
-    if (out / "recipe.yaml").is_file() and (out / "recipe.yaml").read_text(encoding="utf-8") != text:
-        raise ConfigError(
-            f"{out}: holds a run of another recipe or other settings", fix="Choose another --out directory."
-        )
     if processes.is_main_process:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "recipe.yaml").write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise StorageError.writing(out, error) from error
-        write_json(out / "run.json", {"recipe": recipe.name, "corpus_hash": fingerprint})
-    for seed in seeds:
-        if not (out / f"seed-{seed}" / "config.json").is_file():
-            _train_seed(recipe, corpus, out / f"seed-{seed}", seed, processes, progress)
-        processes.wait_for_everyone()
+        begin_run(recipe, fingerprint, data, out)
+    processes.wait_for_everyone()
+    try:
+        for seed in seeds:
+            if not (out / f"seed-{seed}" / "config.json").is_file():
+                _train_seed(recipe, corpus, out / f"seed-{seed}", seed, progress, quiet)
+            processes.wait_for_everyone()
+    except MoodlineError:
+        if processes.is_main_process and not _seed_directories(out):
+            forget_run(out)
+        raise
     return Run.load(out)
 
 
+def begin_run(recipe: Recipe, fingerprint: str, data: Path, out: Path) -> None:
+    """Make a run's directory, or check that the one that is there is of the same recipe and corpus files.
+
+    Raises:
+        ConfigError: it is of others.
+        StorageError: it cannot be written.
+    """
+    import yaml
+
+    text = yaml.safe_dump(to_plain(recipe), sort_keys=False, allow_unicode=True)
+    if _seed_directories(out):  # something has been trained
+        if not (out / "recipe.yaml").is_file() or (out / "recipe.yaml").read_bytes() != text.encode():
+            raise ConfigError(
+                f"{out}: holds a run of another recipe or other settings", fix="Choose another --out directory."
+            )
+        if _trained_on(out) != fingerprint:
+            raise ConfigError(
+                f"{data}: not the corpus files that the run in {out} was begun with",
+                fix="Give the same --data, or choose another --out directory.",
+            )
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.writing(out, error) from error
+    write_text(out / "recipe.yaml", text)
+    write_json(out / "run.json", {"recipe": recipe.name, "corpus_hash": fingerprint})
+
+
+def forget_run(out: Path) -> None:
+    """Take away a run in which nothing was trained."""
+    for name in ("recipe.yaml", "run.json"):
+        (out / name).unlink(missing_ok=True)
+    with suppress(OSError):  # not empty: it was there before
+        out.rmdir()
+
+
 def _train_seed(
-    recipe: Recipe, corpus: Corpus, directory: Path, seed: int, processes: Any, progress: ProgressCallback | None
+    recipe: Recipe, corpus: Corpus, directory: Path, seed: int, progress: ProgressCallback | None, quiet: bool
 ) -> None:
-    features = training_features(recipe, corpus, directory, seed, progress)
+    from accelerate import PartialState
+
+    features = training_features(recipe, corpus, directory, seed, progress, quiet)
     dims = {m: feature_size(f) for m, f in features.items()}
     train_set = make_examples(corpus.splits["train"], features, dims, corpus.labels)
     dev_set = make_examples(corpus.splits["dev"], features, dims, corpus.labels)
@@ -138,8 +192,9 @@ def _train_seed(
         config=dataclasses.replace(recipe.training, seed=seed),
         directory=directory / "training",
         title=f"{recipe.name} seed {seed}",
+        quiet=quiet,
     )
-    if not processes.is_main_process:
+    if not PartialState().is_main_process:
         return
     answers = answer(model, dev_set, collate, lengths=[len(e) for e in dev_set])
     calibration = calibrate_on(answers)
@@ -160,18 +215,23 @@ def _train_seed(
 
 
 def training_features(
-    recipe: Recipe, corpus: Corpus, directory: Path, seed: int, progress: ProgressCallback | None = None
+    recipe: Recipe,
+    corpus: Corpus,
+    directory: Path,
+    seed: int,
+    progress: ProgressCallback | None = None,
+    quiet: bool = False,
 ) -> dict[str, FeatureMap]:
     """Features of every modality for train and dev; fine-tunes encoders first where the recipe says so."""
     features = {}
-    for m, spec in recipe.modalities.items():
+    for m, spec in sorted(recipe.modalities.items(), key=lambda pair: pair[1].finetune is not None):
         if spec.finetune is not None:
             from moodline.stage1 import finetune_encoder
 
-            finetune_encoder(corpus, m, spec, directory, seed)
+            finetune_encoder(corpus, m, spec, directory, seed, quiet)
         encoder = encoder_for(m, spec, directory) if spec.encoder is not None else None
         features[m] = gather_features(corpus, m, spec, encoder, progress)
-    return features
+    return {m: features[m] for m in recipe.modalities}
 
 
 def calibrate_on(answers: Sequence[Answers]) -> dict[str, Any]:
@@ -182,18 +242,25 @@ def calibrate_on(answers: Sequence[Answers]) -> dict[str, Any]:
     return calibrate(np.concatenate([a.logits for a in answers])[real], experts, labels[real])
 
 
+def checkpoint_encoders(checkpoint: Checkpoint) -> dict[str, Encoder]:
+    """The encoder of each modality of a checkpoint that has one."""
+    specs = {m: spec for m, spec in checkpoint.modalities.items() if spec.encoder is not None}
+    return {m: encoder_for(m, spec, checkpoint.directory) for m, spec in specs.items()}
+
+
 def predict_split(
     checkpoint: Checkpoint,
     corpus: Corpus,
     conversations: Sequence[Conversation],
     progress: ProgressCallback | None = None,
+    encoders: Mapping[str, Encoder] | None = None,
 ) -> list[Answers]:
-    """A checkpoint's answers for conversations of a corpus."""
+    """A checkpoint's answers for conversations of a corpus; ``encoders`` default to ``checkpoint_encoders``."""
+    encoders = checkpoint_encoders(checkpoint) if encoders is None else encoders
     part = dataclasses.replace(corpus, splits={"chosen": tuple(conversations)})
-    features = {}
-    for m, spec in checkpoint.modalities.items():
-        encoder = encoder_for(m, spec, checkpoint.directory) if spec.encoder is not None else None
-        features[m] = gather_features(part, m, spec, encoder, progress)
+    features = {
+        m: gather_features(part, m, spec, encoders.get(m), progress) for m, spec in checkpoint.modalities.items()
+    }
     examples = make_examples(conversations, features, checkpoint.config["dims"], corpus.labels)
     return answer(checkpoint.model, examples, collate, lengths=[len(e) for e in examples])
 
@@ -222,23 +289,25 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
             f"{data}: not the corpus files that this run was trained on", fix="Give the same --data, or train again."
         )
     test = corpus.splits.get("test", ())
-    if not test:
-        raise ConfigError(f"{corpus.name}: there is no test split in {data}")
-    seeds, predictions, encoders = [], [], {}
+    if not any(u.emotion is not None for c in test for u in c):
+        raise ConfigError(f"{corpus.name}: there is no labelled test split in {data}", fix="Give one to evaluate on.")
+    seeds, predictions = [], []
+    revisions: dict[tuple[str, str], list[str]] = {}
     for seed in run.seeds:
-        checkpoint = load_checkpoint(run.directory / f"seed-{seed}")
+        checkpoint = load_checkpoint(run.directory / f"seed-{seed}", default_device())
         corpus.labels.check_same(checkpoint.labels.labels, f"seed {seed}")
-        answers = predict_split(checkpoint, corpus, test, progress)
-        metrics = json.loads((checkpoint.directory / "metrics.json").read_text(encoding="utf-8"))
+        own = checkpoint_encoders(checkpoint)
+        answers = predict_split(checkpoint, corpus, test, progress, own)
+        metrics = read_part(checkpoint.directory, "metrics.json")
         seeds.append({**metrics, "test": score(answers, corpus.labels, checkpoint.calibration)})
         predictions.append(answers)
-        for m, spec in checkpoint.modalities.items():
-            if spec.encoder is not None:
-                encoder = encoder_for(m, spec, checkpoint.directory)
-                encoders[m] = {"id": encoder.id, "revision": encoder.revision}
+        for m, encoder in own.items():  # a fine-tuned one has a revision for each seed
+            revisions[m, encoder.id] = [*revisions.get((m, encoder.id), ()), encoder.revision]
     results = summarize(run.recipe.name, corpus.name, corpus.labels, seeds, predictions)
     results["tested"] = (before["tested"] if before else 0) + 1
-    results["provenance"] = provenance(run.corpus_hash, encoders)
+    results["provenance"] = provenance(
+        run.corpus_hash, {m: {"id": i, "revision": ", ".join(dict.fromkeys(r))} for (m, i), r in revisions.items()}
+    )
     write_predictions(run, corpus, test, predictions)
     write_json(path, results)
     return results

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from moodline import __version__
-from moodline.build import encode_conversation, encoder_for
+from moodline.build import default_device, encode_conversation, encoder_for
 from moodline.checkpoint import Checkpoint, load_checkpoint
 from moodline.conversation import Conversation
 from moodline.errors import ConfigError, ConversationError, UnknownNameError
@@ -23,10 +23,10 @@ class Recognizer:
 
     Args:
         checkpoint: the model and what goes with it.
-        device: "cpu", "cuda", …
+        device: "cpu", "cuda", …; "auto" takes a GPU if there is one
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
         self.checkpoint = checkpoint
         for m, spec in checkpoint.modalities.items():
             if spec.encoder is None:
@@ -39,7 +39,7 @@ class Recognizer:
         }
 
     @classmethod
-    def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "cpu") -> Recognizer:
+    def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Recognizer:
         """Load a packaged model by name or a checkpoint directory by path.
 
         Raises:
@@ -49,6 +49,7 @@ class Recognizer:
         directory = pretrained_directory(str(name)) or Path(name)
         if not directory.exists() and directory.name == str(name):
             raise UnknownNameError("model", str(name), PRETRAINED, "See: moodline models; or give a directory.")
+        device = default_device(device)
         return cls(load_checkpoint(directory, device), device)
 
     @property

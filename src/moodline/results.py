@@ -28,6 +28,7 @@ from moodline.training.calibration import softmax
 from moodline.training.inference import Answers
 
 SCHEMA = 1
+REQUIRED = ("recipe", "corpus", "labels", "chosen_on", "tested", "seeds", "mean", "sd", "interval", "provenance")
 HEADLINE = ("weighted_f1", "accuracy", "macro_f1")
 
 
@@ -150,9 +151,18 @@ def write_json(path: Path, data: Any) -> None:
     Raises:
         StorageError: the disk is full.
     """
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically.
+
+    Raises:
+        StorageError: the disk is full.
+    """
     temporary = path.with_name(path.name + ".tmp")
     try:
-        temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -170,8 +180,11 @@ def read_results(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: no results there", fix="Run: moodline evaluate RUN.")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(f"{path}: broken JSON", error) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: broken JSON", error, "Remove it and evaluate again.") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise ConfigError(f"{path}: expected a result file of schema {SCHEMA}")
+    missing = [k for k in REQUIRED if k not in data]
+    if missing:
+        raise ConfigError(f"{path}: not a whole result file", f"no {missing[0]}", "Evaluate again.")
     return data

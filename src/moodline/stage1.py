@@ -15,7 +15,9 @@ from moodline.errors import ConfigError, FeatureError
 from moodline.training.loop import fit
 
 
-def finetune_encoder(corpus: Corpus, modality: str, spec: ModalitySpec, directory: Path, seed: int) -> Path:
+def finetune_encoder(
+    corpus: Corpus, modality: str, spec: ModalitySpec, directory: Path, seed: int, quiet: bool = False
+) -> Path:
     """Fine-tune a modality's encoder, chosen on dev; begun runs are resumed, finished ones are left alone.
 
     Args:
@@ -24,6 +26,7 @@ def finetune_encoder(corpus: Corpus, modality: str, spec: ModalitySpec, director
         spec: with ``encoder`` and ``finetune``.
         directory: of the seed; the encoder goes to ``encoder-<modality>`` in it.
         seed: of everything random.
+        quiet: show no bar.
 
     Returns:
         The encoder's folder.
@@ -54,6 +57,7 @@ def finetune_encoder(corpus: Corpus, modality: str, spec: ModalitySpec, director
         directory=directory / f"training-{modality}",
         parameters=parameter_groups(model, spec.finetune.model),
         title=f"stage 1, {modality}, seed {seed}",
+        quiet=quiet,
     )
     processes = PartialState()
     if processes.is_main_process:

@@ -11,6 +11,7 @@ from moodline.cli.console import print_json, progress_bar, stdout
 def run(
     file: Path,
     output: Path | None,
+    format_: str | None,
     model: str,
     abstain_below: float,
     skip_empty: bool,
@@ -19,12 +20,17 @@ def run(
     quiet: bool,
 ) -> None:
     """Read a transcript, recognize it, print a table, write a file. Bad input is found before anything is loaded."""
-    from moodline.report.write import check_output, write_prediction
+    from moodline.errors import ConfigError
+    from moodline.report.write import check_output, check_subtitles, write_prediction
     from moodline.transcripts import read_transcript
 
     if output is not None:
         check_output(output)
-    conversations = read_transcript(file, skip_empty=skip_empty)
+        if output.exists() and file.exists() and output.samefile(file):
+            raise ConfigError(f"{output}: the output would replace the transcript", fix="Name another file.")
+    conversations = read_transcript(file, format=format_, skip_empty=skip_empty)
+    if output is not None and output.suffix.lower() in (".srt", ".vtt"):
+        check_subtitles(conversations)
 
     from moodline.recognizer import Recognizer
 

@@ -59,15 +59,18 @@ def analyze(
     abstain_below: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Mark utterances with a lower confidence as abstained.")
     ] = 0.0,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="The transcript's format, e.g. srt; default: by the file's name.")
+    ] = None,
     skip_empty: Annotated[bool, typer.Option(help="Leave out utterances without words instead of stopping.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps …")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto takes a GPU if there is one.")] = "auto",
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Say which emotion each utterance of a transcript carries."""
     from moodline.cli.analyze import run
 
-    run(file, output, model, abstain_below, skip_empty, device, json_, quiet)
+    run(file, output, format_, model, abstain_below, skip_empty, device, json_, quiet)
 
 
 @app.command(epilog="Example: moodline train mister-e/meld-minilm --data meld --seeds 5 --out runs/meld")

@@ -40,18 +40,30 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
 
 @contextmanager
 def progress_bar(quiet: bool = False) -> Iterator[ProgressCallback]:
-    """A callback (title, done, total) that drives a bar on a terminal and is silent elsewhere."""
+    """A callback (title, done, total) that drives a bar on a terminal and is silent elsewhere.
+
+    The bars are there only while something is to be done, so that others (training's) may be shown in between.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     tasks: dict[str, Any] = {}
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bars:
+    bars = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
 
-        def step(title: str, done: int, total: int) -> None:
-            if title not in tasks:
-                tasks[title] = bars.add_task(title, total=total)
-            bars.update(tasks[title], completed=done, total=total)
+    def step(title: str, done: int, total: int) -> None:
+        if title not in tasks:
+            tasks[title] = bars.add_task(title, total=total)
+        bars.update(tasks[title], completed=done, total=total)
+        if done < total:
+            bars.start()
+        else:
+            bars.remove_task(tasks.pop(title))
+            if not tasks:
+                bars.stop()
 
+    try:
         yield step
+    finally:
+        bars.stop()

@@ -22,7 +22,6 @@ PACKAGES = (
     ("soundfile", "soundfile", "reading audio", None),
     ("soxr", "soxr", "resampling audio", None),
     ("moonshine_voice", "moonshine-voice", "the default speech encoder, offline", "listen"),
-    ("onnxruntime", "onnxruntime", "reading the speech encoder's weights", "listen"),
     ("opensmile", "opensmile", "eGeMAPS and ComParE features (research licence)", "opensmile"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,19 @@ from moodline.errors import MoodlineError
 
 def run_train(recipe: str, data: Path, out: Path | None, seeds: int, settings: list[str], quiet: bool) -> None:
     """Train and print each seed's dev numbers."""
-    import json
-
+    from moodline.checkpoint import read_part
     from moodline.config import load_recipe
     from moodline.experiment import train
 
     loaded = load_recipe(recipe, settings)
     directory = out or Path("runs") / loaded.name
     with progress_bar(quiet) as progress:
-        run = train(loaded, data, directory, range(seeds), progress)
-    if quiet:
+        run = train(loaded, data, directory, range(seeds), progress, quiet)
+    if quiet or os.environ.get("RANK", "0") != "0":  # with several processes, one of them talks
         return
     rows = []
     for seed in run.seeds:
-        metrics = json.loads((directory / f"seed-{seed}" / "metrics.json").read_text(encoding="utf-8"))
+        metrics = read_part(directory / f"seed-{seed}", "metrics.json")
         rows.append((seed, metrics["best_epoch"], metrics["dev"]["weighted_f1"], metrics["dev"]["accuracy"]))
     print_table(f"{loaded.name}: dev", ("seed", "epoch", "weighted F1", "accuracy"), rows)
     stdout().print(f"models: {directory}   next: moodline evaluate {directory} --data {data}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from moodline.errors import ConfigError, StorageError
+from moodline.report.atomic import replacing
 from moodline.results import read_results
 
 BEGIN, END = "<!-- results: begin (made by `make docs`) -->", "<!-- results: end -->"
@@ -66,14 +67,19 @@ def insert_table(path: Path, results: list[dict[str, Any]], check: bool = False)
     Raises:
         ConfigError: the file lacks the markers.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise ConfigError(f"{path}: expected a Markdown file", reason, "Name one with the result markers.") from None
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:
         raise ConfigError(f"{path}: expected the markers {BEGIN} and {END}")
     fresh = f"{head}{BEGIN}\n{markdown_table(results)}\n{END}{tail}"
     if fresh != text and not check:
-        path.write_text(fresh, encoding="utf-8")
+        with replacing(path) as file:
+            file.write(fresh.encode())
     return fresh != text
 
 
@@ -82,13 +88,16 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
     from moodline.report import plots
 
     folder = run / "plots"
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StorageError.writing(folder, error) from error
     labels = results["labels"]
     tests = [s["test"] for s in results["seeds"]]
     histories = []
     for seed in results["seeds"]:
         path = run / f"seed-{seed['seed']}" / "training" / "history.json"
-        if path.is_file():
+        with suppress(OSError, ValueError):  # weights and history may have been tidied away; results stand alone
             histories.append(json.loads(path.read_text(encoding="utf-8")))
     for suffix in ("png", "svg"):
         if histories:
@@ -112,9 +121,9 @@ def publish_results(run: Path, target: Path) -> None:
     """Copy what may be committed (results, recipe, plots; no predictions, no weights) to ``target``."""
     try:
         target.mkdir(parents=True, exist_ok=True)
-        for name in ("results.json", "recipe.yaml"):
-            shutil.copyfile(run / name, target / name)
-        for path in sorted((run / "plots").glob("*.svg")) + sorted((run / "plots").glob("*.png")):
-            shutil.copyfile(path, target / path.name)
+        plots = [p for p in sorted((run / "plots").iterdir()) if p.suffix in (".svg", ".png")]
+        for path in (*plots, run / "recipe.yaml", run / "results.json"):
+            with replacing(target / path.name) as file:
+                file.write(path.read_bytes())
     except OSError as error:
         raise StorageError.writing(target, error) from error

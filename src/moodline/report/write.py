@@ -7,10 +7,11 @@ import html
 import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from moodline.conversation import Utterance
 from moodline.errors import ConfigError, ConversationError, StorageError
 from moodline.prediction import Prediction, UtterancePrediction
 from moodline.report.atomic import replacing
@@ -167,21 +168,34 @@ def _vtt(prediction: list[Prediction], file: BinaryIO) -> None:
 
 def _cues(prediction: list[Prediction], decimal: str) -> list[tuple[str, str]]:
     """Timing line and words of every cue: ``[joy 0.81] Speaker: text``, with ``?`` behind the emotion if abstained."""
-    if len(prediction) != 1:
+    check_subtitles([p.utterances for p in prediction])
+    return [
+        (f"{_clock(u.start or 0.0, decimal)} --> {_clock(u.end or 0.0, decimal)}", _caption(u))
+        for u in prediction[0].utterances
+    ]
+
+
+def check_subtitles(conversations: Sequence[Iterable[Utterance | UtterancePrediction]]) -> None:
+    """Raise unless subtitles can hold these utterances: one conversation, every utterance with its times.
+
+    Args:
+        conversations: the utterances of each conversation, recognized or not yet.
+
+    Raises:
+        ConversationError: several conversations, or an utterance without start or end.
+    """
+    if len(conversations) != 1:
         raise ConversationError(
             "subtitles hold one conversation",
-            f"{len(prediction)} conversations",
+            f"{len(conversations)} conversations",
             "Write .json, .jsonl, .csv or .parquet.",
         )
-    cues = []
-    for u in prediction[0].utterances:
-        if u.start is None or u.end is None:
-            raise ConversationError(
-                f"subtitles need a start and an end for every utterance: {u.id} has none",
-                fix="Write .json or .csv instead, or pass a transcript with times.",
-            )
-        cues.append((f"{_clock(u.start, decimal)} --> {_clock(u.end, decimal)}", _caption(u)))
-    return cues
+    untimed = next((u.id for u in conversations[0] if u.start is None or u.end is None), None)
+    if untimed is not None:
+        raise ConversationError(
+            f"subtitles need a start and an end for every utterance: {untimed} has none",
+            fix="Write .json or .csv instead, or pass a transcript with times.",
+        )
 
 
 def _caption(u: UtterancePrediction) -> str:

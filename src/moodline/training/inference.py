@@ -84,9 +84,10 @@ def _one(output: Output, batch: Any, row: int) -> Answers:
     weights = output.weights
     if weights is None:
         weights = output.logits.new_ones(*output.logits.shape[:2], 1)
+    experts = output.experts or {"model": output.logits}  # a model without experts is its own
     return Answers(
         logits=take(output.logits),
-        experts={name: take(z) for name, z in output.experts.items()},
+        experts={name: take(z) for name, z in experts.items()},
         weights=take(weights),
         labels=batch.labels[row][real].cpu().numpy(),
     )

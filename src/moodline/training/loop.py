@@ -62,6 +62,7 @@ def fit(
     directory: Path,
     parameters: Iterable[dict[str, Any]] | None = None,
     title: str = "training",
+    quiet: bool = False,
 ) -> FitResult:
     """Train ``model`` and leave it with the weights of the epoch with the best dev weighted F1.
 
@@ -76,6 +77,7 @@ def fit(
         directory: for the training state, ``history.json`` and the TensorBoard log; a state found there is resumed.
         parameters: optimizer parameter groups (``lr`` relative to ``learning_rate``); default all trainable ones.
         title: shown beside the progress bar.
+        quiet: show no bar, even on a terminal.
 
     Raises:
         CheckpointError: the state in ``directory`` belongs to other settings or data.
@@ -84,7 +86,7 @@ def fit(
     """
     run = _Run(model, train, dev, collate, lengths, classes, config, directory, parameters)
     state = run.resume()
-    with Progress(title, total=config.epochs, done=state.epoch, quiet=not run.main) as progress:
+    with Progress(title, total=config.epochs, done=state.epoch, quiet=quiet or not run.main) as progress:
         while not state.finished:
             losses = run.one_epoch(state, progress)
             score = run.dev_score()

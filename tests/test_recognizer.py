@@ -1,0 +1,148 @@
+"""The recognizer, with a tiny model over MiniLM."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from moodline.conversation import Conversation, Utterance
+from moodline.errors import CheckpointError, ConfigError, ConversationError, UnknownNameError
+from moodline.prediction import Prediction
+from moodline.recognizer import Recognizer
+from tests.tiny import LABELS, SAYINGS
+
+
+@pytest.fixture(scope="module")
+def recognizer(tiny_model: Path) -> Recognizer:
+    return Recognizer.load(tiny_model, device="cpu")
+
+
+def talk(*texts: str | None, name: str = "talk") -> Conversation:
+    return Conversation(
+        name, tuple(Utterance(f"{name}-{n}", "Ada" if n % 2 else None, text=t) for n, t in enumerate(texts))
+    )
+
+
+TALK = talk("the bus leaves at nine", "what wonderful news, I am so happy", "how dare you, I am furious", "we won")
+
+
+def scores(prediction: Prediction) -> list[float]:
+    return [u.scores[label] for u in prediction.utterances for label in prediction.labels]
+
+
+def test_a_prediction_is_whole(recognizer: Recognizer) -> None:
+    prediction = recognizer.recognize(TALK)
+    assert (prediction.conversation, prediction.labels, recognizer.labels) == ("talk", LABELS, LABELS)
+    assert prediction.model == "tiny-text (seed 0)"
+    assert [u.id for u in prediction.utterances] == [u.id for u in TALK]
+    for answer, utterance in zip(prediction.utterances, TALK, strict=True):
+        assert (answer.speaker, answer.text, answer.start) == (utterance.speaker, utterance.text, None)
+        assert sum(answer.scores.values()) == pytest.approx(1)
+        assert list(answer.scores.values()) == sorted(answer.scores.values(), reverse=True)
+        assert (answer.emotion, answer.confidence) == next(iter(answer.scores.items()))
+        assert sum(answer.weights.values()) == pytest.approx(1)
+        assert set(answer.weights) == set(answer.experts) == {"text"}
+        for alone in answer.experts.values():
+            assert sum(alone.values()) == pytest.approx(1)
+        assert not answer.abstained
+    json.dumps(prediction.to_dict(), allow_nan=False)
+
+
+def test_it_has_learned_the_invented_corpus(recognizer: Recognizer) -> None:
+    pairs = [(label, text) for label in LABELS for text in SAYINGS[label]]
+    prediction = recognizer.recognize(talk(*(t for _, t in pairs)))
+    right = sum(u.emotion == label for u, (label, _) in zip(prediction.utterances, pairs, strict=True))
+    assert right >= 0.75 * len(pairs)
+
+
+def test_the_same_every_time_and_in_any_company(recognizer: Recognizer, tiny_model: Path) -> None:
+    first = recognizer.recognize(TALK)
+    other = recognizer.recognize(talk("damn you, get out", name="other"))
+    assert recognizer.recognize(TALK) == first
+    fresh = Recognizer.load(str(tiny_model), device="cpu")
+    assert fresh.recognize(talk("damn you, get out", name="other")) == other
+    assert scores(fresh.recognize(TALK)) == pytest.approx(scores(first), abs=1e-5)
+
+
+def test_labels_of_the_conversation_are_not_read(recognizer: Recognizer) -> None:
+    labelled = replace(TALK, utterances=tuple(replace(u, emotion="joy", score=1.0) for u in TALK))
+    assert recognizer.recognize(labelled) == recognizer.recognize(TALK)
+
+
+def test_abstaining(recognizer: Recognizer) -> None:
+    sure = recognizer.recognize(TALK)
+    threshold = sorted(u.confidence for u in sure.utterances)[2]
+    found = recognizer.recognize(TALK, abstain_below=threshold)
+    assert [u.abstained for u in found.utterances] == [u.confidence < threshold for u in sure.utterances]
+    assert sum(u.abstained for u in found.utterances) == 2
+    assert all(u.abstained for u in recognizer.recognize(TALK, abstain_below=1.0).utterances)
+    assert scores(found) == scores(sure)
+
+
+def test_one_utterance(recognizer: Recognizer) -> None:
+    (answer,) = recognizer.recognize(talk("hooray")).utterances
+    assert sum(answer.scores.values()) == pytest.approx(1)
+
+
+def test_utterances_without_words_are_answered_from_their_context(recognizer: Recognizer) -> None:
+    prediction = recognizer.recognize(talk(None, "I am furious", None))
+    assert [u.text for u in prediction.utterances] == [None, "I am furious", None]
+    for answer in prediction.utterances:
+        assert sum(answer.scores.values()) == pytest.approx(1)
+        assert sum(answer.weights.values()) == pytest.approx(1)
+
+
+def test_nothing_to_read(recognizer: Recognizer) -> None:
+    with pytest.raises(ConversationError, match=r"no utterance has what the model tiny-text .* It reads: text"):
+        recognizer.recognize(talk(None, None))
+
+
+def test_ten_thousand_utterances(recognizer: Recognizer) -> None:
+    words = ("yes", "no", "hooray", "stop it")
+    prediction = recognizer.recognize(talk(*(words[n % 4] for n in range(10_000))))
+    assert len(prediction.utterances) == 10_000
+    middle = recognizer.recognize(talk(*(words[n % 4] for n in range(40)))).utterances[20]
+    assert prediction.utterances[5000].emotion == middle.emotion
+
+
+def test_very_long_and_strange_texts(recognizer: Recognizer) -> None:
+    strange = ("word " * 5000, "!" * 3000, "日本語のテキスト", "\u200b\u200bx", "a\x00b", "🎉" * 500, "ß" * 2000)
+    for answer in recognizer.recognize(talk(*strange)).utterances:
+        assert sum(answer.scores.values()) == pytest.approx(1)
+
+
+def test_unknown_names(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown model 'meld-txt'\. Did you mean meld-text\?"):
+        Recognizer.load("meld-txt")
+    with pytest.raises(CheckpointError, match="no model at"):
+        Recognizer.load(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match=r"expected config\.json"):
+        Recognizer.load(tmp_path)
+
+
+def test_unknown_devices(tiny_model: Path) -> None:
+    for device in ("banana", "cuda:77", "meta:x"):
+        with pytest.raises(ConfigError, match=f"device '{device}'"):
+            Recognizer.load(tiny_model, device=device)
+
+
+def test_a_model_over_corpus_features_cannot_read_conversations(tiny_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model", ignore=shutil.ignore_patterns("training")))
+    config = json.loads((folder / "config.json").read_text())
+    config["modalities"]["text"] = {"features": "text"}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match="its text features come from corpus files"):
+        Recognizer.load(folder)
+
+
+def test_a_model_for_another_encoder_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model", ignore=shutil.ignore_patterns("training")))
+    config = json.loads((folder / "config.json").read_text())
+    config["modalities"]["text"]["encoder"]["pooling"] = "mean_std"  # twice as wide
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(Exception, match="text of talk-0: expected 384 values"):
+        Recognizer.load(folder).recognize(TALK)
