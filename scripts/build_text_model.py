@@ -48,6 +48,8 @@ def pack(run: Run, seed: int, results: dict[str, object], target: Path) -> None:
         card=card((source / "README.md").read_text(encoding="utf-8"), results, seed),
         half=True,
     )
+    for path in target.rglob("*.safetensors"):
+        path.chmod(0o644)
 
 
 def card(text: str, results: dict[str, object], seed: int) -> str:
@@ -70,7 +72,9 @@ def card(text: str, results: dict[str, object], seed: int) -> str:
         "Trained on the transcripts of a television comedy in English (MELD; GPL-3 data). The weights are the project's",
         "own; MELD's terms apply to uses that they restrict. Made by `make model` (`scripts/build_text_model.py`).",
     ]
-    return text + "\n".join(lines) + "\n"
+    _, _, rest = text.partition("\n")
+    rest = rest.replace("--model DIRECTORY", "--model meld-text").replace('load("DIRECTORY")', 'load("meld-text")')
+    return f"# meld-text\n{rest}" + "\n".join(lines) + "\n"
 
 
 def main() -> None:
