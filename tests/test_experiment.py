@@ -7,6 +7,8 @@ import json
 import random
 import re
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -307,6 +309,21 @@ def test_killed_at_random_moments_of_both_stages_and_resumed(house: Path, tmp_pa
     code, _, error = command("train", path, "--data", house, "--out", out, "--quiet")
     assert (code, error) == (0, "")
     assert weights_hash(out) == weights_hash(tmp_path / "whole")
+
+
+def test_two_processes_train_one_model(house: Path, tmp_path: Path) -> None:
+    """With torchrun: both stages one after the other, one process writes, and what is written is whole."""
+    path = write_recipe(tmp_path / "tiny.yaml", LORA)
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+    done = subprocess.run(
+        [sys.executable, *launch, "-m", "moodline", "train", path, "--data", house, "--out", tmp_path / "run", "-q",
+         "--set", "training.epochs=1", "--set", "modalities.text.finetune.training.epochs=1"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(list((tmp_path / "run").rglob("events.out.tfevents.*"))) == 2  # one for each stage
+    evaluate(Run.load(tmp_path / "run"), house)
+    check_result_file(tmp_path / "run" / "results.json")
 
 
 def test_the_command_line_runs_the_protocol(house: Path, mine: Path, tmp_path: Path) -> None:

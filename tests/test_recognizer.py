@@ -62,25 +62,27 @@ def test_it_has_learned_the_invented_corpus(recognizer: Recognizer) -> None:
 def test_the_same_every_time_and_in_any_company(recognizer: Recognizer, tiny_model: Path) -> None:
     first = recognizer.recognize(TALK)
     other = recognizer.recognize(talk("damn you, get out", name="other"))
-    assert recognizer.recognize(TALK) == first
+    assert scores(recognizer.recognize(TALK)) == pytest.approx(scores(first), abs=1e-5)
     fresh = Recognizer.load(str(tiny_model), device="cpu")
-    assert fresh.recognize(talk("damn you, get out", name="other")) == other
+    alone = fresh.recognize(talk("damn you, get out", name="other"))
+    assert scores(alone) == pytest.approx(scores(other), abs=1e-5)
     assert scores(fresh.recognize(TALK)) == pytest.approx(scores(first), abs=1e-5)
 
 
 def test_labels_of_the_conversation_are_not_read(recognizer: Recognizer) -> None:
     labelled = replace(TALK, utterances=tuple(replace(u, emotion="joy", score=1.0) for u in TALK))
-    assert recognizer.recognize(labelled) == recognizer.recognize(TALK)
+    assert scores(recognizer.recognize(labelled)) == pytest.approx(scores(recognizer.recognize(TALK)), abs=1e-5)
 
 
 def test_abstaining(recognizer: Recognizer) -> None:
     sure = recognizer.recognize(TALK)
-    threshold = sorted(u.confidence for u in sure.utterances)[2]
+    between = sorted(u.confidence for u in sure.utterances)[1:3]
+    threshold = sum(between) / 2
     found = recognizer.recognize(TALK, abstain_below=threshold)
     assert [u.abstained for u in found.utterances] == [u.confidence < threshold for u in sure.utterances]
     assert sum(u.abstained for u in found.utterances) == 2
     assert all(u.abstained for u in recognizer.recognize(TALK, abstain_below=1.0).utterances)
-    assert scores(found) == scores(sure)
+    assert scores(found) == pytest.approx(scores(sure), abs=1e-5)
 
 
 def test_one_utterance(recognizer: Recognizer) -> None:

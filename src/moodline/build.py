@@ -84,16 +84,31 @@ def encoder_inputs(conversation: Conversation, modality: str, spec: EncoderSpec)
 
 
 def encode_conversation(
-    conversation: Conversation, modality: str, spec: ModalitySpec, encoder: Encoder
+    conversation: Conversation,
+    modality: str,
+    spec: ModalitySpec,
+    encoder: Encoder,
+    known: dict[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Features of one conversation, without a store: what the recognizer does."""
+    """Features of one conversation, without a store: what the recognizer does.
+
+    Args:
+        conversation: the utterances.
+        modality: speech or text.
+        spec: with ``encoder``.
+        encoder: of ``encoder_for``.
+        known: features by the content hash of what was encoded before, added to here; while a conversation goes on,
+            only its new turns are then encoded. Recordings are always read anew, for they may change.
+    """
     assert spec.encoder is not None
     inputs = dict(encoder_inputs(conversation, modality, spec.encoder))
-    if not inputs:
-        return {}
-    distinct = list(dict.fromkeys(inputs.values()))  # people say "yes" more than once
-    vectors = dict(zip(distinct, encoder.encode(distinct), strict=True))
-    return {utterance: vectors[x] for utterance, x in inputs.items()}
+    if known is None or modality != "text":
+        return dict(zip(inputs, encoder.encode(list(inputs.values())), strict=True)) if inputs else {}
+    keys = {i: content_hash(x) for i, x in inputs.items()}
+    new = {keys[i]: x for i, x in inputs.items() if keys[i] not in known}
+    if new:
+        known.update(zip(new, encoder.encode(list(new.values())), strict=True))
+    return {i: known[key] for i, key in keys.items()}
 
 
 def gather_features(

@@ -41,6 +41,7 @@ from moodline.training.calibration import calibrate
 from moodline.training.data import collate
 from moodline.training.inference import Answers, answer
 from moodline.training.loop import fit
+from moodline.training.processes import processes
 
 
 @dataclass(frozen=True)
@@ -113,22 +114,20 @@ def train(
     Raises:
         MoodlineError: see the corpus readers, ``config`` and ``fit``.
     """
-    from accelerate import PartialState
-
-    processes = PartialState()
+    here = processes()
     corpus = read_corpus(recipe.corpus.name, data, **recipe.corpus.options)
     fingerprint = corpus_hash(corpus)
     corpus = training_view(corpus)
-    if processes.is_main_process:
+    if here.is_main_process:
         begin_run(recipe, fingerprint, data, out)
-    processes.wait_for_everyone()
+    here.wait_for_everyone()
     try:
         for seed in seeds:
             if not (out / f"seed-{seed}" / "config.json").is_file():
                 _train_seed(recipe, corpus, out / f"seed-{seed}", seed, progress, quiet)
-            processes.wait_for_everyone()
+            here.wait_for_everyone()
     except MoodlineError:
-        if processes.is_main_process and not _seed_directories(out):
+        if here.is_main_process and not _seed_directories(out):
             forget_run(out)
         raise
     return Run.load(out)
@@ -174,8 +173,6 @@ def forget_run(out: Path) -> None:
 def _train_seed(
     recipe: Recipe, corpus: Corpus, directory: Path, seed: int, progress: ProgressCallback | None, quiet: bool
 ) -> None:
-    from accelerate import PartialState
-
     features = training_features(recipe, corpus, directory, seed, progress, quiet)
     dims = {m: feature_size(f) for m, f in features.items()}
     train_set = make_examples(corpus.splits["train"], features, dims, corpus.labels)
@@ -194,7 +191,7 @@ def _train_seed(
         title=f"{recipe.name} seed {seed}",
         quiet=quiet,
     )
-    if not PartialState().is_main_process:
+    if not processes().is_main_process:
         return
     answers = answer(model, dev_set, collate, lengths=[len(e) for e in dev_set])
     calibration = calibrate_on(answers)

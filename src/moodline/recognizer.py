@@ -17,9 +17,14 @@ from moodline.training.calibration import softmax
 from moodline.training.data import collate, make_example
 from moodline.training.inference import Answers, answer
 
+REMEMBERED = 20_000
+"""Utterance texts whose vectors a recognizer keeps, so that turns seen before cost nothing; then it starts anew."""
+
 
 class Recognizer:
     """A loaded model that reads conversations. Make one with ``Recognizer.load`` and keep it.
+
+    While a conversation goes on, call ``recognize`` again with all turns so far: only new turns are encoded.
 
     Args:
         checkpoint: the model and what goes with it.
@@ -37,6 +42,8 @@ class Recognizer:
         self.encoders = {
             m: encoder_for(m, spec, checkpoint.directory, device) for m, spec in checkpoint.modalities.items()
         }
+
+        self._known: dict[str, dict[str, np.ndarray]] = {m: {} for m in self.encoders}
 
     @classmethod
     def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Recognizer:
@@ -67,8 +74,10 @@ class Recognizer:
         Raises:
             ConversationError: no utterance has anything that the model reads.
         """
+        if sum(map(len, self._known.values())) > REMEMBERED:
+            self._known = {m: {} for m in self.encoders}
         features = {
-            m: encode_conversation(conversation, m, spec, self.encoders[m])
+            m: encode_conversation(conversation, m, spec, self.encoders[m], self._known[m])
             for m, spec in self.checkpoint.modalities.items()
         }
         if not any(features.values()):

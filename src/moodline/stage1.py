@@ -13,6 +13,7 @@ from moodline.encoders import load_backbone
 from moodline.encoders.finetune import Collate, UtteranceClassifier, make_examples, parameter_groups, save_finetuned
 from moodline.errors import ConfigError, FeatureError
 from moodline.training.loop import fit
+from moodline.training.processes import processes
 
 
 def finetune_encoder(
@@ -34,8 +35,6 @@ def finetune_encoder(
     Raises:
         FeatureError: no labelled utterance has the modality.
     """
-    from accelerate import PartialState
-
     if spec.encoder is None or spec.finetune is None:
         raise ConfigError(f"{modality}: fine-tuning needs encoder and finetune")
     target = directory / f"encoder-{modality}"
@@ -59,8 +58,7 @@ def finetune_encoder(
         title=f"stage 1, {modality}, seed {seed}",
         quiet=quiet,
     )
-    processes = PartialState()
-    if processes.is_main_process:
+    if processes().is_main_process:
         save_finetuned(model, target, corpus.labels)
-    processes.wait_for_everyone()
+    processes().wait_for_everyone()
     return target

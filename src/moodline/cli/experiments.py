@@ -62,8 +62,9 @@ def _print_results(results: dict[str, Any]) -> None:
         (f"{name} expert alone, weighted F1", f"{value:.2f} ± {sd['experts'][name]:.2f}")
         for name, value in mean["experts"].items()
     ]
-    weights = results["seeds"][0]["test"]["gate_weights"]["mean"]
-    rows.append(("mean gate weights, seed 0", "  ".join(f"{k} {v:.2f}" for k, v in weights.items())))
+    first = results["seeds"][0]
+    weights = first["test"]["gate_weights"]["mean"]
+    rows.append((f"mean gate weights, seed {first['seed']}", "  ".join(f"{k} {v:.2f}" for k, v in weights.items())))
     print_table(f"{results['recipe']}: test, {seeds} seeds, chosen on dev", ("", "mean ± sd"), rows)
     names = results["labels"]
     per_class = []

@@ -24,6 +24,7 @@ from moodline.labels import IGNORE
 from moodline.metrics import weighted_f1
 from moodline.training.data import epoch_batches
 from moodline.training.inference import Collate, answer
+from moodline.training.processes import processes
 from moodline.training.progress import Progress
 from moodline.training.settings import TrainConfig
 
@@ -122,6 +123,7 @@ class _Run:
         self.train, self.dev, self.collate, self.classes, self.config = train, dev, collate, classes, config
         self.train_lengths, self.dev_lengths = [lengths(e) for e in train], [lengths(e) for e in dev]
         self.directory = directory
+        processes()
         AcceleratorState._reset_state()  # an earlier run in this process may have had another precision
         self.accelerator = Accelerator(
             mixed_precision="bf16" if config.precision == "bf16" else "no",
@@ -322,4 +324,4 @@ class _Run:
         """Leave the model with the chosen epoch's weights."""
         self.model.load_state_dict(self.best, strict=False)
         if self.tracker is not None:
-            self.accelerator.end_training()
+            self.tracker.finish()  # not end_training(), which parts the processes: another run may follow

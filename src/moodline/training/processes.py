@@ -1,0 +1,21 @@
+"""The processes of a run: one, or as many as torchrun or ``accelerate launch`` has started."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+
+def processes() -> Any:
+    """Accelerate's ``PartialState``: who is the main process, and how to wait for the others.
+
+    Accelerate takes processes without an accelerator for strangers, each a main process, unless it is told that
+    they work on CPUs; so call this before anything else of Accelerate.
+    """
+    from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
+
+    together = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or (together and not torch.cuda.is_available()))
