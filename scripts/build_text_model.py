@@ -69,8 +69,9 @@ def card(text: str, results: dict[str, object], seed: int) -> str:
             for name, c in test["per_class"].items()
         ),
         "",
-        "Trained on the transcripts of a television comedy in English (MELD; GPL-3 data). The weights are the project's",
-        "own; MELD's terms apply to uses that they restrict. Made by `make model` (`scripts/build_text_model.py`).",
+        "Trained on the transcripts of a television comedy in English (MELD; GPL-3 data). The weights are the",
+        "project's own; MELD's terms apply to uses that they restrict.",
+        "Made by `make model` (`scripts/build_text_model.py`).",
     ]
     _, _, rest = text.partition("\n")
     rest = rest.replace("--model DIRECTORY", "--model meld-text").replace('load("DIRECTORY")', 'load("meld-text")')

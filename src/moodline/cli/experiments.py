@@ -49,23 +49,24 @@ def run_evaluate(run: Path, data: Path, again: bool, publish: Path | None, json_
 
 
 def _print_results(results: dict[str, Any]) -> None:
-    mean, sd = results["mean"], results["sd"]
+    from moodline.report.results import spread
+
     low, high = results["interval"]["weighted_f1"]
     seeds = len(results["seeds"])
     rows = [
-        (name.replace("_", " "), f"{mean[name]:.2f} ± {sd[name]:.2f}")
-        for name in ("weighted_f1", "accuracy", "macro_f1")
+        ("weighted F1", f"{spread(results, 'weighted_f1', digits=2)}   95 % interval {low:.2f} – {high:.2f}"),
+        ("accuracy", spread(results, "accuracy", digits=2)),
+        ("macro F1", spread(results, "macro_f1", digits=2)),
+        ("calibration error (ECE)", spread(results, "ece", digits=2)),
     ]
-    rows[0] = ("weighted F1", f"{rows[0][1]}   95 % interval {low:.2f} – {high:.2f}")
-    rows.append(("calibration error (ECE)", f"{mean['ece']:.2f} ± {sd['ece']:.2f}"))
-    rows += [
-        (f"{name} expert alone, weighted F1", f"{value:.2f} ± {sd['experts'][name]:.2f}")
-        for name, value in mean["experts"].items()
-    ]
+    for name in results["mean"]["experts"]:
+        rows.append((f"{name} expert alone, weighted F1", spread(results, "experts", name, digits=2)))
     first = results["seeds"][0]
     weights = first["test"]["gate_weights"]["mean"]
     rows.append((f"mean gate weights, seed {first['seed']}", "  ".join(f"{k} {v:.2f}" for k, v in weights.items())))
-    print_table(f"{results['recipe']}: test, {seeds} seeds, chosen on dev", ("", "mean ± sd"), rows)
+    print_table(
+        f"{results['recipe']}: test, {seeds} seed{'s' if seeds > 1 else ''}, chosen on dev", ("", "mean ± sd"), rows
+    )
     names = results["labels"]
     per_class = []
     for n in names:

@@ -30,6 +30,20 @@ def collect_results(directory: Path) -> list[dict[str, Any]]:
     return [read_results(path) for path in paths]
 
 
+def spread(results: dict[str, Any], *name: str, digits: int = 1) -> str:
+    """``mean ± sd`` of a number of ``results["mean"]``; one seed has no sd.
+
+    Args:
+        results: content of a result file.
+        name: the keys that lead to the number, e.g. ``"experts", "text"``.
+        digits: after the point.
+    """
+    mean, sd = results["mean"], results["sd"]
+    for key in name:
+        mean, sd = mean[key], sd[key]
+    return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if len(results["seeds"]) > 1 else "")
+
+
 def markdown_table(results: list[dict[str, Any]]) -> str:
     """One row per result: mean ± sd over seeds, with the interval and each expert alone."""
     lines = [
@@ -37,13 +51,12 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for r in results:
-        mean, sd = r["mean"], r["sd"]
         low, high = r["interval"]["weighted_f1"]
-        experts = ", ".join(f"{name} {value:.1f}" for name, value in mean["experts"].items())
+        experts = ", ".join(f"{name} {value:.1f}" for name, value in r["mean"]["experts"].items())
         lines.append(
-            f"| `{r['recipe']}` | {r['corpus']} | **{mean['weighted_f1']:.1f} ± {sd['weighted_f1']:.1f}** "
-            f"| {low:.1f} – {high:.1f} | {mean['accuracy']:.1f} ± {sd['accuracy']:.1f} "
-            f"| {mean['macro_f1']:.1f} ± {sd['macro_f1']:.1f} | {experts} | {len(r['seeds'])} |"
+            f"| `{r['recipe']}` | {r['corpus']} | **{spread(r, 'weighted_f1')}** "
+            f"| {low:.1f} – {high:.1f} | {spread(r, 'accuracy')} "
+            f"| {spread(r, 'macro_f1')} | {experts} | {len(r['seeds'])} |"
         )
     lines.append("")
     lines.append(
@@ -103,7 +116,7 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
         if histories:
             plots.plot_learning_curves(histories, folder / f"learning-curves.{suffix}")
         summed = np.sum([t["confusion"] for t in tests], axis=0)
-        title = f"{results['recipe']}: test confusion, {len(tests)} seeds together"
+        title = f"{results['recipe']}: test confusion, {len(tests)} {'seeds together' if len(tests) > 1 else 'seed'}"
         plots.plot_confusion(summed, labels, folder / f"confusion.{suffix}", title)
         per_class = {
             n: (float(np.mean(v)), float(np.std(v, ddof=1)) if len(v) > 1 else 0.0)
