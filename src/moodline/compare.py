@@ -70,6 +70,8 @@ def _read(run: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     path = run / "predictions.parquet"
+    if not run.is_dir():
+        raise ConfigError(f"{run}: no such run", fix="Give the --out directory of moodline train.")
     if not path.is_file():
         raise ConfigError(f"{run}: no predictions.parquet", fix="Run: moodline evaluate RUN.")
     try:

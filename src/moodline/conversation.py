@@ -134,7 +134,7 @@ class Conversation:
             )
         try:
             utterances = tuple(_utterance(row, n, where, base) for n, row in enumerate(data["utterances"]))
-            media = _path(data.get("media"), base)
+            media = _path(data.get("media"), base, f"{where}: media")
             return cls(str(data.get("id") or Path(where).stem), utterances, media)
         except ConversationError as error:
             message = str(error)
@@ -144,9 +144,11 @@ class Conversation:
 _FIELDS = tuple(Utterance.__dataclass_fields__)
 
 
-def _path(value: Any, base: Path | None) -> Path | None:
+def _path(value: Any, base: Path | None, place: str) -> Path | None:
     if value is None:
         return None
+    if not isinstance(value, str):
+        raise ConversationError(f"{place} must be a path as a string", repr(value)[:40])
     return Path(value) if base is None or Path(value).is_absolute() else base / value
 
 
@@ -167,7 +169,10 @@ def _utterance(row: Any, number: int, where: str, base: Path | None) -> Utteranc
         value = row.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise ConversationError(f"{place}: {name} must be a number (seconds as a float)", repr(value)[:40])
-        values[name] = None if value is None else float(value)
+        try:
+            values[name] = None if value is None else float(value)
+        except OverflowError:
+            raise ConversationError(f"{place}: {name} is too large", f"{str(value)[:20]}…") from None
     for name in ("audio", "video"):
-        values[name] = _path(row.get(name), base)
+        values[name] = _path(row.get(name), base, f"{place}: {name}")
     return Utterance(**values)

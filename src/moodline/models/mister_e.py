@@ -88,6 +88,9 @@ class MisterEConfig(Settings):
         problems = []
         if not self.dims or any(d < 1 for d in self.dims.values()):
             problems.append(f"dims must name at least one modality with a positive size, got {self.dims}")
+        for name in ("gru_layers", "fusion_layers", "heads", "head_width"):
+            if getattr(self, name) < 1:
+                problems.append(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.hidden < 2 or self.hidden % 2:
             problems.append(f"hidden must be even and positive, got {self.hidden}")
         if any(k < 1 or k % 2 == 0 for k in self.kernels) or not self.kernels:
@@ -97,10 +100,10 @@ class MisterEConfig(Settings):
         if self.gate_at == "features" and (len(self.dims) < 2 or self.structure == "monolithic"):
             problems.append("gate_at 'features' needs at least two modalities and structure 'modular'")
         for name in ("gate_temperature", "tau"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < float("inf"):
                 problems.append(f"{name} must be positive, got {getattr(self, name)}")
         for name in ("gamma", "beta", "kl_weight"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < float("inf"):
                 problems.append(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("dropout", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
