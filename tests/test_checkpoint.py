@@ -115,7 +115,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "absurd sizes": (lambda f: edit(f / "config.json", lambda d: d["dims"].update(text=2**62)), "model"),
     "other dims": (lambda f: edit(f / "config.json", lambda d: d["dims"].update(text=9)), "do not fit config.json"),
     "a dim less": (lambda f: edit(f / "config.json", lambda d: d["dims"].pop("text")), "dims and modalities"),
-    "other labels": (lambda f: edit(f / "labels.json", lambda d: d["labels"].append("x")), "do not fit config.json"),
+    "other labels": (lambda f: edit(f / "labels.json", lambda d: d["labels"].append("x")), "expected the labels"),
     "labels twice": (lambda f: edit(f / "labels.json", lambda d: d.update(labels=["a", "a"])), "two distinct labels"),
     "no labels": (lambda f: edit(f / "labels.json", lambda d: d.pop("labels")), "KeyError: 'labels'"),
     "labels none": (lambda f: edit(f / "labels.json", lambda d: d.update(labels=None)), "TypeError"),
@@ -212,3 +212,26 @@ def test_wrong_settings_of_a_new_model_are_the_recipes_fault() -> None:
 def test_a_checkpoint_can_be_moved(folder: Path, tmp_path: Path) -> None:
     moved = Path(shutil.move(folder, tmp_path / "else where"))
     assert load_checkpoint(moved).directory == moved
+
+
+def test_weights_that_are_not_finite_are_refused(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["context.text.skip.weight"][0, 0] = float("nan")
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"finite .*context\.text\.skip\.weight"):
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("labels", [["anger", "joy", "neutral"], ["calm", "angry", "relieved"]])
+def test_labels_of_another_model_are_refused(folder: Path, labels: list[str]) -> None:
+    (folder / "labels.json").write_text(json.dumps({"name": "tiny", "labels": labels}))
+    with pytest.raises(CheckpointError, match=r"labels\.json: expected the labels"):
+        load_checkpoint(folder)
+
+
+def test_a_known_label_set_keeps_its_order(folder: Path) -> None:
+    (folder / "labels.json").write_text(
+        json.dumps({"name": "sentiment-3", "labels": ["positive", "neutral", "negative"]})
+    )
+    with pytest.raises(CheckpointError, match="expected the labels negative, neutral, positive"):
+        load_checkpoint(folder)

@@ -84,7 +84,7 @@ def test_doctor_says_what_to_do_about_a_missing_package(monkeypatch: pytest.Monk
     monkeypatch.setattr(doctor, "PACKAGES", absent)
     code, out, _ = call("doctor", "--json")
     fixes = [c["fix"] for c in json.loads(out)["checks"][:2]]
-    assert fixes == ["pip install 'moodline[listen]'", "pip install --force-reinstall moodline"]
+    assert fixes == ["in Moodline's folder: pip install '.[listen]'", "pip install core"]
     assert code == 1  # a required one is missing
 
 
@@ -263,7 +263,7 @@ def test_bad_models(tiny_model: Path, tmp_path: Path) -> None:
         refused(tmp_path, "truncated or not safetensors", "analyze", talk_file, "-m", folder)
     folder = Path(shutil.copytree(tiny_model, tmp_path / "labels", ignore=shutil.ignore_patterns("training")))
     (folder / "labels.json").write_text(json.dumps({"name": "x", "labels": ["a", "b", "c", "d"]}))
-    refused(tmp_path, "weights do not fit config.json and labels.json", "analyze", talk_file, "-m", folder)
+    refused(tmp_path, "labels.json: expected the labels a, b, c, d", "analyze", talk_file, "-m", folder)
 
 
 # -- corpora and recipes ----------------------------------------------------------------------------------------
@@ -438,7 +438,7 @@ def test_control_c(house: Path, tmp_path: Path) -> None:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=60)
-    assert "interrupted; what was finished is kept" in one_line(error)
+    assert "interrupted; training and encoding go on where they were" in one_line(error)
     assert (process.returncode, out) == (130, "")
 
 

@@ -31,7 +31,10 @@ def main() -> None:
         raise SystemExit(MoodlineError.exit_code) from None
     except SystemExit as stop:
         if stop.code == 130:  # what typer makes of Ctrl-C
-            print("moodline: interrupted; what was finished is kept, run the same command again", file=sys.stderr)
+            print(
+                "moodline: interrupted; training and encoding go on where they were when the same command is run again",
+                file=sys.stderr,
+            )
         raise
 
 

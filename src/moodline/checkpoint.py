@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from moodline import __version__
 from moodline.config import ModalitySpec, parse, to_plain
 from moodline.errors import CheckpointError, MoodlineError, StorageError
-from moodline.labels import LabelSet
+from moodline.labels import LABEL_SETS, LabelSet
 from moodline.registry import model_class
 
 FORMAT = 1
@@ -109,6 +109,7 @@ def save_checkpoint(
         "version": __version__,
         "model": settings,
         "dims": dims,
+        "labels": list(labels.labels),
         "modalities": {m: to_plain(spec) for m, spec in modalities.items()},
     }
     try:
@@ -148,6 +149,8 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
                 f"{directory.name}: expected checkpoint format {FORMAT}", config["format"], "Update moodline."
             )
         labels = LabelSet(str(labels_data["name"]), tuple(map(str, labels_data["labels"])))
+        LABEL_SETS.get(labels.name, labels).check_same(labels.labels, "labels.json")
+        LabelSet("config", tuple(config["labels"])).check_same(labels.labels, "labels.json")
         modalities = {m: parse(ModalitySpec, v, m) for m, v in config["modalities"].items()}
         if modalities.keys() != config["dims"].keys():
             raise ValueError("dims and modalities of config.json differ")
@@ -182,13 +185,17 @@ def _read_weights(directory: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise CheckpointError(f"{directory.name}: expected model.safetensors", fix="Get a complete copy of the model.")
     try:
-        return load_file(path)
+        weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path}: the weights are truncated or not safetensors",
             str(error)[:80],
             "Get a complete copy of the model.",
         ) from None
+    broken = [k for k, v in weights.items() if v.is_floating_point() and not bool(v.isfinite().all())]
+    if broken:
+        raise CheckpointError(f"{path}: weights must be finite", f"NaN or infinity in {broken[0]}", "Train again.")
+    return weights
 
 
 def _check_sizes(model: nn.Module, weights: dict[str, Tensor], directory: Path) -> None:

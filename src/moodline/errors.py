@@ -20,6 +20,7 @@ Everything else that is raised is a defect of Moodline, not of its input.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -101,14 +102,14 @@ class MissingDependencyError(MoodlineError):
 
     Args:
         package: the package that is missing.
-        extra: the extra of Moodline that brings it.
+        extra: the extra of Moodline that brings it; None if it is to be installed by its own name.
         purpose: what needs it.
     """
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
+    def __init__(self, package: str, extra: str | None, purpose: str) -> None:
         super().__init__(
             f"{purpose} needs the package {package}, which is not installed",
-            fix=f"Run: pip install 'moodline[{extra}]'.",
+            fix=f"Run in Moodline's folder: pip install '.[{extra}]'." if extra else f"Run: pip install {package}",
         )
 
 
@@ -118,7 +119,9 @@ class StorageError(MoodlineError):
     @classmethod
     def writing(cls, path: str | Path, cause: OSError) -> StorageError:
         """The error for a failed write to ``path``."""
+        full = cause.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        remedy = "Free some space or choose another place" if full else "Choose another place or mend this one"
         return cls(
             f"could not write {path}: {cause.strerror or cause}",
-            fix="Free some space or choose another place; what was finished is kept, run the same command again.",
+            fix=f"{remedy}; what was finished is kept, run the same command again.",
         )

@@ -38,12 +38,24 @@ def examine() -> dict[str, Any]:
             number = version(package) if found else None
         except PackageNotFoundError:
             number = "unknown"
-        fix = "" if found else f"pip install 'moodline[{extra}]'" if extra else "pip install --force-reinstall moodline"
+        fix = "" if found else f"in Moodline's folder: pip install '.[{extra}]'" if extra else f"pip install {package}"
         checks.append(
             {"name": package, "ok": found, "required": extra is None, "found": number, "for": purpose, "fix": fix}
         )
     cache = cache_directory()
-    space = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists()))
+    place = next(p for p in (cache, *cache.parents) if p.exists())
+    usable = place.is_dir() and os.access(place, os.W_OK)
+    checks.append(
+        {
+            "name": "cache can be written",
+            "ok": usable,
+            "required": True,
+            "found": str(place),
+            "for": "feature stores",
+            "fix": "" if usable else "set MOODLINE_CACHE to a folder that you may write to",
+        }
+    )
+    space = shutil.disk_usage(place)
     checks.append(
         {
             "name": "disk space for caches",
@@ -91,7 +103,7 @@ def run(json_: bool) -> None:
         print_table("this installation", ("", ""), facts)
         rows = [
             (
-                "ok" if c["ok"] else "MISSING" if c["required"] else "not installed",
+                "ok" if c["ok"] else "MISSING" if c["required"] else "optional",
                 c["name"],
                 c["found"] or "",
                 c["for"],

@@ -186,7 +186,7 @@ def _package(module: str, package: str) -> Path:
     """The folder of an installed package, found without importing it."""
     found = importlib.util.find_spec(module)
     if found is None or not found.submodule_search_locations:
-        raise MissingDependencyError(package, "dev", "the text encoder minilm")
+        raise MissingDependencyError(package, None, "the text encoder minilm")
     return Path(found.submodule_search_locations[0])
 
 

@@ -175,9 +175,13 @@ def _load(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return {k: v.float() for k, v in load_file(path).items()}
+        weights = {k: v.float() for k, v in load_file(path).items()}
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path}: truncated or corrupt", str(error).splitlines()[0]) from None
+    broken = [k for k, v in weights.items() if not bool(v.isfinite().all())]
+    if broken:
+        raise CheckpointError(f"{path}: weights must be finite", f"NaN or infinity in {broken[0]}", "Train again.")
+    return weights
 
 
 @torch.no_grad()
