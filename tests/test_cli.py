@@ -263,7 +263,7 @@ def test_bad_models(tiny_model: Path, tmp_path: Path) -> None:
         refused(tmp_path, "truncated or not safetensors", "analyze", talk_file, "-m", folder)
     folder = Path(shutil.copytree(tiny_model, tmp_path / "labels", ignore=shutil.ignore_patterns("training")))
     (folder / "labels.json").write_text(json.dumps({"name": "x", "labels": ["a", "b", "c", "d"]}))
-    refused(tmp_path, "labels.json: expected the labels a, b, c, d", "analyze", talk_file, "-m", folder)
+    refused(tmp_path, "labels.json: expected the labels", "analyze", talk_file, "-m", folder)
 
 
 # -- corpora and recipes ----------------------------------------------------------------------------------------

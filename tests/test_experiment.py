@@ -21,7 +21,8 @@ import pytest
 from moodline import conversation, experiment, stage1
 from moodline.compare import compare
 from moodline.config import Recipe, load_recipe
-from moodline.errors import ConfigError, FeatureError, MoodlineError
+from moodline.corpora import read_corpus
+from moodline.errors import CheckpointError, ConfigError, FeatureError, LabelError, MoodlineError
 from moodline.experiment import Run, evaluate, train
 from moodline.recognizer import Recognizer
 from moodline.report.results import collect_results, draw_plots, insert_table, markdown_table, publish_results
@@ -226,7 +227,7 @@ def test_damaged_runs(house: Path, mine: Path, damage: Any, message: str) -> Non
 def test_a_checkpoint_of_other_labels_is_not_evaluated(house: Path, mine: Path) -> None:
     path = mine / "seed-1" / "labels.json"
     path.write_text(json.dumps({"name": "tiny", "labels": ["neutral", "anger", "joy"]}))
-    with pytest.raises(MoodlineError, match="seed 1: expected the labels neutral, joy, anger"):
+    with pytest.raises(MoodlineError, match=r"seed-1: .*expected the labels neutral, joy, anger"):
         evaluate(Run.load(mine), house)
 
 
@@ -337,3 +338,23 @@ def test_the_command_line_runs_the_protocol(house: Path, mine: Path, tmp_path: P
     code, out, error = call("results", tmp_path / "results")
     assert (code, error) == (0, "")
     assert re.search(r"\| `tiny` \| house \| \*\*\d", out)
+
+
+def test_an_encoder_that_changed_since_training_is_refused(text_run: Path, house: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(text_run, tmp_path / "run"))
+    path = run / "seed-0" / "config.json"
+    config = json.loads(path.read_text())
+    assert config["encoders"]["text"]
+    config["encoders"]["text"] = "another"
+    path.write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="trained with revision another of the text encoder minilm"):
+        experiment.evaluate(experiment.Run.load(run), house, again=True)
+
+
+def test_test_labels_define_no_class(house: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(house, tmp_path / "corpus"))
+    (folder / "labels.json").unlink()
+    text = (folder / "test.jsonl").read_text()
+    (folder / "test.jsonl").write_text(text.replace('"joy"', '"weird"', 1))
+    with pytest.raises(LabelError, match="weird"):
+        read_corpus("house", folder)

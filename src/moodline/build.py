@@ -16,7 +16,7 @@ from moodline.corpora.base import Corpus
 from moodline.encoders import EncoderSpec, load_encoder
 from moodline.encoders.base import Encoder
 from moodline.encoders.inputs import content_hash, conversation_inputs
-from moodline.errors import ConfigError, FeatureError
+from moodline.errors import CheckpointError, ConfigError, FeatureError
 from moodline.features import encode_to_store
 from moodline.labels import LabelSet
 from moodline.training.data import ConversationExample, make_example
@@ -75,6 +75,31 @@ def encoder_for(modality: str, spec: ModalitySpec, base: Path | None, device: st
             raise ConfigError(f"{modality}: a fine-tuned encoder needs the directory that holds it")
         return load_finetuned(base / f"encoder-{modality}", device=device)
     return load_encoder(spec.encoder, device=device)
+
+
+def load_encoders(
+    modalities: Mapping[str, ModalitySpec], base: Path, revisions: Mapping[str, str], device: str = "auto"
+) -> dict[str, Encoder]:
+    """The encoders of a saved model, the same that it was trained with.
+
+    Args:
+        modalities: of the checkpoint.
+        base: its directory.
+        revisions: modality to the encoder's revision in training; one that is not named is not checked.
+        device: see ``default_device``.
+
+    Raises:
+        CheckpointError: an encoder has changed since.
+    """
+    found = {m: encoder_for(m, spec, base, device) for m, spec in modalities.items() if spec.encoder is not None}
+    for m, encoder in found.items():
+        if revisions.get(m, encoder.revision) != encoder.revision:
+            raise CheckpointError(
+                f"{base.name}: the model was trained with revision {revisions[m]} of the {m} encoder {encoder.id}",
+                encoder.revision,
+                "Use the same weights of the encoder, or train again.",
+            )
+    return found
 
 
 def encoder_inputs(conversation: Conversation, modality: str, spec: EncoderSpec) -> list[tuple[str, Any]]:

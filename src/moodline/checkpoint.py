@@ -78,6 +78,7 @@ def save_checkpoint(
     calibration: dict[str, Any],
     metrics: dict[str, Any],
     card: str,
+    encoders: dict[str, str] | None = None,
     half: bool = False,
 ) -> None:
     """Write a model's directory; ``config.json`` comes last and makes it valid.
@@ -93,6 +94,7 @@ def save_checkpoint(
         calibration: temperatures.
         metrics: dev numbers.
         card: text of the model card.
+        encoders: modality to the revision of its encoder, checked when the model is used.
         half: store weights as float16, for shipping.
 
     Raises:
@@ -110,6 +112,7 @@ def save_checkpoint(
         "model": settings,
         "dims": dims,
         "labels": list(labels.labels),
+        "encoders": encoders or {},
         "modalities": {m: to_plain(spec) for m, spec in modalities.items()},
     }
     try:

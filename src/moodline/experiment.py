@@ -23,6 +23,7 @@ from moodline.build import (
     encoder_for,
     feature_size,
     gather_features,
+    load_encoders,
     make_examples,
     training_view,
 )
@@ -173,7 +174,7 @@ def forget_run(out: Path) -> None:
 def _train_seed(
     recipe: Recipe, corpus: Corpus, directory: Path, seed: int, progress: ProgressCallback | None, quiet: bool
 ) -> None:
-    features = training_features(recipe, corpus, directory, seed, progress, quiet)
+    features, encoders = training_features(recipe, corpus, directory, seed, progress, quiet)
     dims = {m: feature_size(f) for m, f in features.items()}
     train_set = make_examples(corpus.splits["train"], features, dims, corpus.labels)
     dev_set = make_examples(corpus.splits["dev"], features, dims, corpus.labels)
@@ -208,6 +209,7 @@ def _train_seed(
         calibration=calibration,
         metrics=metrics,
         card=model_card(recipe, corpus, metrics, calibration),
+        encoders=encoders,
     )
 
 
@@ -218,9 +220,9 @@ def training_features(
     seed: int,
     progress: ProgressCallback | None = None,
     quiet: bool = False,
-) -> dict[str, FeatureMap]:
-    """Features of every modality for train and dev; fine-tunes encoders first where the recipe says so."""
-    features = {}
+) -> tuple[dict[str, FeatureMap], dict[str, str]]:
+    """Features of every modality for train and dev, and the encoders' revisions; fine-tunes encoders first if asked."""
+    features, revisions = {}, {}
     for m, spec in sorted(recipe.modalities.items(), key=lambda pair: pair[1].finetune is not None):
         if spec.finetune is not None:
             from moodline.stage1 import finetune_encoder
@@ -228,7 +230,9 @@ def training_features(
             finetune_encoder(corpus, m, spec, directory, seed, quiet)
         encoder = encoder_for(m, spec, directory) if spec.encoder is not None else None
         features[m] = gather_features(corpus, m, spec, encoder, progress)
-    return {m: features[m] for m in recipe.modalities}
+        if encoder is not None:
+            revisions[m] = encoder.revision
+    return {m: features[m] for m in recipe.modalities}, revisions
 
 
 def calibrate_on(answers: Sequence[Answers]) -> dict[str, Any]:
@@ -241,8 +245,7 @@ def calibrate_on(answers: Sequence[Answers]) -> dict[str, Any]:
 
 def checkpoint_encoders(checkpoint: Checkpoint) -> dict[str, Encoder]:
     """The encoder of each modality of a checkpoint that has one."""
-    specs = {m: spec for m, spec in checkpoint.modalities.items() if spec.encoder is not None}
-    return {m: encoder_for(m, spec, checkpoint.directory) for m, spec in specs.items()}
+    return load_encoders(checkpoint.modalities, checkpoint.directory, checkpoint.config.get("encoders", {}))
 
 
 def predict_split(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from moodline import __version__
-from moodline.build import default_device, encode_conversation, encoder_for
+from moodline.build import default_device, encode_conversation, load_encoders
 from moodline.checkpoint import Checkpoint, load_checkpoint
 from moodline.conversation import Conversation
 from moodline.errors import ConfigError, ConversationError, UnknownNameError
@@ -39,9 +39,9 @@ class Recognizer:
                     f"model {checkpoint.name}: its {m} features come from corpus files",
                     fix="To read conversations, use a model whose modalities have encoders; see: moodline models.",
                 )
-        self.encoders = {
-            m: encoder_for(m, spec, checkpoint.directory, device) for m, spec in checkpoint.modalities.items()
-        }
+        self.encoders = load_encoders(
+            checkpoint.modalities, checkpoint.directory, checkpoint.config.get("encoders", {}), device
+        )
 
         self._known: dict[str, dict[str, np.ndarray]] = {m: {} for m in self.encoders}
 

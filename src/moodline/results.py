@@ -142,7 +142,14 @@ def _commit() -> str | None:
     done = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=False
     )
-    return done.stdout.strip() or None
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--untracked-files=no", "."],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return (done.stdout.strip() + ("+changes" if changed.stdout.strip() else "")) or None
 
 
 def write_json(path: Path, data: Any) -> None:

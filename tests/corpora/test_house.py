@@ -109,7 +109,7 @@ def test_media_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (b'{"id": "a", "utterances": [{"start": NaN}]}', ConversationError, "start must be a finite number"),
         (b'{"id": "a", "utterances": [{"start": "1"}]}', ConversationError, "start must be a number"),
         (b'{"id": "a", "utterances": [{"start": 2, "end": 1}]}', ConversationError, "end must not be before start"),
-        (b'{"id": "a", "utterances": [{"start": 1' + b"0" * 400 + b"}]}", CorpusError, "number is too large"),
+        (b'{"id": "a", "utterances": [{"start": 1' + b"0" * 400 + b"}]}", ConversationError, "start is too large"),
         (b'{"id": "a", "utterances": [{"audio": 3}]}', CorpusError, "media paths must be strings"),
         (b'{"id": "a", "utterances": [{"mood": "sad"}]}', ConversationError, "unknown field 'mood'"),
         (b"[" * 100_000, CorpusError, "not JSON: too deeply nested"),

@@ -178,7 +178,8 @@ def test_bfloat16_weights(sentences, text_models: dict[str, Path]) -> None:
 
 def test_models_that_cannot_be_loaded(text_models: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at most 64"):
-        load_encoder(EncoderSpec(f"hf-text:{text_models['roberta']}"))
+        load_encoder(EncoderSpec(f"hf-text:{text_models['roberta']}", max_tokens=100))
+    assert load_encoder(EncoderSpec(f"hf-text:{text_models['roberta']}")).settings["max_tokens"] == 64
     (tmp_path / "empty").mkdir()
     with pytest.raises(CheckpointError, match="cannot load") as error:
         load_encoder(EncoderSpec("hf-text:empty"), base_dir=tmp_path)

@@ -125,7 +125,7 @@ def read_corpus(name: str, directory: Path, **options: Any) -> Corpus:
         raise CorpusError(f"{name}: there is no folder {directory}", fix=f"Pass the folder that holds {_files(name)}.")
     places = [directory, *(p for p in files.children(directory) if p.is_dir())]
     if module.matches(directory):
-        return module.read(directory, **options)
+        return _distinct(module.read(directory, **options))
     if house.matches(directory):
         return _read_house(name, directory, options)
     found = [p for p in places[1:] if module.matches(p)]
@@ -137,8 +137,23 @@ def read_corpus(name: str, directory: Path, **options: Any) -> Corpus:
     if found:
         return read_corpus(name, found[0], **options)
     if hasattr(module, "HINT") and files.pickles(directory, "", ".npz"):
-        return module.read(directory, **options)  # a file with any name, since the corpus was named
+        return _distinct(module.read(directory, **options))  # a file with any name, since the corpus was named
     raise files.expected(name, _files(name), directory, "Pass the folder that holds them.")
+
+
+def _distinct(corpus: Corpus) -> Corpus:
+    """The corpus, if no utterance id stands twice in it: features are kept by id, over all splits."""
+    place: dict[str, str] = {}
+    for split, conversations in corpus.splits.items():
+        for utterance in (u for c in conversations for u in c):
+            if utterance.id in place:
+                raise CorpusError(
+                    f"{corpus.name}: utterance ids must be unique in the whole corpus",
+                    f"{utterance.id} in {place[utterance.id]} and in {split}",
+                    "Rename one of them.",
+                )
+            place[utterance.id] = split
+    return corpus
 
 
 def detect_corpus(directory: Path) -> str:

@@ -251,6 +251,8 @@ def _scan(data: bytes) -> None:
     for name, argument in _operations(data):
         if name in ("EXT1", "EXT2", "EXT4"):
             raise _Refused(f"the registered extension {argument}")
+        if name == "DUP":  # no pickler writes it; some forty of them make a key that takes years to hash
+            raise _Refused("the operation DUP")
         if name in ("PUT", "LONG_BINPUT") and argument > len(data):
             raise _Refused(f"a memory of {argument} entries")
 

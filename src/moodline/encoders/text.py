@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def load_bert(directory: Path, name: str, spec: EncoderSpec) -> TextBackbone:
         raise CheckpointError(
             f"encoder {name}: {directory.name} cannot be loaded as a BERT model", str(error).splitlines()[0][:120]
         ) from error
-    _check_tokens(spec, config.max_position_embeddings)
+    spec = _fit_tokens(spec, config.max_position_embeddings)
     network = network.to(TORCH_TYPES[spec.dtype])
     tokens = TextTokens(tokenizer, config.pad_token_id, spec.max_tokens, True, spec.pool_context)
     sizes = (config.hidden_size, config.num_hidden_layers)
@@ -132,13 +133,21 @@ def load_hf_text(source: str | Path, name: str, spec: EncoderSpec) -> TextBackbo
     places = getattr(config, "max_position_embeddings", None) or wrapper.model_max_length
     if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):
         places -= pad + 1  # these count positions from the padding token's number on
-    _check_tokens(spec, min(places, wrapper.model_max_length))
+    spec = _fit_tokens(spec, min(places, wrapper.model_max_length))
     types = getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in wrapper.model_input_names
     tokens = TextTokens(backend, pad, spec.max_tokens, types, spec.pool_context)
     sizes = (int(config.hidden_size), int(config.num_hidden_layers))
     return TextBackbone(name, model_revision(source, network), spec, network, tokens, sizes)
 
 
-def _check_tokens(spec: EncoderSpec, most: int) -> None:
-    if spec.max_tokens > most:
-        raise ConfigError(f"encoder {spec.name}: max_tokens must be at most {most}", spec.max_tokens)
+def _fit_tokens(spec: EncoderSpec, most: int) -> EncoderSpec:
+    """The spec with a ``max_tokens`` that the model can read: the default gives way, a wish does not.
+
+    Raises:
+        ConfigError: more tokens are wished for than the model reads.
+    """
+    if spec.max_tokens <= most:
+        return spec
+    if spec.max_tokens == EncoderSpec.max_tokens:
+        return replace(spec, max_tokens=most)
+    raise ConfigError(f"encoder {spec.name}: max_tokens must be at most {most}", spec.max_tokens, f"Set it to {most}.")

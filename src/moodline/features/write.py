@@ -68,6 +68,7 @@ def encode_to_store(
     Raises:
         FeatureError: no inputs, a repeated id, or an output of the wrong shape, NaN or infinite (names the utterance).
         StorageError: the disk refused a write; finished shards are kept.
+        CheckpointError: the store that is there has been damaged.
     """
     hashes = _check_inputs(inputs, content_hash)
     ids = [utterance for utterance, _ in inputs]
@@ -93,7 +94,9 @@ def encode_to_store(
                     (partial / "whole").rename(final)
                     sync_directory(final.parent)
     shutil.rmtree(partial, ignore_errors=True)
-    return FeatureStore.open(final)
+    store = FeatureStore.open(final)
+    store.verify()
+    return store
 
 
 @dataclass(frozen=True)

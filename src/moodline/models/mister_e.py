@@ -39,7 +39,11 @@ FUSION = "fusion"
 
 @dataclass(frozen=True)
 class MisterEConfig(Settings):
-    """Sizes, switches and loss weights of MiSTER-E."""
+    """Sizes, switches and loss weights of MiSTER-E.
+
+    A loss weight has no effect where its term does not exist: with one modality only γ counts; without
+    ``expert_losses`` neither β nor λ; in the monolithic structure neither λ nor the gate's settings.
+    """
 
     dims: dict[str, int]
     """Feature size D of each modality, e.g. ``{"speech": 2048, "text": 2048}``; set from the data."""

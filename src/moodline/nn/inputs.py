@@ -63,4 +63,4 @@ def fit_statistics(inputs: dict[str, ModalityInput], batches: Iterable[Batch]) -
         mean = first / n
         sd = (second / n - mean**2).clamp_min(0).sqrt()
         inputs[m].mean.copy_(mean)
-        inputs[m].scale.copy_(torch.where(sd > 1e-6, sd, torch.ones_like(sd)))
+        inputs[m].scale.copy_(torch.where(sd > 1e-6 * mean.abs().clamp_min(1), sd, torch.ones_like(sd)))
