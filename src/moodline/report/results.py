@@ -44,6 +44,11 @@ def spread(results: dict[str, Any], *name: str, digits: int = 1) -> str:
     return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if len(results["seeds"]) > 1 else "")
 
 
+def _looks(results: dict[str, Any]) -> str:
+    """A remark where the test split was used more than once."""
+    return "" if results["tested"] == 1 else f" (tested {results['tested']} times)"
+
+
 def markdown_table(results: list[dict[str, Any]]) -> str:
     """One row per result: mean ± sd over seeds, with the interval and each expert alone."""
     lines = [
@@ -56,12 +61,12 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
         lines.append(
             f"| `{r['recipe']}` | {r['corpus']} | **{spread(r, 'weighted_f1')}** "
             f"| {low:.1f} – {high:.1f} | {spread(r, 'accuracy')} "
-            f"| {spread(r, 'macro_f1')} | {experts} | {len(r['seeds'])} |"
+            f"| {spread(r, 'macro_f1')} | {experts} | {len(r['seeds'])}{_looks(r)} |"
         )
     lines.append("")
     lines.append(
-        "Test split, tested once; every choice made on dev. Mean ± sd over seeds; interval by bootstrap over "
-        "conversations and seeds."
+        "Test split, tested once unless it says otherwise; every choice made on dev. Mean ± sd over seeds; "
+        "interval by bootstrap over conversations and seeds."
     )
     return "\n".join(lines)
 
