@@ -82,8 +82,6 @@ class Recipe(Settings):
     """``name`` of a model and its settings; sizes are set from the data."""
     training: TrainConfig = field(default_factory=TrainConfig)
     """How the model is trained; its seed is the run's."""
-    dev_figure: str = ""
-    """Where the choices in this recipe come from."""
 
     def __post_init__(self) -> None:
         problems = []
