@@ -7,13 +7,16 @@ from pathlib import Path
 
 import torch
 
+from moodline.cache import cache_directory
 from moodline.config import ModalitySpec
 from moodline.corpora.base import Corpus
 from moodline.encoders import load_backbone
 from moodline.encoders.finetune import Collate, UtteranceClassifier, make_examples, parameter_groups, save_finetuned
+from moodline.encoders.frozen import FrozenStates
 from moodline.errors import ConfigError, FeatureError
 from moodline.training.loop import fit
 from moodline.training.processes import processes
+from moodline.training.progress import Progress
 
 
 def finetune_encoder(
@@ -42,10 +45,19 @@ def finetune_encoder(
         return target
     torch.manual_seed(seed)
     backbone = load_backbone(spec.encoder)
-    model = UtteranceClassifier(backbone, len(corpus.labels), spec.finetune.model)
-    train, dev = (make_examples(corpus.splits[s], corpus.labels, backbone) for s in ("train", "dev"))
+    train, dev = (
+        make_examples(corpus.splits[s], corpus.labels, backbone, training=s == "train") for s in ("train", "dev")
+    )
     if not train or not dev:
         raise FeatureError(f"{modality}: no labelled utterance has it", fix="Leave this modality out.")
+    backbone.frozen = spec.finetune.model.freeze_blocks
+    if FrozenStates.usable(backbone):
+        states = FrozenStates(backbone, cache_directory() / "frozen")
+        for part in (train, dev):
+            with Progress(f"frozen blocks, {modality}", total=1, quiet=quiet) as bar:
+                known = states([e.input for e in part], bar.share)
+            part[:] = [dataclasses.replace(e, hidden=h) for e, h in zip(part, known, strict=True)]
+    model = UtteranceClassifier(backbone, len(corpus.labels), spec.finetune.model)
     fit(
         model,
         train,

@@ -115,7 +115,7 @@ def test_in_the_training_loop(tmp_path: Path) -> None:
     assert result.best_score > 0.8
     save_finetuned(model, tmp_path / "encoder", LABELS)
     scores = np.stack(load_finetuned(tmp_path / "encoder").scores([e.input for e in examples]))
-    assert (scores.argmax(1) == [e.label for e in examples]).mean() > 0.8
+    assert (scores.argmax(1) == [e.labels[0] for e in examples]).mean() > 0.8
 
 
 def test_half_precision_files_are_smaller_and_near(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_parameter_groups() -> None:
 def test_batches_and_examples() -> None:
     backbone = load_backbone(EncoderSpec(context_turns=1))
     examples = make_examples([conversation()], LABELS, backbone, keep_unlabelled=True)
-    assert [e.label for e in examples] == [0, 1, 0, 1, 0, 1, 0, 1, IGNORE]
+    assert [e.labels[0] for e in examples] == [0, 1, 0, 1, 0, 1, 0, 1, IGNORE]
     assert examples[1].input.context == (CALM[0],)
     assert all(len(e) == e.length > 0 for e in examples)
     batch = Collate(backbone)(examples).to("cpu")
@@ -199,7 +199,7 @@ def test_batches_and_examples() -> None:
 def test_speech(method: str, tmp_path: Path, clips: list[np.ndarray]) -> None:
     config = FinetuneConfig(**SMALL, method=method, layer_mix=True, crop_seconds=0.5, freeze_embeddings=True)
     model = build(config, "moonshine-tiny", layers=(2, 3, 4))
-    examples = [Example(str(n), c, n % 2, 10) for n, c in enumerate(clips)]
+    examples = [Example((str(n),), c, (n % 2,), 10) for n, c in enumerate(clips)]
     losses = steps(model, examples, 6, rate=1e-3 if method == "lora" else 1e-4)
     assert losses[-1] < losses[0]
     before = embeddings(model, examples)
@@ -212,7 +212,7 @@ def test_speech(method: str, tmp_path: Path, clips: list[np.ndarray]) -> None:
 def test_crops_only_in_training(clips: list[np.ndarray]) -> None:
     backbone = load_backbone(EncoderSpec("moonshine-tiny"))
     collate = Collate(backbone, crop_seconds=0.5)
-    examples = [Example("a", clips[2], 0, 10)]
+    examples = [Example(("a",), clips[2], (0,), 10)]
     assert collate(examples).tensors["lengths"].item() == len(clips[2])
     backbone.train()
     torch.manual_seed(1)
@@ -236,7 +236,7 @@ def test_transformers_backbones(name: str, text_models: dict[str, Path], tmp_pat
 
 def test_speech_transformers_backbone(speech_models: dict[str, Path], tmp_path: Path, clips) -> None:
     model = build(CONFIGS["lora"], f"hf-speech:{speech_models['wav2vec2-layer']}", layers=(-1,))
-    examples = [Example(str(n), c, n % 2, 10) for n, c in enumerate(clips)]
+    examples = [Example((str(n),), c, (n % 2,), 10) for n, c in enumerate(clips)]
     steps(model, examples, 2)
     before = embeddings(model, examples)
     save_finetuned(model, tmp_path, LABELS)

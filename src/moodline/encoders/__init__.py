@@ -131,7 +131,7 @@ def load_backbone(spec: EncoderSpec, base_dir: Path | None = None, device: str =
         elif spec.name == "mpnet":
             from moodline.encoders.parts import mpnet_directory
 
-            backbone = load_hf_text(mpnet_directory(), spec.name, spec)
+            backbone = load_bert(mpnet_directory(), spec.name, spec)
         else:
             backbone = load_hf_text(_source(rest, base_dir), spec.name, spec)
     elif prefix == "hf-speech":

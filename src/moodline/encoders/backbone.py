@@ -32,6 +32,8 @@ class Backbone(nn.Module):
         hidden_size: H.
         depth: how many blocks; there are depth + 1 hidden states.
         budget: most padded length (inputs × the longest) of one forward pass.
+        frozen: how many of the lowest blocks ``tensors["hidden"]`` has been through, where it is given.
+        resumable: whether ``forward`` takes ``tensors["hidden"]``.
     """
 
     id: str
@@ -42,9 +44,22 @@ class Backbone(nn.Module):
     hidden_size: int
     depth: int
     budget: int
+    frozen: int = 0
+    resumable: bool = False
+
+    def units(self, inputs: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int]]]:
+        """What goes through the network: the units to ``prepare``, and for each input its unit and the row in it.
+
+        An input is its own unit, except where neighbouring turns are read together (``EncoderSpec.window``).
+        """
+        return list(inputs), [(n, 0) for n in range(len(inputs))]
+
+    def rows(self, unit: Any) -> int:
+        """How many rows a unit gives in ``forward``."""
+        return 1
 
     def prepare(self, inputs: Sequence[Any]) -> dict[str, Tensor]:
-        """Inputs as padded tensors, batch first, on the CPU."""
+        """Units as padded tensors, batch first, on the CPU."""
         raise NotImplementedError
 
     def length(self, item: Any) -> int:
@@ -59,7 +74,12 @@ class Backbone(nn.Module):
 
         Returns:
             depth + 1 states [B, T, H], the embedding layer first; bool [B, T], True where a frame enters the pooling.
+            B counts rows: more than units where a unit has several turns.
         """
+        raise NotImplementedError
+
+    def lower(self, tensors: dict[str, Tensor]) -> Tensor:
+        """The state after ``frozen`` blocks [B, T, H], before turns are parted; only where ``resumable``."""
         raise NotImplementedError
 
     @property
@@ -127,13 +147,18 @@ def result_settings(spec: EncoderSpec, modality: str) -> dict[str, Any]:
     """Those fields of a spec that change results of a modality (not the name, not the batch size)."""
     drop = {"name", "batch_size"}
     drop |= (
-        {"max_seconds"} if modality == "text" else {"max_tokens", "context_turns", "context_speakers", "pool_context"}
+        {"max_seconds"}
+        if modality == "text"
+        else {"max_tokens", "context_turns", "context_after", "context_speakers", "pool_context", "window"}
     )
     return {k: v for k, v in spec.to_dict().items() if k not in drop}
 
 
 def run_sorted(
-    backbone: Backbone, inputs: Sequence[Any], finish: Callable[[tuple[Tensor, ...], Tensor], list[np.ndarray]]
+    backbone: Backbone,
+    inputs: Sequence[Any],
+    finish: Callable[[tuple[Tensor, ...], Tensor], list[np.ndarray]],
+    frozen: Callable[[Sequence[Any]], list[np.ndarray]] | None = None,
 ) -> list[np.ndarray]:
     """Run a backbone over inputs in batches of similar length, without gradients.
 
@@ -141,16 +166,22 @@ def run_sorted(
         backbone: the network, in eval mode.
         inputs: anything it prepares.
         finish: (hidden states, mask) to one array per row.
+        frozen: units to what the frozen blocks give for them, see ``encoders.frozen``.
 
     Returns:
         The arrays in the order of ``inputs``.
     """
-    out: list[Any] = [None] * len(inputs)
+    units, places = backbone.units(inputs)
+    found: list[Any] = [None] * len(units)
     device = backbone.device
-    lengths = [backbone.length(item) for item in inputs]
     with torch.inference_mode():
-        for batch in length_batches(lengths, backbone.spec.batch_size, backbone.budget):
-            tensors = {k: v.to(device) for k, v in backbone.prepare([inputs[n] for n in batch]).items()}
-            for index, array in zip(batch, finish(*backbone(tensors)), strict=True):
-                out[index] = array
-    return out
+        for batch in length_batches([backbone.length(u) for u in units], backbone.spec.batch_size, backbone.budget):
+            tensors = backbone.prepare([units[n] for n in batch])
+            if frozen is not None:
+                known = [torch.from_numpy(array).float() for array in frozen([units[n] for n in batch])]
+                tensors["hidden"] = nn.utils.rnn.pad_sequence(known, batch_first=True)
+            tensors = {k: v.to(device) for k, v in tensors.items()}
+            arrays = iter(finish(*backbone(tensors)))
+            for n in batch:
+                found[n] = [next(arrays) for _ in range(backbone.rows(units[n]))]
+    return [found[unit][row] for unit, row in places]

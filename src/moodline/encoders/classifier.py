@@ -5,19 +5,23 @@ backbone → hidden states → LayerNorm → attentive statistics (weighted mean
 first Linear, before the ReLU.
 
 Deviations from the paper: any backbone of ``encoders`` instead of a 7-8 B language model; as an option a learned
-mix of all hidden states (softmax weights) in place of the last. One utterance is a conversation of length U = 1, so
-the training loop, the metrics and the inference code of conversations serve here too.
+mix of all hidden states (softmax weights) in place of the last; as an option the neighbouring turns of a conversation
+in one go (``EncoderSpec.window``), each seeing the others and pooled over its own tokens. An example is a conversation
+of length U, one utterance or the wanted turns of a window, so the training loop, the metrics and the inference code of
+conversations serve here too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from moodline.batch import Output
 from moodline.conversation import Conversation
@@ -69,19 +73,21 @@ class UtteranceHead(nn.Module):
 
 @dataclass(frozen=True)
 class Example:
-    """One utterance to learn from.
+    """What goes through the network in one go, to learn from: an utterance, or a window of turns.
 
     Args:
-        id: the utterance's id.
+        ids: the utterances' ids.
         input: what the backbone prepares.
-        label: class number; ``IGNORE`` where unlabelled.
+        labels: class number of each utterance; ``IGNORE`` where unlabelled.
         length: roughly its tokens or 20 ms frames, for batches of similar lengths.
+        hidden: float16 [T, H], what the frozen blocks give for it, if that is known.
     """
 
-    id: str
+    ids: tuple[str, ...]
     input: Any
-    label: int
+    labels: tuple[int, ...]
     length: int
+    hidden: np.ndarray | None = None
 
     def __len__(self) -> int:
         return self.length
@@ -89,12 +95,12 @@ class Example:
 
 @dataclass(frozen=True)
 class UtteranceBatch:
-    """Single utterances as conversations of length U = 1.
+    """Utterances as conversations of length U: 1, or as many as the longest window has.
 
     Args:
         tensors: what the backbone prepared, batch first.
-        labels: int64 [B, 1].
-        valid: bool [B, 1], all True.
+        labels: int64 [B, U], ``IGNORE`` at padding.
+        valid: bool [B, U], True at utterances.
     """
 
     tensors: dict[str, Tensor]
@@ -128,8 +134,13 @@ class Collate:
         inputs = [e.input for e in examples]
         if self.crop and self.backbone.modality == "speech" and self.backbone.training:
             inputs = [self._cropped(item) for item in inputs]
-        labels = torch.tensor([[e.label] for e in examples])
-        return UtteranceBatch(self.backbone.prepare(inputs), labels, torch.ones_like(labels, dtype=torch.bool))
+        tensors = self.backbone.prepare(inputs)
+        hidden = [torch.from_numpy(e.hidden).float() for e in examples if e.hidden is not None]
+        if len(hidden) == len(examples):
+            tensors["hidden"] = pad_sequence(hidden, batch_first=True)
+        labels = pad_sequence([torch.tensor(e.labels) for e in examples], batch_first=True, padding_value=IGNORE)
+        valid = pad_sequence([torch.ones(len(e.labels), dtype=torch.bool) for e in examples], batch_first=True)
+        return UtteranceBatch(tensors, labels, valid)
 
     def _cropped(self, item: Any) -> Any:
         samples = item.load(RATE) if hasattr(item, "load") else item
@@ -157,21 +168,47 @@ class UtteranceClassifier(nn.Module):
         self.register_buffer("class_weights", class_weights, persistent=False)
         backbone.network.requires_grad_(config.method == "full")
         if config.method == "lora":
-            inject_lora(backbone.network, config.rank, config.alpha, config.lora_dropout, config.targets)
+            layers = range(config.freeze_blocks, backbone.depth) if config.freeze_blocks else None
+            inject_lora(backbone.network, config.rank, config.alpha, config.lora_dropout, config.targets, layers)
         elif config.method == "full" and config.freeze_embeddings:
             for name, parameter in backbone.network.named_parameters():
                 parameter.requires_grad_(block_number(name) is not None)
+        backbone.frozen = config.freeze_blocks
+        for name, parameter in backbone.network.named_parameters():
+            if self._stays(name):
+                parameter.requires_grad_(False)
         self.head.to(backbone.device)
 
+    def _stays(self, name: str) -> bool:
+        """Whether a part of the network, by its name, is among the frozen blocks or below them."""
+        number = block_number(name + ".")
+        below = number is None and "embedding" in name
+        return self.config.freeze_blocks > 0 and (below or (number is not None and number < self.config.freeze_blocks))
+
+    def train(self, mode: bool = True) -> UtteranceClassifier:
+        """As ever, but frozen blocks stay in eval mode: no dropout in what does not learn."""
+        super().train(mode)
+        for name, module in self.backbone.network.named_modules():
+            if name and self._stays(name):
+                module.eval()
+        return self
+
     def embed(self, tensors: dict[str, Tensor]) -> Tensor:
-        """The utterance embeddings [B, E] of prepared inputs."""
+        """The utterance embeddings [N, E] of prepared inputs."""
         states, mask = self.backbone(tensors)
         return self.head.embed([states[n] for n in self.layers], mask)
 
     def forward(self, batch: UtteranceBatch) -> Output:
-        """Logits [B, 1, C]; ``extras["embedding"]`` [B, 1, E]."""
+        """Logits [B, U, C]; ``extras["embedding"]`` [B, U, E]."""
         embedding = self.embed(batch.tensors)
-        return Output(self.head(embedding)[:, None], extras={"embedding": embedding[:, None]})
+        places = batch.valid.flatten().nonzero().squeeze(1)
+
+        def spread(x: Tensor) -> Tensor:
+            return (
+                x.new_zeros(batch.valid.numel(), x.shape[-1]).index_copy(0, places, x).unflatten(0, batch.valid.shape)
+            )
+
+        return Output(spread(self.head(embedding)), extras={"embedding": spread(embedding)})
 
     def loss(self, batch: UtteranceBatch, output: Output) -> dict[str, Tensor]:
         """The focal loss over labelled utterances, as ``"total"``."""
@@ -181,15 +218,20 @@ class UtteranceClassifier(nn.Module):
 
 
 def make_examples(
-    conversations: Sequence[Conversation], labels: LabelSet, backbone: Backbone, keep_unlabelled: bool = False
+    conversations: Sequence[Conversation],
+    labels: LabelSet,
+    backbone: Backbone,
+    keep_unlabelled: bool = False,
+    training: bool = False,
 ) -> list[Example]:
-    """Every utterance that has the backbone's modality as an example.
+    """Every utterance that has the backbone's modality, in an example.
 
     Args:
         conversations: in any order; contexts stay within a conversation.
         labels: the label set.
         backbone: says which modality, how much context, and how long an input is.
         keep_unlabelled: keep utterances without an emotion, labelled ``IGNORE``.
+        training: where turns are read in windows, want the context turns too: nothing is computed in vain.
 
     Raises:
         LabelError: an emotion is not in the label set.
@@ -197,12 +239,18 @@ def make_examples(
     """
     examples = []
     spec: EncoderSpec = backbone.spec
+    if training and spec.window:
+        size = spec.window + spec.context_turns + spec.context_after
+        spec = replace(spec, window=size, context_turns=0, context_after=0)
     for conversation in conversations:
         inputs = conversation_inputs(conversation, backbone.modality, spec)
-        for utterance, item in zip(conversation, inputs, strict=True):
-            label = labels.index(utterance.emotion)
-            if item is not None and (keep_unlabelled or label != IGNORE):
-                examples.append(Example(utterance.id, item, label, backbone.length(item)))
+        has = [(u, x) for u, x in zip(conversation, inputs, strict=True) if x is not None]
+        units, rows = backbone.units([x for _, x in has])
+        for number, unit in enumerate(units):
+            inside = [u for (u, _), (n, _) in zip(has, rows, strict=True) if n == number]
+            known = tuple(labels.index(u.emotion) for u in inside)
+            if keep_unlabelled or any(label != IGNORE for label in known):
+                examples.append(Example(tuple(u.id for u in inside), unit, known, backbone.length(unit)))
     return examples
 
 

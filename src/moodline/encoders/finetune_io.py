@@ -20,6 +20,7 @@ from moodline.encoders import load_backbone
 from moodline.encoders.backbone import Backbone, chosen_layers, result_settings, run_sorted
 from moodline.encoders.base import files_revision
 from moodline.encoders.classifier import UtteranceClassifier, UtteranceHead
+from moodline.encoders.frozen import FrozenStates
 from moodline.encoders.lora import lora_state, merge_lora
 from moodline.encoders.settings import EncoderSpec, FinetuneConfig, checked_fields
 from moodline.errors import CheckpointError, ConfigError, StorageError
@@ -37,7 +38,10 @@ class FinetunedEncoder:
         head: the classifier.
         revision: over the backbone's revision and the saved files.
         labels: the classes of ``scores``.
+
     """
+
+    frozen_states: FrozenStates | None = None
 
     kind: Literal["utterance", "frames"] = "utterance"
 
@@ -58,9 +62,18 @@ class FinetunedEncoder:
         """See ``Encoder.settings``."""
         return result_settings(self.backbone.spec, self.modality)
 
+    def keep_frozen(self, root: Path) -> None:
+        """Keep what the frozen blocks give on disk under ``root``: a corpus then costs only the upper blocks again."""
+        if FrozenStates.usable(self.backbone):
+            self.frozen_states = FrozenStates(self.backbone, root)
+
     def encode(self, inputs: Sequence[Any]) -> list[np.ndarray]:
         """The utterance embeddings, float32 [E] each."""
-        return run_sorted(self.backbone, inputs, lambda states, mask: list(self._embed(states, mask).cpu().numpy()))
+
+        def finish(states: tuple[Tensor, ...], mask: Tensor) -> list[np.ndarray]:
+            return list(self._embed(states, mask).cpu().numpy())
+
+        return run_sorted(self.backbone, inputs, finish, self.frozen_states)
 
     def scores(self, inputs: Sequence[Any]) -> list[np.ndarray]:
         """Class probabilities by the encoder's own classifier, float32 [C] each, in the order of ``labels``."""
@@ -68,7 +81,7 @@ class FinetunedEncoder:
         def finish(states: tuple[Tensor, ...], mask: Tensor) -> list[np.ndarray]:
             return list(self.head(self._embed(states, mask)).softmax(-1).cpu().numpy())
 
-        return run_sorted(self.backbone, inputs, finish)
+        return run_sorted(self.backbone, inputs, finish, self.frozen_states)
 
     def _embed(self, states: tuple[Tensor, ...], mask: Tensor) -> Tensor:
         return self.head.embed([states[n] for n in self.layers], mask)
@@ -157,6 +170,7 @@ def load_finetuned(directory: str | Path, device: str = "cpu", base_dir: Path | 
             backbone.revision,
             "Install or download that version of the backbone.",
         )
+    backbone.frozen = config.freeze_blocks
     changed, head_state = (_load(directory / file) for file in FILES[:2])
     _apply(backbone, changed, config)
     states = len(chosen_layers(spec.layers, backbone.depth, name))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from moodline.conversation import Conversation
+from moodline.conversation import Conversation, Utterance
 from moodline.encoders.settings import EncoderSpec
 from moodline.errors import ConfigError
 from moodline.media.audio import AudioClip
@@ -36,6 +37,78 @@ class TextInput:
         return hashlib.sha256(json.dumps([self.text, self.context]).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Window:
+    """Neighbouring turns that an encoder reads in one go, as ``[CLS] turn [SEP] turn [SEP] …``.
+
+    Args:
+        turns: in order.
+        first: the first turn that is wanted; those before and after the wanted ones are context.
+        count: how many are wanted; None for all from ``first`` on.
+    """
+
+    turns: tuple[str, ...]
+    first: int = 0
+    count: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many turns are wanted."""
+        return len(self.turns) - self.first if self.count is None else self.count
+
+
+@dataclass(frozen=True)
+class TurnInput:
+    """One wanted turn of a window.
+
+    Args:
+        window: what is read together.
+        place: 0 for the first wanted turn.
+    """
+
+    window: Window
+    place: int
+
+    def content_hash(self) -> str:
+        """SHA-256 of the content: what a feature store compares."""
+        window = [self.window.turns, self.window.first, self.window.size, self.place]
+        return hashlib.sha256(json.dumps(window).encode()).hexdigest()
+
+
+def spoken_line(utterance: Utterance, speakers: bool) -> str | None:
+    """What an utterance says, with "NAME: " before it if asked for; None where it has no text."""
+    if utterance.text is None:
+        return None
+    line = utterance.text.strip()
+    return f"{utterance.speaker}: {line}" if speakers and utterance.speaker else line
+
+
+def windows(lines: Sequence[str], size: int, before: int = 0, after: int = 0) -> list[Window]:
+    """Cut a conversation into windows whose wanted turns follow each other without overlap.
+
+    Args:
+        lines: all turns.
+        size: at most this many wanted turns in a window; shared out evenly.
+        before, after: context turns on either side.
+    """
+    if not lines:
+        return []
+    size = math.ceil(len(lines) / math.ceil(len(lines) / size))
+    out = []
+    for start in range(0, len(lines), size):
+        low, stop = max(0, start - before), min(len(lines), start + size)
+        out.append(Window(tuple(lines[low : stop + after]), start - low, stop - start))
+    return out
+
+
+def window_inputs(conversation: Conversation, spec: EncoderSpec) -> list[TurnInput | None]:
+    """Each utterance as a turn of its window; None where an utterance has no text."""
+    lines = [spoken_line(utterance, spec.context_speakers) for utterance in conversation]
+    parts = windows([x for x in lines if x is not None], spec.window, spec.context_turns, spec.context_after)
+    turns = iter([TurnInput(window, place) for window in parts for place in range(window.size)])
+    return [None if line is None else next(turns) for line in lines]
+
+
 def text_inputs(conversation: Conversation, turns: int = 0, speakers: bool = False) -> list[TextInput | None]:
     """Each utterance with its context.
 
@@ -50,12 +123,10 @@ def text_inputs(conversation: Conversation, turns: int = 0, speakers: bool = Fal
     said: list[str] = []
     out: list[TextInput | None] = []
     for utterance in conversation:
-        if utterance.text is None:
+        line = spoken_line(utterance, speakers)
+        if line is None:
             out.append(None)
             continue
-        line = utterance.text.strip()
-        if speakers and utterance.speaker:
-            line = f"{utterance.speaker}: {line}"
         out.append(TextInput(line, tuple(said[len(said) - turns :]) if turns else ()))
         said = [*said, line][-turns:] if turns else []
     return out
@@ -87,6 +158,8 @@ def conversation_inputs(conversation: Conversation, modality: str, spec: Encoder
         ConfigError: no encoder reads this modality.
     """
     if modality == "text":
+        if spec.window:
+            return window_inputs(conversation, spec)
         return text_inputs(conversation, spec.context_turns, spec.context_speakers)
     if modality == "speech":
         return speech_inputs(conversation)
@@ -95,7 +168,7 @@ def conversation_inputs(conversation: Conversation, modality: str, spec: Encoder
 
 def content_hash(payload: Any) -> str:
     """The hash of an encoder's input, for ``features.encode_to_store``: text, clip or array of samples."""
-    if isinstance(payload, TextInput | AudioClip):
+    if isinstance(payload, TextInput | TurnInput | AudioClip):
         return payload.content_hash()
     if isinstance(payload, str):
         return TextInput(payload).content_hash()

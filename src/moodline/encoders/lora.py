@@ -6,7 +6,7 @@ W' = W + α/r · B A. Merging needs no peft, whose import takes seconds.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -36,7 +36,12 @@ def default_targets(network: nn.Module) -> tuple[str, ...]:
 
 
 def inject_lora(
-    network: nn.Module, rank: int, alpha: float, dropout: float, targets: tuple[str, ...] | None = None
+    network: nn.Module,
+    rank: int,
+    alpha: float,
+    dropout: float,
+    targets: tuple[str, ...] | None = None,
+    layers: Sequence[int] | None = None,
 ) -> None:
     """Put LoRA layers into a network, in place; only they are trainable afterwards.
 
@@ -46,6 +51,7 @@ def inject_lora(
         alpha: α.
         dropout: before A.
         targets: last names of linear layers; None for ``default_targets``.
+        layers: numbers of the blocks that get them; None for all.
 
     Raises:
         ConfigError: no layer has such a name.
@@ -54,6 +60,8 @@ def inject_lora(
 
     names = list(targets or default_targets(network))
     config: Any = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names)
+    if layers is not None:
+        config.layers_to_transform = list(layers)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)

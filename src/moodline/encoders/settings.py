@@ -44,6 +44,13 @@ class EncoderSpec(Settings):
     context_turns: int = 0
     """Text: how many previous turns are read along."""
 
+    window: int = 0
+    """Text: most turns that are read in one go, each seeing the others, and pooled each over its own tokens; 0 reads
+    turns one by one. As cheap as reading them one by one, and the whole conversation is context."""
+
+    context_after: int = 0
+    """Text: how many following turns are read along; needs ``window``."""
+
     context_speakers: bool = False
     """Text: whether "NAME: " stands before each turn."""
 
@@ -77,9 +84,13 @@ class EncoderSpec(Settings):
             problems.append(f"combine must be one of {', '.join(COMBINES)} (found: {self.combine})")
         if self.dtype not in DTYPES:
             problems.append(f"dtype must be one of {', '.join(DTYPES)} (found: {self.dtype})")
-        for name, least in (("max_tokens", 4), ("context_turns", 0), ("batch_size", 1)):
+        for name, least in (
+            ("max_tokens", 4), ("context_turns", 0), ("context_after", 0), ("window", 0), ("batch_size", 1)
+        ):  # fmt: skip
             if getattr(self, name) < least:
                 problems.append(f"{name} must be at least {least} (found: {getattr(self, name)})")
+        if self.context_after and not self.window:
+            problems.append("context_after needs window, the number of turns to read in one go")
         if not self.max_seconds > 0:
             problems.append(f"max_seconds must be positive (found: {self.max_seconds})")
         if problems:
@@ -150,6 +161,10 @@ class FinetuneConfig(Settings):
     weight_decay: float = 0.01
     """Of matrices; never of biases, norms and embeddings."""
 
+    freeze_blocks: int = 0
+    """The lowest blocks that stay as they are, without dropout. Text: what they give is then computed once for all
+    epochs and seeds, and kept in the cache."""
+
     freeze_embeddings: bool = False
     """With method full: leave token embeddings or the convolutions over samples as they are."""
 
@@ -168,7 +183,7 @@ class FinetuneConfig(Settings):
         for name in ("dropout", "lora_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 problems.append(f"{name} must lie in [0, 1) (found: {getattr(self, name)})")
-        for name in ("gamma", "weight_decay", "crop_seconds"):
+        for name in ("gamma", "weight_decay", "crop_seconds", "freeze_blocks"):
             if not getattr(self, name) >= 0:
                 problems.append(f"{name} must not be negative (found: {getattr(self, name)})")
         for name in ("alpha", "head_rate", "layer_decay"):

@@ -1,4 +1,4 @@
-"""Text encoders: the packaged MiniLM through our own BERT, anything else through transformers."""
+"""Text encoders: the packaged MiniLM and MPNet through our own BERT, anything else through transformers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from moodline.encoders.backbone import TORCH_TYPES, Backbone
 from moodline.encoders.base import files_revision
-from moodline.encoders.bert import Bert, BertConfig
+from moodline.encoders.bert import Bert, BertConfig, mpnet_state
 from moodline.encoders.hub import from_pretrained, model_revision
-from moodline.encoders.inputs import TextInput
+from moodline.encoders.inputs import TextInput, TurnInput, Window
 from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.tokens import TextTokens
+from moodline.encoders.windows import WindowTokens, turns_apart
 from moodline.errors import CheckpointError, ConfigError
 
 # Padded tokens of one forward pass: 64 inputs of 128 tokens.
@@ -51,14 +52,34 @@ class TextBackbone(Backbone):
         super().__init__()
         self.id, self.revision, self.spec = name, revision, spec
         self.network, self.tokens = network, tokens
+        self.windows = WindowTokens(tokens) if spec.window else None
+        self.resumable = isinstance(network, Bert)
         self.hidden_size, self.depth = sizes
 
-    def prepare(self, inputs: Sequence[TextInput | str]) -> dict[str, Tensor]:
-        """Token numbers, masks and types; see ``TextTokens``."""
-        return self.tokens([TextInput(item) if isinstance(item, str) else item for item in inputs])
+    def units(self, inputs: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int]]]:
+        """See ``Backbone.units``: the turns of a window go through the network together."""
+        if self.windows is None:
+            return super().units(inputs)
+        turns = [TurnInput(Window((item,)), 0) if isinstance(item, str) else item for item in inputs]
+        number: dict[Window, int] = {}
+        rows = [(number.setdefault(turn.window, len(number)), turn.place) for turn in turns]
+        return list(number), rows
 
-    def length(self, item: TextInput | str) -> int:
+    def rows(self, unit: Any) -> int:
+        """See ``Backbone.rows``."""
+        return unit.size if isinstance(unit, Window) else 1
+
+    def prepare(self, inputs: Sequence[TextInput | Window | str]) -> dict[str, Tensor]:
+        """Token numbers, masks and types; see ``TextTokens`` and ``WindowTokens``."""
+        if self.windows is not None:
+            return self.windows([item for item in inputs if isinstance(item, Window)])
+        singles = [TextInput(item) if isinstance(item, str) else item for item in inputs]
+        return self.tokens([item for item in singles if isinstance(item, TextInput)])
+
+    def length(self, item: TextInput | Window | str) -> int:
         """Tokens, guessed from the characters (four a token), within max_tokens."""
+        if isinstance(item, Window):
+            return min(self.tokens.max_tokens, sum(len(turn) // 4 + 2 for turn in item.turns))
         count = len(item) if isinstance(item, str) else len(item.text) + sum(map(len, item.context))
         return min(self.tokens.max_tokens, count // 4 + 2)
 
@@ -66,21 +87,31 @@ class TextBackbone(Backbone):
         """See ``Backbone.forward``."""
         ids, mask, types = tensors["input_ids"], tensors["attention_mask"], tensors.get("token_type_ids")
         if isinstance(self.network, Bert):
-            states = self.network(ids, mask, torch.zeros_like(ids) if types is None else types)
+            known = {"hidden": tensors["hidden"], "start": self.frozen} if "hidden" in tensors else {}
+            states = self.network(ids, mask, torch.zeros_like(ids) if types is None else types, **known)
         else:
             extra = {} if types is None else {"token_type_ids": types}
             out = self.network(
                 input_ids=ids, attention_mask=mask.long(), output_hidden_states=True, return_dict=True, **extra
             )
             states = tuple(out.hidden_states)
+        if self.windows is not None:
+            return turns_apart(states, tensors["tokens_of_turn"]), tensors["pool_mask"]
         return states, tensors["pool_mask"]
+
+    def lower(self, tensors: dict[str, Tensor]) -> Tensor:
+        """See ``Backbone.lower``."""
+        ids = tensors["input_ids"]
+        types = tensors.get("token_type_ids", torch.zeros_like(ids))
+        state: Tensor = self.network(ids, tensors["attention_mask"], types, stop=self.frozen)[-1]
+        return state
 
 
 def load_bert(directory: Path, name: str, spec: EncoderSpec) -> TextBackbone:
-    """Load a folder with a BERT model (config.json, model.safetensors, tokenizer.json) without transformers.
+    """Load a folder with a BERT or MPNet model (config.json, model.safetensors, tokenizer.json) without transformers.
 
     Raises:
-        CheckpointError: a file is missing or corrupt, or the model is not a BERT that ``Bert`` computes.
+        CheckpointError: a file is missing or corrupt, or the model is none that ``Bert`` computes.
     """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
@@ -89,11 +120,11 @@ def load_bert(directory: Path, name: str, spec: EncoderSpec) -> TextBackbone:
     try:
         raw = json.loads(files[0].read_text(encoding="utf-8"))
         config = BertConfig.from_dict(raw)
-        if raw.get("model_type") != "bert" or raw.get("hidden_act", "gelu") != "gelu":
-            raise ValueError("not a BERT with gelu")
+        if config.model_type not in ("bert", "mpnet") or raw.get("hidden_act", "gelu") != "gelu":
+            raise ValueError("not a BERT or MPNet with gelu")
         with torch.device("meta"):
             network = Bert(config)
-        state = {k.removeprefix("bert."): v for k, v in load_file(files[1]).items()}
+        state = mpnet_state({k.removeprefix("bert.").removeprefix("mpnet."): v for k, v in load_file(files[1]).items()})
         wanted = network.state_dict()
         network.load_state_dict({k: v.float() for k, v in state.items() if k in wanted}, assign=True)
         tokenizer = Tokenizer.from_file(str(files[2]))
@@ -101,9 +132,9 @@ def load_bert(directory: Path, name: str, spec: EncoderSpec) -> TextBackbone:
         raise CheckpointError(
             f"encoder {name}: {directory.name} cannot be loaded as a BERT model", str(error).splitlines()[0][:120]
         ) from error
-    spec = _fit_tokens(spec, config.max_position_embeddings)
+    spec = _fit_tokens(spec, config.max_position_embeddings - network.embeddings.first)
     network = network.to(TORCH_TYPES[spec.dtype])
-    tokens = TextTokens(tokenizer, config.pad_token_id, spec.max_tokens, True, spec.pool_context)
+    tokens = TextTokens(tokenizer, config.pad_token_id, spec.max_tokens, config.model_type == "bert", spec.pool_context)
     sizes = (config.hidden_size, config.num_hidden_layers)
     return TextBackbone(name, files_revision(files), spec, network, tokens, sizes)
 

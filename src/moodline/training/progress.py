@@ -48,6 +48,10 @@ class Progress:
         """Within an epoch: ``share`` of its steps are done."""
         self._bars.update(self._task, completed=self._done + share)
 
+    def share(self, done: int, total: int) -> None:
+        """Within an epoch: ``done`` of ``total`` are done."""
+        self.step(done / max(total, 1))
+
     def epoch(self, done: int, **numbers: Any) -> None:
         """An epoch is done; show its dev score and loss."""
         self._done = done

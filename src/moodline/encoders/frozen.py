@@ -1,0 +1,82 @@
+"""What the frozen blocks of a text encoder give, computed once for all epochs, seeds and evaluations, kept on disk."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from moodline.encoders.backbone import Backbone, chosen_layers, result_settings
+from moodline.encoders.base import length_batches
+from moodline.features.files import make_directory, text_hash, write_bytes
+
+
+class FrozenStates:
+    """The states after ``backbone.frozen`` blocks, by input; for corpora, never for a user's conversations.
+
+    Args:
+        backbone: one that is ``usable``; its lowest ``frozen`` blocks are as they were loaded.
+        root: the cache's folder for such files; a folder for each backbone is made in it.
+    """
+
+    def __init__(self, backbone: Backbone, root: Path) -> None:
+        self.backbone = backbone
+        self.settings = [backbone.revision, result_settings(backbone.spec, backbone.modality), backbone.frozen]
+        name = re.sub(r"[^A-Za-z0-9._]+", "-", backbone.id)
+        self.folder = root / f"{name}-{text_hash(json.dumps(self.settings))[:16]}"
+
+    @staticmethod
+    def usable(backbone: Backbone) -> bool:
+        """Whether there are frozen blocks, all below what is read, and the network can go on from there."""
+        lowest = min(chosen_layers(backbone.spec.layers, backbone.depth, backbone.id))
+        return 0 < backbone.frozen <= lowest and backbone.resumable
+
+    def __call__(self, units: Sequence[Any], progress: Callable[[int, int], None] | None = None) -> list[np.ndarray]:
+        """States of units, float16 [T, H] each; what is not there is computed and written.
+
+        Args:
+            units: what the backbone prepares.
+            progress: called with (done, total) of those that are computed.
+
+        Raises:
+            StorageError: the disk refused a write.
+        """
+        make_directory(self.folder)
+        paths = [self.folder / f"{text_hash(repr(unit))[:32]}.npy" for unit in units]
+        found = [_read(path) for path in paths]
+        missing = [n for n, array in enumerate(found) if array is None]
+        lengths = [self.backbone.length(units[n]) for n in missing]
+        done = 0
+        for batch in length_batches(lengths, 16, 4096):
+            chosen = [missing[n] for n in batch]
+            for n, array in zip(chosen, self._compute([units[n] for n in chosen]), strict=True):
+                buffer = io.BytesIO()
+                np.save(buffer, array, allow_pickle=False)
+                write_bytes(paths[n], [buffer.getvalue()])
+                found[n] = array
+            done += len(chosen)
+            if progress:
+                progress(done, len(missing))
+        return [array for array in found if array is not None]
+
+    @torch.inference_mode()
+    def _compute(self, units: Sequence[Any]) -> list[np.ndarray]:
+        tensors = self.backbone.prepare(units)
+        states = self.backbone.lower({k: v.to(self.backbone.device) for k, v in tensors.items()})
+        masks = tensors["attention_mask"]
+        return [state[mask].half().numpy() for state, mask in zip(states.cpu(), masks, strict=True)]
+
+
+def _read(path: Path) -> np.ndarray | None:
+    """What an earlier run wrote; None if there is nothing, or a file that was damaged."""
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return array
