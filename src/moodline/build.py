@@ -182,9 +182,13 @@ def gather_features(
 def _encode(
     corpus: Corpus, modality: str, spec: EncoderSpec, encoder: Encoder, progress: ProgressCallback | None
 ) -> FeatureMap:
+    from moodline.encoders.finetune import FinetunedEncoder
+
     inputs = [pair for split in corpus.splits.values() for c in split for pair in encoder_inputs(c, modality, spec)]
     if not inputs:
         return {}
+    if isinstance(encoder, FinetunedEncoder):
+        encoder.keep_frozen(cache_directory() / "frozen")
     title = f"encoding {modality} with {spec.name}"
     return encode_to_store(
         cache_directory() / "features",
