@@ -30,16 +30,20 @@ check: $(VENV)/.installed  ## style, types, generated tables
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/moodline results results --write README.md --write docs/results.md --check
+	$(BIN)/moodline experiment --pages docs/experiments --published results --check
 
-bench: $(VENV)/.installed  ## start-up and analysis times, as benchmarks/*.json
+bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
 	$(BIN)/python benchmarks/analyze_latency.py --json benchmarks/analyze_latency.json
 	$(BIN)/python benchmarks/text_encoding.py --json benchmarks/text_encoding.json
+	$(BIN)/python benchmarks/mister_e_epoch.py --json benchmarks/mister_e_epoch.json
+	$(BIN)/python benchmarks/mister_e_growth.py --json benchmarks/mister_e_growth.json
 
-docs: $(VENV)/.installed  ## put the tables of results/ into README and docs
+docs: $(VENV)/.installed  ## put the tables and pages of results/ into README and docs
 	$(BIN)/moodline results results --write README.md --write docs/results.md
+	$(BIN)/moodline experiment --pages docs/experiments --published results
 
-results: $(VENV)/.installed  ## train and test every committed recipe again (hours)
-	DATA=$(DATA) $(BIN)/python scripts/reproduce_results.py
+results: $(VENV)/.installed  ## make published rows again and compare: ROWS="RECIPE ..." some, LIST=1 only say, PUBLISH=1 replace
+	DATA=$(DATA) $(BIN)/python scripts/reproduce_results.py $(ROWS) $(if $(LIST),--list) $(if $(PUBLISH),--publish)
 
 model: $(VENV)/.installed  ## build the packaged text model from the corpora again
 	$(BIN)/python scripts/build_text_model.py --data $(DATA)

@@ -1,6 +1,6 @@
-"""Build the packaged model ``meld-text`` again from MELD: train, choose the seed on dev, test once, pack.
+"""Build a packaged text model again from MELD: train, choose the seed on dev, test once, pack.
 
-    python scripts/build_text_model.py --data DIR [--seeds 1] [--run runs/meld-text]
+    python scripts/build_text_model.py --data DIR [--model meld-text] [--seeds 1] [--run DIR]
 
 DIR is the folder of the corpora or of MELD. A run that was interrupted goes on where it stopped.
 """
@@ -8,7 +8,6 @@ DIR is the folder of the corpora or of MELD. A run that was interrupted goes on 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -20,11 +19,11 @@ from moodline.config import load_recipe
 from moodline.experiment import Run, evaluate, train
 from moodline.report.results import draw_plots
 
-RECIPE = "mister-e/meld-minilm-lora"
-TARGET = Path(__file__).resolve().parents[1] / "src" / "moodline" / "pretrained" / "meld-text"
+RECIPES = {"meld-text": "mister-e/meld-minilm-lora", "meld-text-large": "mister-e/meld-mpnet-window"}
+PACKAGED = Path(__file__).resolve().parents[1] / "src" / "moodline" / "pretrained"
 
 
-def pack(run: Run, seed: int, results: dict[str, object], target: Path) -> None:
+def pack(name: str, run: Run, seed: int, results: dict[str, object], target: Path) -> None:
     """Copy one seed's checkpoint to the package, weights as float16."""
     source = run.directory / f"seed-{seed}"
     checkpoint = load_checkpoint(source)
@@ -37,7 +36,7 @@ def pack(run: Run, seed: int, results: dict[str, object], target: Path) -> None:
             save_file(halves, target / folder.name / file.name)
     save_checkpoint(
         target,
-        name="meld-text",
+        name=name,
         model=checkpoint.model,
         settings=checkpoint.config["model"],
         dims=checkpoint.config["dims"],
@@ -45,14 +44,14 @@ def pack(run: Run, seed: int, results: dict[str, object], target: Path) -> None:
         modalities=checkpoint.modalities,
         calibration=checkpoint.calibration,
         metrics=json.loads((source / "metrics.json").read_text(encoding="utf-8")),
-        card=card((source / "README.md").read_text(encoding="utf-8"), results, seed),
+        card=card(name, (source / "README.md").read_text(encoding="utf-8"), results, seed),
         half=True,
     )
     for path in target.rglob("*.safetensors"):
         path.chmod(0o644)
 
 
-def card(text: str, results: dict[str, object], seed: int) -> str:
+def card(name: str, text: str, results: dict[str, object], seed: int) -> str:
     """The checkpoint's model card with the test numbers, taken from the result file."""
     (test,) = [s["test"] for s in results["seeds"] if s["seed"] == seed]  # type: ignore[attr-defined]
     lines = [
@@ -65,17 +64,17 @@ def card(text: str, results: dict[str, object], seed: int) -> str:
         "| class | precision | recall | F1 | utterances |",
         "|---|---|---|---|---|",
         *(
-            f"| {name} | {c['precision']} | {c['recall']} | {c['f1']} | {c['support']} |"
-            for name, c in test["per_class"].items()
+            f"| {label} | {c['precision']} | {c['recall']} | {c['f1']} | {c['support']} |"
+            for label, c in test["per_class"].items()
         ),
         "",
         "Trained on the transcripts of a television comedy in English (MELD; GPL-3 data). The weights are the",
         "project's own; MELD's terms apply to uses that they restrict.",
-        "Made by `make model` (`scripts/build_text_model.py`).",
+        f"Made by `make model` (`scripts/build_text_model.py --model {name}`).",
     ]
     _, _, rest = text.partition("\n")
-    rest = rest.replace("--model DIRECTORY", "--model meld-text").replace('load("DIRECTORY")', 'load("meld-text")')
-    return f"# meld-text\n{rest}" + "\n".join(lines) + "\n"
+    rest = rest.replace("--model DIRECTORY", f"--model {name}").replace('load("DIRECTORY")', f'load("{name}")')
+    return f"# {name}\n{rest}" + "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -83,16 +82,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--run", type=Path, default=Path("runs/meld-text"))
-    parser.add_argument("--target", type=Path, default=TARGET)
+    parser.add_argument("--model", choices=RECIPES, default="meld-text")
+    parser.add_argument("--run", type=Path, help="default: runs/MODEL")
+    parser.add_argument("--target", type=Path, help="default: the package's own folder")
     options = parser.parse_args()
-    recipe = load_recipe(RECIPE)
-    run = train(recipe, options.data, options.run, range(options.seeds))
+    directory = options.run or Path("runs") / options.model
+    target = options.target or PACKAGED / options.model
+    run = train(load_recipe(RECIPES[options.model]), options.data, directory, range(options.seeds))
     results = evaluate(run, options.data)
     draw_plots(run.directory, results)
     best = max(results["seeds"], key=lambda s: s["dev"]["weighted_f1"])
-    pack(dataclasses.replace(run), best["seed"], results, options.target)
-    print(f"packed seed {best['seed']} (dev weighted F1 {best['dev']['weighted_f1']}) into {options.target.name}")
+    pack(options.model, run, best["seed"], results, target)
+    print(f"packed seed {best['seed']} (dev weighted F1 {best['dev']['weighted_f1']}) into {target.name}")
 
 
 if __name__ == "__main__":

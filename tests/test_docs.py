@@ -29,11 +29,14 @@ from moodline.corpora import READERS, known_options
 from moodline.models.mister_e import MisterEConfig
 from moodline.registry import DEFAULT_MODEL, pretrained_directory
 from moodline.report.results import BEGIN, END, collect_results, insert_table
+from moodline.report.study_page import write_docs
+from moodline.search import Axis
+from moodline.studies.plan import study_names
 from moodline.training.settings import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-PAGES += sorted((ROOT / "docs").glob("*.md"))
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
 TEXTS = (".py", ".md", ".yaml", ".yml", ".toml", ".json", ".txt", ".cff", ".srt", ".csv", ".svg", "")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAMPLE = "src/moodline/samples/team_meeting.csv"
@@ -130,7 +133,7 @@ def test_names_exist(page: Path) -> None:
     """Recipes, settings of recipes, make targets, corpus options in the text."""
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"\bmister-e/[\w-]+", text):
-        assert name in recipe_names(), f"{page.name}: {name}"
+        assert name in (*recipe_names(), *study_names()), f"{page.name}: {name}"
     fields = {"model": MisterEConfig, "training": TrainConfig}
     for group, name in re.findall(r"\b(model|training)\.(\w+)(?==|`)", text):
         if name not in ("py", "yaml", "safetensors"):
@@ -164,7 +167,10 @@ def test_blocks_are_what_they_claim(page: Path) -> None:
         json.loads(code)
     for code in blocks(page, "yaml"):
         data = yaml.safe_load(code)
-        if "corpus" in data:
+        if all("." in key for key in data):  # a space of moodline search
+            for key, axis in data.items():
+                parse(Axis, axis, f"{page.name}: {key}")
+        elif "corpus" in data:
             parse(Recipe, data, page.name)
         else:
             whole = load_recipe("mister-e/meld-minilm")
@@ -201,6 +207,11 @@ def test_results_table_is_the_files(name: str) -> None:
         assert not insert_table(ROOT / name, collect_results(ROOT / "results"), check=True), "run: make docs"
     else:
         assert not text.partition(BEGIN)[2].partition(END)[0].strip()
+
+
+def test_pages_of_experiments_are_the_files() -> None:
+    if list((ROOT / "results").rglob("experiment.json")):
+        assert not write_docs(ROOT / "results", ROOT / "docs" / "experiments", check=True), "run: make docs"
 
 
 def test_published_recipes_are_explained() -> None:

@@ -33,10 +33,11 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("registry",),
     ("config",),
     ("build", "checkpoint"),
-    ("stage1",),
+    ("auxiliary", "stage1"),
     ("results",),
-    ("cards",),
+    ("cards", "predictions"),
     ("compare", "experiment", "recognizer"),
+    ("search", "studies"),
     # L4: what people touch
     ("report",),
     ("cli", "service"),

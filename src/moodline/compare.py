@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moodline.errors import ConfigError
-from moodline.metrics import clustered_confusions, interval, percent, weighted_f1_from_confusion
+from moodline.metrics import Floats, clustered_confusions, interval, percent, weighted_f1_from_confusion
+from moodline.predictions import Predictions, read_predictions
+
+Value = Callable[[NDArray[Any]], NDArray[Any]]
+"""From sums over conversations […, S, …], e.g. confusion counts, to one number for each seed […, S]."""
+
+CHUNK = 500
+"""Resampled test sets that are computed together."""
 
 
 def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
@@ -28,69 +37,92 @@ def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
     Raises:
         ConfigError: no predictions, or they are of different utterances or labels.
     """
-    a, b = _read(first), _read(second)
-    if a["utterances"] != b["utterances"] or a["labels"] != b["labels"]:
+    a, b = read_predictions(first), read_predictions(second)
+    try:
+        counts = common_confusions(a, b)
+    except ValueError:
         raise ConfigError(
             f"{first} and {second}: the runs were tested on different utterances or labels",
             fix="Compare runs of the same corpus and the same options.",
-        )
-    names = sorted(set(a["labels"]) | set(a["predicted"].ravel()) | set(b["predicted"].ravel()))
-    index = {name: i for i, name in enumerate(names)}
-    truth = np.array([index[x] for x in a["labels"]])
-    counts = [
-        clustered_confusions(truth, np.vectorize(index.__getitem__)(run["predicted"]), a["clusters"], len(names))
-        for run in (a, b)
-    ]
-    observed = [float(weighted_f1_from_confusion(c.sum(1)).mean()) for c in counts]
-    rng = np.random.default_rng(0)
-    groups = counts[0].shape[1]
-    differences = np.empty(draws)
-    for d in range(draws):
-        weight = rng.multinomial(groups, np.full(groups, 1 / groups))
-        means = []
-        for c in counts:
-            chosen = c[rng.integers(0, len(c), len(c))]
-            means.append(weighted_f1_from_confusion(np.einsum("g,sgij->sij", weight, chosen)).mean())
-        differences[d] = means[1] - means[0]
-    p = min(1.0, 2 * (1 + min((differences <= 0).sum(), (differences >= 0).sum())) / (1 + draws))
-    low, high = interval(differences)
+        ) from None
+    found = paired_test(counts, draws=draws)
+    low, high = found["interval"]
     better = "not distinguishable" if low <= 0 <= high else ("second is better" if low > 0 else "first is better")
     return {
-        "first": {"run": first.name, "weighted_f1": percent(observed[0]), "seeds": len(counts[0])},
-        "second": {"run": second.name, "weighted_f1": percent(observed[1]), "seeds": len(counts[1])},
-        "difference": percent(observed[1] - observed[0]),
+        "first": {"run": first.name, "weighted_f1": percent(found["values"][0]), "seeds": len(a.seeds)},
+        "second": {"run": second.name, "weighted_f1": percent(found["values"][1]), "seeds": len(b.seeds)},
+        "difference": percent(found["difference"]),
         "interval": [percent(low), percent(high)],
-        "p": round(float(p), 4),
+        "p": round(found["p"], 4),
         "verdict": better,
         "method": f"paired bootstrap, {draws} draws of test conversations and of seeds",
     }
 
 
-def _read(run: Path) -> dict[str, Any]:
-    import pyarrow.parquet as pq
+def common_confusions(a: Predictions, b: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Confusion counts [S, G, C, C] of each conversation, for two runs that were tested on the same utterances.
 
-    path = run / "predictions.parquet"
-    if not run.is_dir():
-        raise ConfigError(f"{run}: no such run", fix="Give the --out directory of moodline train.")
-    if not path.is_file():
-        raise ConfigError(f"{run}: no predictions.parquet", fix="Run: moodline evaluate RUN.")
-    try:
-        table = pq.read_table(path, columns=["seed", "conversation", "utterance", "label", "predicted"])
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are of these
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(
-            f"{path}: not readable predictions", reason[:120], "Run: moodline evaluate --again."
-        ) from None
-    rows = [r for r in table.to_pylist() if r["label"] is not None]
-    seeds = sorted({r["seed"] for r in rows})
-    by_seed = {s: [r for r in rows if r["seed"] == s] for s in seeds}
-    base = by_seed[seeds[0]] if seeds else []
-    if not base or any([r["utterance"] for r in by_seed[s]] != [r["utterance"] for r in base] for s in seeds):
-        raise ConfigError(f"{path}: expected the same labelled utterances for every seed", f"{len(rows)} rows")
-    number: dict[str, int] = {}
+    Raises:
+        ValueError: the utterances or their labels differ.
+    """
+    truth = [a.labels[y] for y in a.truth]
+    if a.utterances != b.utterances or truth != [b.labels[y] for y in b.truth]:
+        raise ValueError("different utterances or labels")
+    names = sorted({*a.labels, *b.labels})
+    index = {name: i for i, name in enumerate(names)}
+
+    def counts(run: Predictions) -> NDArray[np.int64]:
+        of = np.array([index[name] for name in run.labels])
+        return clustered_confusions(of[run.truth], of[run.predicted], a.clusters, len(names))
+
+    return counts(a), counts(b)
+
+
+def paired_test(
+    sums: Sequence[NDArray[Any]],
+    values: Value | Sequence[Value] = weighted_f1_from_confusion,
+    draws: int = 5000,
+    same_seeds: bool = False,
+) -> dict[str, Any]:
+    """Bootstrap test of the difference of two numbers over the same conversations.
+
+    Conversations are drawn with replacement, the same for both; so are seeds, each side's own unless both numbers
+    come from the same models.
+
+    Args:
+        sums: for both sides [S, G, …]: what adds up over the G conversations, e.g. confusion counts, for each seed.
+        values: from the sums […, S, …] to a number for each seed […, S]; one for both sides, or one for each.
+        draws: number of resampled test sets.
+        same_seeds: draw the same seeds for both sides.
+
+    Returns:
+        ``values`` of both sides (means over seeds), their ``difference`` (second minus first), its 95 % ``interval``
+        and the two-sided ``p`` for a difference of zero.
+    """
+    take = list(values) if isinstance(values, Sequence) else [values, values]
+    flat = [s.reshape(*s.shape[:2], -1).astype(np.float64) for s in sums]
+    observed = [float(t(s.sum(1)).mean()) for t, s in zip(take, sums, strict=True)]
+    rng = np.random.default_rng(0)
+    groups = flat[0].shape[1]
+    weights = np.empty((draws, groups))
+    chosen = [np.empty((draws, len(s)), dtype=np.int64) for s in flat]
+    for d in range(draws):
+        weights[d] = rng.multinomial(groups, np.full(groups, 1 / groups))
+        for side, s in enumerate(flat):
+            chosen[side][d] = chosen[0][d] if side and same_seeds else rng.integers(0, len(s), len(s))
+    differences: Floats = np.empty(draws)
+    for at in range(0, draws, CHUNK):
+        part = slice(at, at + CHUNK)
+        means = []
+        for t, s, of, seeds in zip(take, flat, sums, chosen, strict=True):
+            drawn = np.tensordot(weights[part], s, axes=(1, 1))  # [draws, S, …]
+            of_seed = t(drawn.reshape(*drawn.shape[:2], *of.shape[2:]))
+            means.append(np.take_along_axis(of_seed, seeds[part], axis=1).mean(1))
+        differences[part] = means[1] - means[0]
+    low, high = interval(differences)
     return {
-        "utterances": [r["utterance"] for r in base],
-        "labels": [r["label"] for r in base],
-        "clusters": np.array([number.setdefault(r["conversation"], len(number)) for r in base]),
-        "predicted": np.array([[r["predicted"] for r in by_seed[s]] for s in seeds]),
+        "values": observed,
+        "difference": observed[1] - observed[0],
+        "interval": [low, high],
+        "p": min(1.0, 2 * (1 + int(min((differences <= 0).sum(), (differences >= 0).sum()))) / (1 + draws)),
     }

@@ -44,6 +44,9 @@ class FinetuneSpec(Settings):
     """What is trained, and how much of it."""
     training: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=5, batch_size=16, learning_rate=1e-4))
     """How; its seed is the run's."""
+    auxiliary: tuple[CorpusSpec, ...] = ()
+    """Corpora that are learned along, each with a classifier of its own that is thrown away; looked for under the same
+    data directory. Conversations that share dialogue with the recipe's dev or test split are left out."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,8 @@ def _fields_at(kind: Any, path: Sequence[str | int]) -> list[str]:
 def recipe_names() -> list[str]:
     """The packaged recipes, e.g. ``mister-e/meld-minilm``."""
     root = Path(str(files("moodline") / "recipes"))
-    return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.yaml"))
+    names = (p.relative_to(root).with_suffix("") for p in root.rglob("*.yaml"))
+    return sorted(name.as_posix() for name in names if name.parts[0] != "spaces")  # those are of moodline search
 
 
 def recipe_path(name: str) -> Path:

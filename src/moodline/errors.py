@@ -104,12 +104,14 @@ class MissingDependencyError(MoodlineError):
         package: the package that is missing.
         extra: the extra of Moodline that brings it; None if it is to be installed by its own name.
         purpose: what needs it.
+        options: of pip, e.g. ``--no-deps`` where a package names others that it does not need.
     """
 
-    def __init__(self, package: str, extra: str | None, purpose: str) -> None:
+    def __init__(self, package: str, extra: str | None, purpose: str, options: str = "") -> None:
+        command = f"Run: pip install {options} {package}".replace("  ", " ")
         super().__init__(
             f"{purpose} needs the package {package}, which is not installed",
-            fix=f"Run in Moodline's folder: pip install '.[{extra}]'." if extra else f"Run: pip install {package}",
+            fix=f"Run in Moodline's folder: pip install '.[{extra}]'." if extra else command,
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from moodline.auxiliary import with_auxiliary
 from moodline.build import (
     FeatureMap,
     ProgressCallback,
@@ -37,11 +39,12 @@ from moodline.corpora.inspect import corpus_hash
 from moodline.encoders.base import Encoder
 from moodline.errors import ConfigError, MoodlineError, StorageError
 from moodline.labels import IGNORE
-from moodline.results import provenance, read_results, score, summarize, write_json, write_text
+from moodline.predictions import write_predictions
+from moodline.results import provenance, read_results, score, summarize, training_seconds, write_json, write_text
 from moodline.training.calibration import calibrate
-from moodline.training.data import collate
+from moodline.training.data import ConversationExample, collate
 from moodline.training.inference import Answers, answer
-from moodline.training.loop import fit
+from moodline.training.loop import FitResult, fit
 from moodline.training.processes import processes
 
 
@@ -118,7 +121,7 @@ def train(
     here = processes()
     corpus = read_corpus(recipe.corpus.name, data, **recipe.corpus.options)
     fingerprint = corpus_hash(corpus)
-    corpus = training_view(corpus)
+    corpus = training_view(with_auxiliary(recipe, corpus, data))
     if here.is_main_process:
         begin_run(recipe, fingerprint, data, out)
     here.wait_for_everyone()
@@ -175,6 +178,45 @@ def _train_seed(
     recipe: Recipe, corpus: Corpus, directory: Path, seed: int, progress: ProgressCallback | None, quiet: bool
 ) -> None:
     features, encoders = training_features(recipe, corpus, directory, seed, progress, quiet)
+    model, result, dev_set = fit_model(recipe, corpus, features, directory, seed, quiet)
+    if not processes().is_main_process:
+        return
+    answers = answer(model, dev_set, collate, lengths=[len(e) for e in dev_set])
+    calibration = calibrate_on(answers)
+    dev = score(answers, corpus.labels, calibration)
+    metrics = {"seed": seed, "best_epoch": result.best_epoch, "epochs": len(result.history), "dev": dev}
+    metrics["seconds"] = training_seconds(directory)
+    save_checkpoint(
+        directory,
+        name=f"{recipe.name} (seed {seed})",
+        model=model,
+        settings=recipe.model,
+        dims={m: feature_size(f) for m, f in features.items()},
+        labels=corpus.labels,
+        modalities=recipe.modalities,
+        calibration=calibration,
+        metrics=metrics,
+        card=model_card(recipe, corpus, metrics, calibration),
+        encoders=encoders,
+    )
+
+
+def fit_model(
+    recipe: Recipe, corpus: Corpus, features: Mapping[str, FeatureMap], directory: Path, seed: int, quiet: bool = False
+) -> tuple[torch.nn.Module, FitResult, list[ConversationExample]]:
+    """The conversation model, trained on features and left at its best dev epoch.
+
+    Args:
+        recipe: what to train.
+        corpus: its training view.
+        features: of ``training_features``.
+        directory: of the seed; the training state goes to ``training`` in it.
+        seed: of everything random.
+        quiet: show no bar.
+
+    Returns:
+        The model, the course of its training, the dev examples.
+    """
     dims = {m: feature_size(f) for m, f in features.items()}
     train_set = make_examples(corpus.splits["train"], features, dims, corpus.labels)
     dev_set = make_examples(corpus.splits["dev"], features, dims, corpus.labels)
@@ -192,25 +234,7 @@ def _train_seed(
         title=f"{recipe.name} seed {seed}",
         quiet=quiet,
     )
-    if not processes().is_main_process:
-        return
-    answers = answer(model, dev_set, collate, lengths=[len(e) for e in dev_set])
-    calibration = calibrate_on(answers)
-    dev = score(answers, corpus.labels, calibration)
-    metrics = {"seed": seed, "best_epoch": result.best_epoch, "epochs": len(result.history), "dev": dev}
-    save_checkpoint(
-        directory,
-        name=f"{recipe.name} (seed {seed})",
-        model=model,
-        settings=recipe.model,
-        dims=dims,
-        labels=corpus.labels,
-        modalities=recipe.modalities,
-        calibration=calibration,
-        metrics=metrics,
-        card=model_card(recipe, corpus, metrics, calibration),
-        encoders=encoders,
-    )
+    return model, result, dev_set
 
 
 def training_features(
@@ -291,7 +315,7 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
     test = corpus.splits.get("test", ())
     if not any(u.emotion is not None for c in test for u in c):
         raise ConfigError(f"{corpus.name}: there is no labelled test split in {data}", fix="Give one to evaluate on.")
-    seeds, predictions = [], []
+    seeds, predictions, seconds, begun = [], [], [], time.monotonic()
     revisions: dict[tuple[str, str], list[str]] = {}
     for seed in run.seeds:
         checkpoint = load_checkpoint(run.directory / f"seed-{seed}", default_device())
@@ -299,6 +323,7 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
         own = checkpoint_encoders(checkpoint)
         answers = predict_split(checkpoint, corpus, test, progress, own)
         metrics = read_part(checkpoint.directory, "metrics.json")
+        seconds.append(metrics.pop("seconds", None))  # not there in older runs
         seeds.append({**metrics, "test": score(answers, corpus.labels, checkpoint.calibration)})
         predictions.append(answers)
         for m, encoder in own.items():  # a fine-tuned one has a revision for each seed
@@ -306,9 +331,11 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
     results = summarize(run.recipe.name, corpus.name, corpus.labels, seeds, predictions)
     results["tested"] = (before["tested"] if before else 0) + 1
     results["provenance"] = provenance(
-        run.corpus_hash, {m: {"id": i, "revision": ", ".join(dict.fromkeys(r))} for (m, i), r in revisions.items()}
+        run.corpus_hash,
+        {m: {"id": i, "revision": ", ".join(dict.fromkeys(r))} for (m, i), r in revisions.items()},
+        {"training": seconds, "evaluation": round(time.monotonic() - begun, 1)},
     )
-    write_predictions(run, corpus, test, predictions)
+    write_predictions(run.directory, corpus.labels, run.seeds, test, predictions)
     write_json(path, results)
     return results
 
@@ -342,26 +369,3 @@ def encode_corpus(source: str, data: Path, progress: ProgressCallback | None = N
         encoder = encoder_for(m, spec, directory if trained else None)
         features[m] = dict(gather_features(corpus, m, spec, encoder, progress))
     return dataclasses.replace(corpus, features=features)
-
-
-def write_predictions(
-    run: Run, corpus: Corpus, conversations: Sequence[Conversation], predictions: Sequence[Sequence[Answers]]
-) -> None:
-    """``predictions.parquet``: one row per seed and test utterance, for ``compare`` and for one's own analyses."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows: dict[str, list[Any]] = {k: [] for k in ("seed", "conversation", "utterance", "label", "predicted")}
-    for seed, answers in zip(run.seeds, predictions, strict=True):
-        for conversation, a in zip(conversations, answers, strict=True):
-            rows["seed"] += [seed] * len(conversation)
-            rows["conversation"] += [conversation.id] * len(conversation)
-            rows["utterance"] += [u.id for u in conversation]
-            rows["label"] += [None if y == IGNORE else corpus.labels.labels[y] for y in a.labels]
-            rows["predicted"] += [corpus.labels.labels[y] for y in a.logits.argmax(-1)]
-    path = run.directory / "predictions.parquet"
-    try:
-        pq.write_table(pa.table(rows), path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").replace(path)
-    except OSError as error:
-        raise StorageError.writing(path, error) from error

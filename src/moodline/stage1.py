@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,9 +12,17 @@ from moodline.cache import cache_directory
 from moodline.config import ModalitySpec
 from moodline.corpora.base import Corpus
 from moodline.encoders import load_backbone
-from moodline.encoders.finetune import Collate, UtteranceClassifier, make_examples, parameter_groups, save_finetuned
+from moodline.encoders.finetune import (
+    Collate,
+    Example,
+    UtteranceClassifier,
+    make_examples,
+    parameter_groups,
+    save_finetuned,
+)
 from moodline.encoders.frozen import FrozenStates
 from moodline.errors import ConfigError, FeatureError
+from moodline.labels import IGNORE
 from moodline.training.loop import fit
 from moodline.training.processes import processes
 from moodline.training.progress import Progress
@@ -45,11 +54,13 @@ def finetune_encoder(
         return target
     torch.manual_seed(seed)
     backbone = load_backbone(spec.encoder)
-    train, dev = (
-        make_examples(corpus.splits[s], corpus.labels, backbone, training=s == "train") for s in ("train", "dev")
-    )
+    train = make_examples(corpus.splits["train"], corpus.labels, backbone, training=True)
+    dev = make_examples(corpus.splits["dev"], corpus.labels, backbone)
     if not train or not dev:
         raise FeatureError(f"{modality}: no labelled utterance has it", fix="Leave this modality out.")
+    weights = class_weights(train, len(corpus.labels), spec.finetune.model.balance)
+    for task, other in enumerate(corpus.auxiliary, 1):
+        train += make_examples(other.splits["train"], other.labels, backbone, training=True, task=task)
     backbone.frozen = spec.finetune.model.freeze_blocks
     if FrozenStates.usable(backbone):
         states = FrozenStates(backbone, cache_directory() / "frozen")
@@ -57,7 +68,8 @@ def finetune_encoder(
             with Progress(f"frozen blocks, {modality}", total=1, quiet=quiet) as bar:
                 known = states([e.input for e in part], bar.share)
             part[:] = [dataclasses.replace(e, hidden=h) for e, h in zip(part, known, strict=True)]
-    model = UtteranceClassifier(backbone, len(corpus.labels), spec.finetune.model)
+    others = [len(other.labels) for other in corpus.auxiliary]
+    model = UtteranceClassifier(backbone, len(corpus.labels), spec.finetune.model, weights, others)
     fit(
         model,
         train,
@@ -74,3 +86,19 @@ def finetune_encoder(
         save_finetuned(model, target, corpus.labels)
     processes().wait_for_everyone()
     return target
+
+
+def class_weights(examples: Sequence[Example], classes: int, balance: float) -> torch.Tensor | None:
+    """Weights of the classes in the loss, float [C], their mean over the examples 1; None if all weigh alike.
+
+    Args:
+        examples: of training.
+        classes: C.
+        balance: see ``FinetuneConfig.balance``.
+    """
+    if not balance:
+        return None
+    labels = torch.tensor([label for e in examples for label in e.labels if label != IGNORE])
+    counts = torch.bincount(labels, minlength=classes).clamp_min(1).float()
+    weights = counts**-balance
+    return weights * counts.sum() / (weights * counts).sum()

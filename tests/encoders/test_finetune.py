@@ -289,3 +289,26 @@ def test_loading_needs_neither_peft_nor_transformers(tmp_path: Path) -> None:
     code += "print([m for m in ('transformers', 'peft', 'torch._dynamo') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_auxiliary_corpora_are_learned_along_and_left_behind(tmp_path: Path) -> None:
+    other = LabelSet("toy-3", ("low", "middle", "high"))
+    turns = [Utterance(f"o{n}", text=f"it is {word} now", emotion=word) for n, word in enumerate(other.labels)]
+    torch.manual_seed(0)
+    model = UtteranceClassifier(load_backbone(EncoderSpec()), len(LABELS), CONFIGS["lora"], auxiliary=[len(other)])
+    examples = make_examples([conversation()], LABELS, model.backbone)
+    examples += make_examples([Conversation("o", tuple(turns))], other, model.backbone, training=True, task=1)
+    losses = steps(model, examples, 30, 3e-3)
+    assert losses[-1] < losses[0] / 3
+    batch = Collate(model.backbone)(examples)
+    with torch.inference_mode():
+        output = model(batch)
+        embedding = output.extras["embedding"][batch.tasks == 1].flatten(0, 1)
+        assert model.auxiliary[0](torch.relu(embedding)).argmax(-1).tolist() == [0, 1, 2]
+    mine, theirs = (Collate(model.backbone)([e for e in examples if e.task == t]) for t in (0, 1))
+    with torch.inference_mode():
+        parts = [float(model.loss(b, model(b))["total"]) for b in (mine, theirs)]
+        whole = float(model.loss(batch, model(batch))["total"])
+    assert whole == pytest.approx((8 * parts[0] + 3 * parts[1]) / 11, rel=1e-4)
+    save_finetuned(model, tmp_path / "e", LABELS)
+    assert load_finetuned(tmp_path / "e").scores(["how dare you"])[0].shape == (2,)

@@ -23,7 +23,7 @@ from moodline.encoders.finetune import (
     save_finetuned,
 )
 from moodline.encoders.frozen import FrozenStates
-from moodline.encoders.inputs import TurnInput, Window, windows
+from moodline.encoders.inputs import TextInput, TurnInput, Window, windows
 from moodline.encoders.text import load_bert
 from moodline.errors import ConfigError
 from tests.encoders.test_finetune import LABELS, SMALL, conversation, embeddings, steps
@@ -86,6 +86,15 @@ def test_names_stand_before_turns() -> None:
     talk = Conversation("t", (Utterance("a", speaker="Ann", text="hello"), Utterance("b", text="hi")))
     spec = EncoderSpec(window=4, context_speakers=True)
     assert conversation_inputs(talk, "text", spec)[0].window.turns == ("Ann: hello", "hi")
+
+
+def test_letters_stand_for_speakers() -> None:
+    said = [("Ann", "hello"), ("Bob", "hi"), ("Ann", "well"), (None, "beep")]
+    talk = Conversation("t", tuple(Utterance(f"u{n}", speaker=s, text=x) for n, (s, x) in enumerate(said)))
+    spec = EncoderSpec(window=4, speaker_letters=True)
+    assert conversation_inputs(talk, "text", spec)[0].window.turns == ("A: hello", "B: hi", "A: well", "beep")
+    single = EncoderSpec(speaker_letters=True, context_turns=1)
+    assert conversation_inputs(talk, "text", single)[2] == TextInput("A: well", ("B: hi",))
 
 
 @pytest.mark.parametrize("limit", [12, 20, 40])

@@ -55,14 +55,16 @@ def gru(x: Array, w: dict[str, Array], name: str, layer: int, reverse: bool) -> 
     return out
 
 
-def attention(query: Array, memory: Array, w: dict[str, Array], name: str, heads: int, width: int) -> Array:
+def attention(query: Array, memory: Array, w: dict[str, Array], name: str, config: Any) -> Array:
+    heads, width, window = config.heads, config.head_width, config.attention_window
     q, k, v = linear(query, w, f"{name}.query"), linear(memory, w, f"{name}.key"), linear(memory, w, f"{name}.value")
     out = np.zeros_like(q)
     for h in range(heads):
         part = slice(h * width, (h + 1) * width)
         for u in range(len(query)):
-            scores = np.array([q[u, part] @ k[j, part] / np.sqrt(width) for j in range(len(memory))])
-            out[u, part] = softmax(scores) @ v[:, part]
+            near = [j for j in range(len(memory)) if not window or abs(j % len(query) - u) < window]
+            scores = np.array([q[u, part] @ k[j, part] / np.sqrt(width) for j in near])
+            out[u, part] = softmax(scores) @ v[near, part]
     return linear(out, w, f"{name}.out")
 
 
@@ -87,9 +89,9 @@ def mister_e(features: dict[str, Array], w: dict[str, Array], config: Any) -> di
         block, new = f"fusion.blocks.{b}", {}
         for m in modalities:
             memory = np.concatenate([streams[n] for n in modalities if n != m])
-            cross = attention(streams[m], memory, w, f"{block}.cross.{m}", config.heads, config.head_width)
+            cross = attention(streams[m], memory, w, f"{block}.cross.{m}", config)
             t = layer_norm(streams[m] + cross, w, f"{block}.cross_norm.{m}")
-            own = attention(t, t, w, f"{block}.own.{m}", config.heads, config.head_width)
+            own = attention(t, t, w, f"{block}.own.{m}", config)
             new[m] = layer_norm(t + own, w, f"{block}.own_norm.{m}")
         streams = new
     fused = np.concatenate([streams[m] for m in modalities], axis=1)

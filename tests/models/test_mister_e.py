@@ -26,9 +26,13 @@ def make(dims: dict[str, int] = TWO, **settings: Any) -> MisterE:
 
 
 @pytest.mark.parametrize("dims", [TWO, {**TWO, "visual": 4}], ids=["two", "three"])
-@pytest.mark.parametrize("gate", [{}, {"gate_hidden": 10, "gate_temperature": 2.0}], ids=["paper", "code"])
-def test_forward_is_equations_3_to_11(dims: dict[str, int], gate: dict[str, Any]) -> None:
-    model, batch = make(dims, **gate).double(), random_batch(dims, [6, 3])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"gate_hidden": 10, "gate_temperature": 2.0}, {"attention_window": 2}, {"attention_window": 0}],
+    ids=["paper", "code", "window", "no-window"],
+)
+def test_forward_is_equations_3_to_11(dims: dict[str, int], settings: dict[str, Any]) -> None:
+    model, batch = make(dims, **settings).double(), random_batch(dims, [6, 3])
     batch = Batch({m: x.double() for m, x in batch.features.items()}, batch.present, batch.valid, batch.labels)
     output = model(batch)
     weights = {k: v.detach().numpy() for k, v in model.state_dict().items()}
@@ -136,9 +140,52 @@ def test_statistics_come_from_present_utterances() -> None:
 
 def test_wrong_settings_are_reported_together() -> None:
     with pytest.raises(ConfigError) as error:
-        MisterEConfig({"text": 4}, 3, hidden=7, tau=0.0, structure="monolithic", kernels=(2,))
-    for word in ("hidden", "tau", "monolithic", "kernels"):
+        MisterEConfig({"text": 4}, 3, hidden=7, tau=0.0, structure="monolithic", kernels=(2,), attention_window=-1)
+    for word in ("hidden", "tau", "monolithic", "kernels", "attention_window"):
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("window", [1, 3, 4])
+def test_with_a_window_padding_and_company_change_nothing(window: int) -> None:
+    model, batch = make(attention_window=window), random_batch(TWO, [1, 11, 4, 3], missing=0.3)
+    together = model(batch)
+    for i, u in enumerate((1, 11, 4, 3)):
+        alone = model(one(batch, i))
+        assert torch.allclose(together.logits[i, :u], alone.logits[0], atol=1e-5)
+        assert torch.allclose(together.weights[i, :u], alone.weights[0], atol=1e-5)
+
+
+def test_a_window_is_felt_only_by_longer_conversations() -> None:
+    whole, narrow = make(attention_window=0), make(attention_window=5)
+    short, longer = random_batch(TWO, [5, 2]), random_batch(TWO, [6])
+    assert torch.equal(whole(short).logits, narrow(short).logits)
+    assert not torch.allclose(whole(longer).logits, narrow(longer).logits, atol=1e-6)
+
+
+def test_gradients_reach_the_inputs_only_where_something_is_missing() -> None:
+    """The learned vector is the only thing before the layers; without missing utterances it costs nothing."""
+    model = make()
+    for missing in (0.0, 0.5):
+        batch = random_batch(TWO, [6, 4], missing=missing)
+        model.zero_grad(set_to_none=True)
+        model.loss(batch, model(batch))["total"].backward()
+        assert all((model.inputs[m].missing.grad is None) == (missing == 0.0) for m in TWO)
+
+
+def test_the_contrastive_loss_compares_parts_of_a_long_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = make(), random_batch(TWO, [7])
+    output = model(batch)
+    assert batch.labels is not None
+    streams, y = output.extras["contrastive"], batch.labels[0]
+
+    def term(part: slice) -> torch.Tensor:
+        rows = torch.cat([streams[m][0, part] for m in TWO])
+        return supervised_contrastive_loss(rows, y[part].repeat(2), 1.0)
+
+    assert torch.equal(model.loss(batch, output)["contrastive"], term(slice(0, 7)))
+    monkeypatch.setattr("moodline.models.mister_e.CONTRASTIVE_PART", 4)
+    expected = (4 * term(slice(0, 4)) + 3 * term(slice(4, 7))) / 7
+    assert torch.allclose(model.loss(batch, output)["contrastive"], expected)
 
 
 def test_a_conversation_of_ten_thousand_utterances() -> None:

@@ -88,6 +88,23 @@ def train(
     run_train(recipe, data, out, seeds, settings or [], quiet)
 
 
+@app.command(epilog="Example: moodline search mister-e/meld-minilm --data meld --space mister-e --trials 20 -o runs/s")
+def search(
+    recipe: Annotated[str, typer.Argument(help="A name of `moodline recipes`, or a YAML file.")],
+    data: Data,
+    space: Annotated[str, typer.Option(help="What may change: a packaged space, e.g. mister-e, or a YAML file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The search's directory.")],
+    trials: Annotated[int, typer.Option(min=1, help="How many settings to try in all.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds for each setting; their mean counts.")] = 1,
+    settings: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Search for settings of a recipe on dev; run it again to go on."""
+    from moodline.cli.search import run_search
+
+    run_search(recipe, data, space, trials, out, seeds, settings or [], quiet)
+
+
 @app.command(epilog="Example: moodline evaluate runs/meld --data meld")
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The --out directory of moodline train.")],
@@ -117,6 +134,41 @@ def compare(
     run_compare(first, second, json_)
 
 
+@app.command(epilog="Example: moodline experiment mister-e/ablations --corpus mosi --data DIR --seeds 5")
+def experiment(
+    name: Annotated[str | None, typer.Argument(help="A name of --list, or a YAML file.")] = None,
+    corpus: Annotated[str | None, typer.Option(help="The corpus; it says which recipe is varied.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", "-d", help="The corpus directory.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Default runs/experiments/NAME/CORPUS; resumed if begun.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, 2 …")] = 5,
+    only: Annotated[list[str] | None, typer.Option(help="Only this variant or group; may be repeated.")] = None,
+    base: Annotated[str | None, typer.Option(help="Vary this recipe instead.", metavar="RECIPE")] = None,
+    publish: Annotated[
+        Path | None, typer.Option(help="Also copy numbers and plots to DIR/experiments/NAME/CORPUS.", metavar="DIR")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
+    pages: Annotated[
+        Path | None, typer.Option(help="Write the pages of all published experiments into this folder.", metavar="DIR")
+    ] = None,
+    published: Annotated[Path, typer.Option(help="With --pages: where they are published.")] = Path("results"),
+    check: Annotated[bool, typer.Option("--check", help="With --pages: change nothing, fail if out of date.")] = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train and test all variants of a recipe, and say which claims of the paper hold; run it again to resume."""
+    from moodline.cli import studies
+
+    if list_:
+        studies.run_list(json_)
+    elif pages is not None:
+        studies.run_pages(published, pages, check)
+    else:
+        studies.run_experiment(name, corpus, base, data, out, seeds, only or [], publish, dry_run, json_, quiet)
+
+
 @app.command("inspect", epilog="Example: moodline inspect meld ../shared/data/meld")
 def inspect_(
     corpus: Annotated[str, typer.Argument(help="A name of `moodline corpora`.")],
@@ -128,6 +180,20 @@ def inspect_(
     from moodline.cli.corpora import run_inspect
 
     run_inspect(corpus, directory, option or [], json_)
+
+
+@app.command(epilog="Example: moodline overlap meld emorynlp ../shared/data")
+def overlap(
+    target: Annotated[str, typer.Argument(help="The corpus to test on, a name of `moodline corpora`.")],
+    auxiliary: Annotated[str, typer.Argument(help="The corpus to train on too; or the same again.")],
+    data: Annotated[Path, typer.Argument(help="The folder that holds both corpora.")],
+    auxiliary_data: Annotated[Path | None, typer.Option(help="Where the second lies, if elsewhere.")] = None,
+    json_: Json = False,
+) -> None:
+    """Find the conversations that two corpora of one source have in common."""
+    from moodline.cli.corpora import run_overlap
+
+    run_overlap(target, auxiliary, data, auxiliary_data, json_)
 
 
 @app.command(epilog="Example: moodline convert IEMOCAP_features.pkl iemocap-house --corpus iemocap")

@@ -23,6 +23,7 @@ PACKAGES = (
     ("soxr", "soxr", "resampling audio", None),
     ("moonshine_voice", "moonshine-voice", "the default speech encoder, offline", "listen"),
     ("opensmile", "opensmile", "eGeMAPS and ComParE features (research licence)", "opensmile"),
+    ("optuna", "optuna", "moodline search", "search"),
 )
 
 

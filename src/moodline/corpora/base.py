@@ -43,6 +43,7 @@ class Corpus:
         defects: everything that was repaired, dropped or noticed.
         files: file name (relative to the corpus folder) to SHA-256 of what was read.
         info: other facts worth recording, e.g. the options in force.
+        auxiliary: other corpora that an encoder may learn along; never tested.
     """
 
     name: str
@@ -52,3 +53,4 @@ class Corpus:
     defects: tuple[Defect, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    auxiliary: tuple[Corpus, ...] = ()

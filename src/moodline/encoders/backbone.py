@@ -149,7 +149,15 @@ def result_settings(spec: EncoderSpec, modality: str) -> dict[str, Any]:
     drop |= (
         {"max_seconds"}
         if modality == "text"
-        else {"max_tokens", "context_turns", "context_after", "context_speakers", "pool_context", "window"}
+        else {
+            "max_tokens",
+            "context_turns",
+            "context_after",
+            "context_speakers",
+            "speaker_letters",
+            "pool_context",
+            "window",
+        }
     )
     return {k: v for k, v in spec.to_dict().items() if k not in drop}
 

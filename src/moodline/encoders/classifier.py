@@ -80,6 +80,7 @@ class Example:
         input: what the backbone prepares.
         labels: class number of each utterance; ``IGNORE`` where unlabelled.
         length: roughly its tokens or 20 ms frames, for batches of similar lengths.
+        task: 0 for the corpus itself, n for the n-th auxiliary corpus.
         hidden: float16 [T, H], what the frozen blocks give for it, if that is known.
     """
 
@@ -87,6 +88,7 @@ class Example:
     input: Any
     labels: tuple[int, ...]
     length: int
+    task: int = 0
     hidden: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -101,16 +103,18 @@ class UtteranceBatch:
         tensors: what the backbone prepared, batch first.
         labels: int64 [B, U], ``IGNORE`` at padding.
         valid: bool [B, U], True at utterances.
+        tasks: int64 [B], see ``Example.task``.
     """
 
     tensors: dict[str, Tensor]
     labels: Tensor
     valid: Tensor = field(repr=False)
+    tasks: Tensor = field(repr=False)
 
     def to(self, device: torch.device | str) -> UtteranceBatch:
         """The same batch on another device."""
         moved = {k: v.to(device) for k, v in self.tensors.items()}
-        return UtteranceBatch(moved, self.labels.to(device), self.valid.to(device))
+        return UtteranceBatch(moved, self.labels.to(device), self.valid.to(device), self.tasks.to(device))
 
     def count(self) -> int:
         """How many labelled utterances there are."""
@@ -140,7 +144,7 @@ class Collate:
             tensors["hidden"] = pad_sequence(hidden, batch_first=True)
         labels = pad_sequence([torch.tensor(e.labels) for e in examples], batch_first=True, padding_value=IGNORE)
         valid = pad_sequence([torch.ones(len(e.labels), dtype=torch.bool) for e in examples], batch_first=True)
-        return UtteranceBatch(tensors, labels, valid)
+        return UtteranceBatch(tensors, labels, valid, torch.tensor([e.task for e in examples]))
 
     def _cropped(self, item: Any) -> Any:
         samples = item.load(RATE) if hasattr(item, "load") else item
@@ -156,15 +160,22 @@ class UtteranceClassifier(nn.Module):
         classes: C.
         config: see ``FinetuneConfig``.
         class_weights: float [C] for the loss, or None.
+        auxiliary: how many classes each auxiliary corpus has; their classifiers are not part of the encoder.
     """
 
     def __init__(
-        self, backbone: Backbone, classes: int, config: FinetuneConfig, class_weights: Tensor | None = None
+        self,
+        backbone: Backbone,
+        classes: int,
+        config: FinetuneConfig,
+        class_weights: Tensor | None = None,
+        auxiliary: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.backbone, self.config = backbone, config
         self.layers = chosen_layers(backbone.spec.layers, backbone.depth, backbone.id)
         self.head = UtteranceHead(backbone.hidden_size, len(self.layers), classes, config)
+        self.auxiliary = nn.ModuleList(nn.Linear(config.embedding_dim, n) for n in auxiliary)
         self.register_buffer("class_weights", class_weights, persistent=False)
         backbone.network.requires_grad_(config.method == "full")
         if config.method == "lora":
@@ -178,6 +189,7 @@ class UtteranceClassifier(nn.Module):
             if self._stays(name):
                 parameter.requires_grad_(False)
         self.head.to(backbone.device)
+        self.auxiliary.to(backbone.device)
 
     def _stays(self, name: str) -> bool:
         """Whether a part of the network, by its name, is among the frozen blocks or below them."""
@@ -211,10 +223,19 @@ class UtteranceClassifier(nn.Module):
         return Output(spread(self.head(embedding)), extras={"embedding": spread(embedding)})
 
     def loss(self, batch: UtteranceBatch, output: Output) -> dict[str, Tensor]:
-        """The focal loss over labelled utterances, as ``"total"``."""
+        """The focal loss over labelled utterances of all corpora, as ``"total"``."""
         weights: Any = self.class_weights
-        logits, labels = output.logits.flatten(0, 1), batch.labels.flatten()
-        return {"total": focal_loss(logits, labels, self.config.gamma, weights)}
+        terms, counts = [], []
+        for task in range(1 + len(self.auxiliary)):
+            mine = batch.tasks == task
+            labels, logits = batch.labels[mine].flatten(), output.logits[mine].flatten(0, 1)
+            if task:
+                embedding = output.extras["embedding"][mine].flatten(0, 1)
+                logits = self.auxiliary[task - 1](self.head.dropout(torch.relu(embedding)))
+            terms.append(focal_loss(logits, labels, self.config.gamma, None if task else weights))
+            counts.append((labels != IGNORE).sum())
+        share = torch.stack(counts).float()
+        return {"total": (torch.stack(terms) * share).sum() / share.sum().clamp_min(1)}
 
 
 def make_examples(
@@ -223,6 +244,7 @@ def make_examples(
     backbone: Backbone,
     keep_unlabelled: bool = False,
     training: bool = False,
+    task: int = 0,
 ) -> list[Example]:
     """Every utterance that has the backbone's modality, in an example.
 
@@ -232,6 +254,7 @@ def make_examples(
         backbone: says which modality, how much context, and how long an input is.
         keep_unlabelled: keep utterances without an emotion, labelled ``IGNORE``.
         training: where turns are read in windows, want the context turns too: nothing is computed in vain.
+        task: see ``Example``.
 
     Raises:
         LabelError: an emotion is not in the label set.
@@ -250,7 +273,7 @@ def make_examples(
             inside = [u for (u, _), (n, _) in zip(has, rows, strict=True) if n == number]
             known = tuple(labels.index(u.emotion) for u in inside)
             if keep_unlabelled or any(label != IGNORE for label in known):
-                examples.append(Example(tuple(u.id for u in inside), unit, known, backbone.length(unit)))
+                examples.append(Example(tuple(u.id for u in inside), unit, known, backbone.length(unit), task))
     return examples
 
 
@@ -274,7 +297,7 @@ def parameter_groups(model: UtteranceClassifier, config: FinetuneConfig) -> list
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        if name.startswith("head."):
+        if name.startswith(("head.", "auxiliary.")):
             rate = config.head_rate
         else:
             block = block_number(name)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from moodline.encoders.backbone import Backbone, chosen_layers, result_settings
+from moodline.encoders.backbone import Backbone, chosen_layers
 from moodline.encoders.base import length_batches
 from moodline.features.files import make_directory, text_hash, write_bytes
 
@@ -27,9 +27,9 @@ class FrozenStates:
 
     def __init__(self, backbone: Backbone, root: Path) -> None:
         self.backbone = backbone
-        self.settings = [backbone.revision, result_settings(backbone.spec, backbone.modality), backbone.frozen]
+        facts = [backbone.revision, backbone.frozen, backbone.spec.max_tokens, backbone.spec.dtype]
         name = re.sub(r"[^A-Za-z0-9._]+", "-", backbone.id)
-        self.folder = root / f"{name}-{text_hash(json.dumps(self.settings))[:16]}"
+        self.folder = root / f"{name}-{text_hash(json.dumps(facts))[:16]}"
 
     @staticmethod
     def usable(backbone: Backbone) -> bool:

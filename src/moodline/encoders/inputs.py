@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from moodline.conversation import Conversation, Utterance
+from moodline.conversation import Conversation
 from moodline.encoders.settings import EncoderSpec
 from moodline.errors import ConfigError
 from moodline.media.audio import AudioClip
@@ -75,12 +76,23 @@ class TurnInput:
         return hashlib.sha256(json.dumps(window).encode()).hexdigest()
 
 
-def spoken_line(utterance: Utterance, speakers: bool) -> str | None:
-    """What an utterance says, with "NAME: " before it if asked for; None where it has no text."""
-    if utterance.text is None:
-        return None
-    line = utterance.text.strip()
-    return f"{utterance.speaker}: {line}" if speakers and utterance.speaker else line
+def spoken_lines(conversation: Conversation, speakers: bool, letters: bool = False) -> list[str | None]:
+    """What each utterance says; None where it has no text.
+
+    Args:
+        conversation: its utterances in order.
+        speakers: put "NAME: " before each turn whose speaker is known.
+        letters: "A: ", "B: ", … in the order of first appearance instead, so that no name tells anything.
+    """
+    known: dict[str, str] = {}
+    out: list[str | None] = []
+    for utterance in conversation:
+        line = None if utterance.text is None else utterance.text.strip()
+        if line is not None and utterance.speaker and (speakers or letters):
+            letter = known.setdefault(utterance.speaker, string.ascii_uppercase[len(known) % 26])
+            line = f"{letter if letters else utterance.speaker}: {line}"
+        out.append(line)
+    return out
 
 
 def windows(lines: Sequence[str], size: int, before: int = 0, after: int = 0) -> list[Window]:
@@ -103,27 +115,28 @@ def windows(lines: Sequence[str], size: int, before: int = 0, after: int = 0) ->
 
 def window_inputs(conversation: Conversation, spec: EncoderSpec) -> list[TurnInput | None]:
     """Each utterance as a turn of its window; None where an utterance has no text."""
-    lines = [spoken_line(utterance, spec.context_speakers) for utterance in conversation]
+    lines = spoken_lines(conversation, spec.context_speakers, spec.speaker_letters)
     parts = windows([x for x in lines if x is not None], spec.window, spec.context_turns, spec.context_after)
     turns = iter([TurnInput(window, place) for window in parts for place in range(window.size)])
     return [None if line is None else next(turns) for line in lines]
 
 
-def text_inputs(conversation: Conversation, turns: int = 0, speakers: bool = False) -> list[TextInput | None]:
+def text_inputs(
+    conversation: Conversation, turns: int = 0, speakers: bool = False, letters: bool = False
+) -> list[TextInput | None]:
     """Each utterance with its context.
 
     Args:
         conversation: its utterances in order.
         turns: how many previous utterances with text are read along.
-        speakers: put "NAME: " before each turn whose speaker is known.
+        speakers, letters: see ``spoken_lines``.
 
     Returns:
         One input per utterance; None where an utterance has no text.
     """
     said: list[str] = []
     out: list[TextInput | None] = []
-    for utterance in conversation:
-        line = spoken_line(utterance, speakers)
+    for line in spoken_lines(conversation, speakers, letters):
         if line is None:
             out.append(None)
             continue
@@ -160,7 +173,7 @@ def conversation_inputs(conversation: Conversation, modality: str, spec: Encoder
     if modality == "text":
         if spec.window:
             return window_inputs(conversation, spec)
-        return text_inputs(conversation, spec.context_turns, spec.context_speakers)
+        return text_inputs(conversation, spec.context_turns, spec.context_speakers, spec.speaker_letters)
     if modality == "speech":
         return speech_inputs(conversation)
     raise ConfigError("encoders read the modalities text and speech", modality)

@@ -35,7 +35,7 @@ def _part(package: str) -> Path:
     except PackageNotFoundError:
         found = []
     if not found:
-        raise MissingDependencyError(" ".join(PACKAGES), None, "the text encoder mpnet")
+        raise MissingDependencyError(" ".join(PACKAGES), None, "the text encoder mpnet", "--no-deps")
     return Path(str(found[0].locate()))
 
 

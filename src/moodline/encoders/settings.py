@@ -54,6 +54,9 @@ class EncoderSpec(Settings):
     context_speakers: bool = False
     """Text: whether "NAME: " stands before each turn."""
 
+    speaker_letters: bool = False
+    """Text: "A: ", "B: ", … in the order of appearance before each turn, instead of names."""
+
     pool_context: bool = False
     """Text: whether the context's tokens enter the pooling; they are always attended to."""
 
@@ -140,6 +143,9 @@ class FinetuneConfig(Settings):
     gamma: float = 2.0
     """Focusing parameter of the focal loss; 0 is cross-entropy."""
 
+    balance: float = 0.0
+    """Classes weigh in the loss as their frequency to the power of minus this: 0 all alike, 1 fully balanced."""
+
     rank: int = 8
     """LoRA's r."""
 
@@ -183,7 +189,7 @@ class FinetuneConfig(Settings):
         for name in ("dropout", "lora_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 problems.append(f"{name} must lie in [0, 1) (found: {getattr(self, name)})")
-        for name in ("gamma", "weight_decay", "crop_seconds", "freeze_blocks"):
+        for name in ("gamma", "balance", "weight_decay", "crop_seconds", "freeze_blocks"):
             if not getattr(self, name) >= 0:
                 problems.append(f"{name} must not be negative (found: {getattr(self, name)})")
         for name in ("alpha", "head_rate", "layer_decay"):

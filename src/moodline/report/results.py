@@ -49,11 +49,18 @@ def _looks(results: dict[str, Any]) -> str:
     return "" if results["tested"] == 1 else f" (tested {results['tested']} times)"
 
 
+def minutes_a_seed(results: dict[str, Any]) -> str:
+    """Minutes that the training of one seed took, the mean of those that are known; old files know none."""
+    known = [s for s in results["provenance"].get("seconds", {}).get("training", ()) if s is not None]
+    return f"{sum(known) / len(known) / 60:.1f}" if known else "not recorded"
+
+
 def markdown_table(results: list[dict[str, Any]]) -> str:
     """One row per result: mean ± sd over seeds, with the interval and each expert alone."""
     lines = [
-        "| recipe | corpus | weighted F1 | 95 % interval | accuracy | macro F1 | experts alone (weighted F1) | seeds |",
-        "|---|---|---|---|---|---|---|---|",
+        "| recipe | corpus | weighted F1 | 95 % interval | accuracy | macro F1 | experts alone (weighted F1) | seeds "
+        "| minutes a seed |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for r in results:
         low, high = r["interval"]["weighted_f1"]
@@ -61,12 +68,13 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
         lines.append(
             f"| `{r['recipe']}` | {r['corpus']} | **{spread(r, 'weighted_f1')}** "
             f"| {low:.1f} – {high:.1f} | {spread(r, 'accuracy')} "
-            f"| {spread(r, 'macro_f1')} | {experts} | {len(r['seeds'])}{_looks(r)} |"
+            f"| {spread(r, 'macro_f1')} | {experts} | {len(r['seeds'])}{_looks(r)} | {minutes_a_seed(r)} |"
         )
     lines.append("")
     lines.append(
         "Test split, tested once unless it says otherwise; every choice made on dev. Mean ± sd over seeds; "
-        "interval by bootstrap over conversations and seeds."
+        "interval by bootstrap over conversations and seeds. Minutes are of training, without encoding, where the file "
+        "was made."
     )
     return "\n".join(lines)
 

@@ -41,7 +41,7 @@ def answer(
     *,
     lengths: Sequence[int],
     batch_size: int = 32,
-    max_places: int = 65536,
+    max_places: int = 8192,
     progress: Callable[[int], None] | None = None,
 ) -> list[Answers]:
     """The model's answers, in the order of ``examples``.
@@ -52,7 +52,8 @@ def answer(
         collate: examples to a batch.
         lengths: length of each example; batches are made of similar lengths.
         batch_size: examples in a batch.
-        max_places: padded places (examples x longest) in a batch, so that long conversations go alone.
+        max_places: padded places (examples x longest) in a batch, so that long conversations go alone and memory
+            does not grow with their number.
         progress: called with the number of examples done in each step.
     """
     was_training = model.training

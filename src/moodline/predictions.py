@@ -1,0 +1,190 @@
+"""``predictions.parquet``: what every seed of a run said of every test utterance, written and read back.
+
+One row per seed and utterance: ``seed, conversation, utterance, label, predicted``, the mixture's probabilities
+(``score:LABEL``), and for each expert its label (``expert:NAME``), its gate weight (``weight:NAME``; 0 where it cannot
+say anything) and its probabilities (``score:NAME:LABEL``), none of them calibrated. Files of older versions have the
+first five columns only. No words of a corpus are in it, but its labels are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodline.conversation import Conversation
+from moodline.errors import ConfigError, StorageError
+from moodline.labels import IGNORE, LabelSet
+from moodline.metrics import Floats, Ints
+from moodline.training.calibration import softmax
+from moodline.training.inference import Answers
+
+NAME = "predictions.parquet"
+COLUMNS = ("seed", "conversation", "utterance", "label", "predicted")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The predictions of a run for its N labelled test utterances, S seeds, C classes.
+
+    Args:
+        labels: the class names; indices below count in their order.
+        seeds: S seeds.
+        conversations, utterances: N ids.
+        truth: [N] true classes.
+        predicted: [S, N] the mixture's classes.
+        scores: [S, N, C] the mixture's probabilities; None in files of older versions.
+        experts: expert name to [S, N] its classes; empty in files of older versions, like the next two.
+        weights: expert name to [S, N] gate weights.
+        expert_scores: expert name to [S, N, C] its probabilities.
+    """
+
+    labels: tuple[str, ...]
+    seeds: tuple[int, ...]
+    conversations: tuple[str, ...]
+    utterances: tuple[str, ...]
+    truth: Ints
+    predicted: Ints
+    scores: Floats | None = None
+    experts: dict[str, Ints] = field(default_factory=dict)
+    weights: dict[str, Floats] = field(default_factory=dict)
+    expert_scores: dict[str, Floats] = field(default_factory=dict)
+
+    @property
+    def clusters(self) -> Ints:
+        """[N] the number of each utterance's conversation, from 0 in order of appearance."""
+        number: dict[str, int] = {}
+        return np.array([number.setdefault(c, len(number)) for c in self.conversations], dtype=np.int64)
+
+
+def write_predictions(
+    run: Path,
+    labels: LabelSet,
+    seeds: Iterable[int],
+    conversations: Sequence[Conversation],
+    predictions: Sequence[Sequence[Answers]],
+) -> None:
+    """Write the file of a run.
+
+    Args:
+        run: the run's directory.
+        labels: the label set.
+        seeds: of the run.
+        conversations: of the test split.
+        predictions: for each seed the answers to them.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    parts: list[dict[str, Any]] = []
+    for seed, answers in zip(seeds, predictions, strict=True):
+        truth = np.concatenate([a.labels for a in answers])
+        part = {
+            "seed": [seed] * len(truth),
+            "conversation": [c.id for c in conversations for _ in c],
+            "utterance": [u.id for c in conversations for u in c],
+            "label": [None if y == IGNORE else labels.labels[y] for y in truth],
+        }
+        logits = np.concatenate([a.logits for a in answers])
+        weights = np.concatenate([a.weights for a in answers])
+        part |= _said("predicted", "score", logits, labels)
+        for k, name in enumerate(answers[0].experts):
+            own = np.concatenate([a.experts[name] for a in answers])
+            part |= _said(f"expert:{name}", f"score:{name}", own, labels)
+            part[f"weight:{name}"] = weights[:, k].astype(np.float32)
+        parts.append(part)
+    text = ("conversation", "utterance", "label", "predicted")
+    kinds = {"seed": pa.int64()}
+    kinds |= {n: pa.string() if n in text or n.startswith("expert:") else pa.float32() for n in parts[0] if n != "seed"}
+    told = {
+        "moodline.labels": json.dumps(labels.labels),
+        "moodline.experts": json.dumps(list(predictions[0][0].experts)),
+    }
+    schema = pa.schema(list(kinds.items()), metadata=told)
+    path = run / NAME
+    try:
+        pq.write_table(pa.concat_tables(pa.table(part, schema=schema) for part in parts), path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").replace(path)
+    except OSError as error:
+        raise StorageError.writing(path, error) from error
+
+
+def _said(label: str, score: str, logits: NDArray[Any], labels: LabelSet) -> dict[str, Any]:
+    """The columns of one voice: its label and its probabilities."""
+    scores = softmax(logits).astype(np.float32)
+    columns: dict[str, Any] = {label: [labels.labels[y] for y in logits.argmax(-1)]}
+    return columns | {f"{score}:{name}": scores[:, c] for c, name in enumerate(labels.labels)}
+
+
+def read_predictions(run: Path) -> Predictions:
+    """Read the file of a run, of this version or an older one; utterances without a label are left out.
+
+    Raises:
+        ConfigError: no such run, no predictions, or not readable.
+    """
+    import pyarrow.parquet as pq
+
+    path = run / NAME
+    if not run.is_dir():
+        raise ConfigError(f"{run}: no such run", fix="Give the --out directory of moodline train.")
+    if not path.is_file():
+        raise ConfigError(f"{run}: no {NAME}", fix="Run: moodline evaluate RUN.")
+    try:
+        table = pq.read_table(path)
+        told = table.schema.metadata or {}
+        labels = json.loads(told.get(b"moodline.labels", b"[]"))
+        experts = json.loads(told.get(b"moodline.experts", b"[]"))
+        columns = {name: table[name].to_numpy() for name in COLUMNS}
+        for name in experts:
+            columns |= {f"{kind}:{name}": table[f"{kind}:{name}"].to_numpy() for kind in ("expert", "weight")}
+        for voice in ([], *([name] for name in experts)):
+            for label in labels:
+                column = ":".join(["score", *voice, label])
+                columns[column] = table[column].to_numpy()
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are of these
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"{path}: not readable predictions", reason[:120], "Run: moodline evaluate --again."
+        ) from None
+    return _arranged(path, columns, labels, experts)
+
+
+def _arranged(path: Path, columns: dict[str, Any], labels: list[str], experts: list[str]) -> Predictions:
+    """The columns by seed."""
+    known = np.array([y is not None for y in columns["label"]], dtype=bool)
+    columns = {name: values[known] for name, values in columns.items()}
+    seeds = sorted(set(columns["seed"].tolist()))
+    rows = [np.flatnonzero(columns["seed"] == s) for s in seeds]
+    whole = bool(rows) and all(len(r) == len(rows[0]) for r in rows)
+    if not whole or any((columns["utterance"][r] != columns["utterance"][rows[0]]).any() for r in rows):
+        raise ConfigError(f"{path}: expected the same labelled utterances for every seed", f"{int(known.sum())} rows")
+    order = np.stack(rows)
+    names = tuple(labels) or tuple(sorted({*columns["label"], *columns["predicted"]}))
+    index = {name: i for i, name in enumerate(names)}
+
+    def classes(column: str) -> Ints:
+        return np.array([index[x] for x in columns[column]], dtype=np.int64)[order]
+
+    def scores(*voice: str) -> Floats:
+        return np.stack([columns[":".join(["score", *voice, n])][order] for n in names], axis=-1).astype(np.float64)
+
+    return Predictions(
+        labels=names,
+        seeds=tuple(int(s) for s in seeds),
+        conversations=tuple(columns["conversation"][order[0]].tolist()),
+        utterances=tuple(columns["utterance"][order[0]].tolist()),
+        truth=classes("label")[0],
+        predicted=classes("predicted"),
+        scores=scores() if labels else None,
+        experts={e: classes(f"expert:{e}") for e in experts},
+        weights={e: columns[f"weight:{e}"][order].astype(np.float64) for e in experts},
+        expert_scores={e: scores(e) for e in experts},
+    )

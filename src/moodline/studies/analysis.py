@@ -1,0 +1,83 @@
+"""``experiment.json``: everything that an experiment found, made from the result files and predictions of its runs.
+
+The page, the plots and the tables in the docs are made from this file alone; ``files.py`` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from moodline.config import to_plain
+from moodline.errors import ConfigError
+from moodline.studies.claims import judge
+from moodline.studies.files import SCHEMA
+from moodline.studies.numbers import DRAWS, RunNumbers, difference, f1_of, load_tested, spread
+from moodline.studies.plan import BASE, Plan, Planned
+from moodline.studies.runner import run_directory
+from moodline.studies.voices import case, classes, gate, voices
+
+METHOD = (
+    "Paired bootstrap, {draws} draws of test conversations and of seeds; two-sided p; for the claims Holm's correction "
+    "over all claims tested on this corpus, verdicts at 0.05. Everything that is chosen is chosen on dev."
+)
+
+
+def analyse(plan: Plan, out: Path, seeds: Sequence[int], draws: int = DRAWS) -> dict[str, Any]:
+    """The content of ``experiment.json``.
+
+    Args:
+        plan: of ``make_plan``; its runs are trained and tested.
+        out: the experiment's directory.
+        seeds: those that count.
+        draws: resampled test sets of each test.
+
+    Raises:
+        ConfigError: a run is missing, of another recipe, or without predictions.
+    """
+    tested = {name: load_tested(run_directory(out, name), seeds) for name in plan.runs}
+    base = tested[BASE]
+    for name, run in tested.items():
+        if run.predictions.utterances != base.predictions.utterances:
+            raise ConfigError(f"{run_directory(out, name)}: tested on other utterances than the base recipe")
+    against = {n: difference(base.counts, run.counts, False, draws) for n, run in tested.items() if n != BASE}
+    sweeps = {
+        name: {"title": s.title, "symbol": s.symbol, "source": s.source, "setting": s.setting}
+        for name, s in plan.study.sweeps.items()
+        if any(v.group == name for v in plan.variants)
+    }
+    return {
+        "schema": SCHEMA,
+        "experiment": plan.name,
+        "title": plan.study.title,
+        "page": plan.study.page,
+        "corpus": plan.corpus,
+        "base": plan.base,
+        "modalities": list(plan.runs[BASE].modalities),
+        "model": to_plain(plan.runs[BASE].model),
+        "experts": list(base.predictions.experts),
+        "labels": list(base.predictions.labels),
+        "test": {"conversations": len(set(base.predictions.conversations)), "utterances": len(base.predictions.truth)},
+        "seeds": list(seeds),
+        "chosen_on": "dev",
+        "tested": {name: run.results["tested"] for name, run in tested.items()},
+        "method": METHOD.format(draws=draws),
+        "sweeps": sweeps,
+        "variants": [_variant(v, tested, against) for v in plan.variants],
+        "voices": voices(base, draws),
+        "gate": gate(base),
+        **classes(base),
+        "case": case(base),
+        "claims": judge(plan, tested, draws),
+        "provenance": base.results["provenance"],
+    }
+
+
+def _variant(v: Planned, tested: dict[str, RunNumbers], against: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    head = {"name": v.name, "group": v.group, "title": v.title, "value": v.value}
+    if v.skipped:
+        return head | {"skipped": v.skipped}
+    run = tested[v.run]
+    numbers = {"run": v.run, "dev": spread(run.dev()), "test": f1_of(run.counts)}
+    return head | numbers | ({"versus_base": against[v.run]} if v.run in against else {})

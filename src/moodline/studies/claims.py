@@ -1,0 +1,160 @@
+"""Does a claim of the paper hold here? Paired tests, corrected for their number, and verdicts in words.
+
+Whatever is chosen for a test (the best of several variants, the best single expert) is chosen on dev.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodline.compare import paired_test
+from moodline.metrics import f1_from_confusion
+from moodline.studies.numbers import DRAWS, RunNumbers, difference, f1_of, in_points
+from moodline.studies.plan import BASE, Claim, Plan
+
+HOLDS, FAILS, UNCLEAR, UNTESTED = "holds", "does not hold", "not distinguishable", "not testable here"
+VERDICTS = (HOLDS, FAILS, UNCLEAR, UNTESTED)
+LEVEL = 0.05
+
+
+def judge(plan: Plan, tested: Mapping[str, RunNumbers], draws: int = DRAWS) -> list[dict[str, Any]]:
+    """A verdict for every claim of an experiment.
+
+    Args:
+        plan: of ``make_plan``.
+        tested: run name to its numbers.
+        draws: resampled test sets of each test.
+
+    Returns:
+        for each claim ``name, statement, source, verdict``; where it was tested, ``better`` and ``worse`` (name and
+        value of the side that should be ahead and of the other), ``unit``, ``difference``, ``interval``, ``p`` and
+        ``p_holm``, the p-value after Holm's correction over all claims tested; else ``reason``.
+    """
+    found = []
+    for name, claim in plan.study.claims.items():
+        one: dict[str, Any] = {"name": name, "statement": claim.statement, "source": claim.source}
+        try:
+            one |= _test(plan, claim, tested, draws)
+        except NotTestable as reason:
+            one |= {"verdict": UNTESTED, "reason": str(reason)}
+        found.append(one)
+    with_p = [c for c in found if "p" in c]
+    for one, p in zip(with_p, holm([c["p"] for c in with_p]), strict=True):
+        one["p_holm"] = round(p, 4)
+        one["verdict"] = UNCLEAR if p >= LEVEL else HOLDS if one["difference"] > 0 else FAILS
+    return found
+
+
+class NotTestable(Exception):
+    """Why a claim cannot be tested with these runs."""
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's step-down correction: p-values that keep the chance of any false verdict below the level."""
+    order = np.argsort(ps, kind="stable")
+    out, worst = [0.0] * len(ps), 0.0
+    for rank, i in enumerate(order):
+        worst = max(worst, min(1.0, (len(ps) - rank) * ps[i]))
+        out[i] = worst
+    return out
+
+
+def _test(plan: Plan, claim: Claim, tested: Mapping[str, RunNumbers], draws: int) -> dict[str, Any]:
+    if claim.preferred:
+        return _gate(plan, claim, tested[BASE], draws)
+    if claim.worst:
+        return _worst_class(plan, claim, tested[BASE], draws)
+    better, worse = (_side(plan, names, tested) for names in (claim.better, claim.worse))
+    found = difference(worse["counts"], better["counts"], better["run"] == worse["run"], draws)
+    shown = {
+        side: {"name": x["name"], "value": f1_of(x["counts"])["mean"]}
+        | ({"chosen_on_dev_from": x["from"]} if len(x["from"]) > 1 else {})
+        for side, x in (("better", better), ("worse", worse))
+    }
+    return shown | {"unit": "points of weighted F1"} | found
+
+
+def _side(plan: Plan, names: Sequence[str], tested: Mapping[str, RunNumbers]) -> dict[str, Any]:
+    """The one of several variants or experts that is best on dev."""
+    planned = {v.name: v for v in plan.variants}
+    candidates: list[dict[str, Any]] = []
+    reasons = []
+    for name in names:
+        variant, _, experts = name.partition(":")
+        if variant not in planned:
+            reasons.append(f"{variant} was not run")
+        elif planned[variant].skipped:
+            reasons.append(planned[variant].skipped)
+        else:
+            run = planned[variant].run
+            one = tested[run]
+            voices: list[str | None] = list(one.predictions.experts) if experts else [None]
+            if experts and len(voices) < 2:
+                reasons.append("the model has one expert")
+                continue
+            for voice in voices:
+                counts = one.counts if voice is None else one.expert_counts(voice)
+                label = variant if voice is None else f"{variant}, {voice} expert alone"
+                candidates.append({"name": label, "run": run, "counts": counts, "dev": float(np.mean(one.dev(voice)))})
+    if not candidates:
+        raise NotTestable(reasons[0])
+    return max(candidates, key=lambda c: c["dev"]) | {"from": [c["name"] for c in candidates]}
+
+
+def _gate(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, Any]:
+    """Is an expert's mean gate weight larger than the largest of the others?"""
+    expert = _of_corpus(plan, claim.preferred)
+    p = base.predictions
+    names = list(p.weights)
+    if len(names) < 2 or expert not in names:
+        raise NotTestable("the model has one expert" if len(names) < 2 else f"the model has no {expert} expert")
+    each = np.stack([*p.weights.values(), np.ones(p.predicted.shape)], axis=-1)  # [S, N, K + 1], with a count
+    groups = range(int(p.clusters.max()) + 1)
+    sums = np.stack([each[:, p.clusters == g].sum(1) for g in groups], axis=1)  # [S, G, K + 1]
+    mean = sums.sum(1)[:, :-1].mean(0) / len(p.utterances)
+    own = names.index(expert)
+    other = max((k for k in range(len(names)) if k != own), key=lambda k: mean[k])
+
+    def weight(k: int) -> Any:
+        return lambda total: total[..., k] / total[..., -1]
+
+    found = paired_test((sums, sums), (weight(other), weight(own)), draws, same_seeds=True)
+    return {
+        "better": {"name": expert, "value": round(float(mean[own]), 3)},
+        "worse": {"name": names[other], "value": round(float(mean[other]), 3)},
+        "unit": "mean gate weight",
+    } | in_points(found, 1.0, 3)
+
+
+def _worst_class(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, Any]:
+    """Is a class's F1 lower than the lowest of the others?"""
+    label = _of_corpus(plan, claim.worst)
+    labels = base.predictions.labels
+    if label not in labels:
+        raise NotTestable(f"there is no class {label}")
+    f1 = f1_from_confusion(base.counts.sum(1)).mean(0)
+    own = labels.index(label)
+    other = min((c for c in range(len(labels)) if c != own), key=lambda c: f1[c])
+
+    def score(c: int) -> Any:
+        def take(counts: NDArray[Any]) -> NDArray[Any]:
+            return f1_from_confusion(counts)[..., c]
+
+        return take
+
+    found = paired_test((base.counts, base.counts), (score(own), score(other)), draws, same_seeds=True)
+    return {
+        "better": {"name": labels[other], "value": round(100 * float(f1[other]), 2)},
+        "worse": {"name": label, "value": round(100 * float(f1[own]), 2)},
+        "unit": "points of F1",
+    } | in_points(found)
+
+
+def _of_corpus(plan: Plan, said: Mapping[str, str]) -> str:
+    if plan.corpus not in said:
+        raise NotTestable(f"said of {' and '.join(said)}")
+    return said[plan.corpus]

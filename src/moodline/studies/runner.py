@@ -1,0 +1,130 @@
+"""Train and test every run of an experiment; what is finished is skipped, what is begun goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from moodline.build import ProgressCallback
+from moodline.checkpoint import read_part
+from moodline.config import to_plain
+from moodline.errors import ConfigError, StorageError
+from moodline.experiment import Run, evaluate, train
+from moodline.results import read_results, write_json
+from moodline.studies.plan import Plan
+
+Say = Callable[[str], None]
+TIMES = "times.json"
+LATEST = 10
+"""So many models, the last ones, tell how long the others will take."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is still to be done.
+
+    Args:
+        finished: trained (run, seed) pairs.
+        missing: pairs to train, in order: all runs with the first seed, then all with the second …
+        seconds: how long the missing ones will take, from the finished ones; None if none was timed.
+    """
+
+    finished: tuple[tuple[str, int], ...]
+    missing: tuple[tuple[str, int], ...]
+    seconds: float | None
+
+
+def run_directory(out: Path, run: str) -> Path:
+    """Where a run of an experiment lies."""
+    return out / "runs" / run
+
+
+def what_is_left(plan: Plan, out: Path, seeds: Sequence[int]) -> Left:
+    """Which seeds of which runs are trained, which are not, and how long those will take."""
+    pairs = [(name, seed) for seed in seeds for name in plan.runs]
+    done = [p for p in pairs if (run_directory(out, p[0]) / f"seed-{p[1]}" / "config.json").is_file()]
+    missing = [p for p in pairs if p not in done]
+    times = list(_times(out).values())[-LATEST:]
+    return Left(tuple(done), tuple(missing), len(missing) * sum(times) / len(times) if times else None)
+
+
+def run_all(
+    plan: Plan,
+    data: Path,
+    out: Path,
+    seeds: Sequence[int],
+    say: Say,
+    progress: ProgressCallback | None = None,
+    quiet: bool = False,
+) -> dict[str, Run]:
+    """Train all runs, then test each once.
+
+    Args:
+        plan: of ``make_plan``.
+        data: the corpus directory.
+        out: the experiment's directory.
+        seeds: one model for each, of every run.
+        say: told one line after each trained model and each test.
+        progress: told about encoding.
+        quiet: no bars over epochs.
+
+    Returns:
+        the runs by name, tested.
+
+    Raises:
+        MoodlineError: see ``experiment.train`` and ``evaluate``; what was finished stays.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.writing(out, error) from error
+    left = what_is_left(plan, out, seeds)
+    total = len(left.finished) + len(left.missing)
+    if left.finished and left.missing:
+        say(f"{len(left.finished)} of {total} models are trained already")
+    for name, seed in left.missing:
+        begun = time.monotonic()
+        directory = run_directory(out, name)
+        train(plan.runs[name], data, directory, [seed], progress, quiet)
+        seconds = time.monotonic() - begun
+        write_json(out / TIMES, _times(out) | {f"{name} {seed}": round(seconds, 1)})
+        dev = read_part(directory / f"seed-{seed}", "metrics.json")["dev"]["weighted_f1"]
+        now = what_is_left(plan, out, seeds)
+        say(
+            f"[{len(now.finished)}/{total}] {name}, seed {seed}: dev weighted F1 {dev:.2f}, {seconds:.0f} s"
+            + (f"; {duration(now.seconds)} left" if now.seconds and now.missing else "")
+        )
+    runs = {}
+    for name in plan.runs:
+        runs[name] = Run.load(run_directory(out, name))
+        if to_plain(runs[name].recipe) != to_plain(plan.runs[name]):
+            raise ConfigError(
+                f"{runs[name].directory}: holds a run of another recipe or other settings",
+                fix="Choose another --out directory.",
+            )
+        path = runs[name].directory / "results.json"
+        before = read_results(path) if path.is_file() else None
+        results = evaluate(runs[name], data, progress)
+        if results != before:
+            say(f"{name}: test weighted F1 {results['mean']['weighted_f1']:.2f}, {len(results['seeds'])} seeds")
+    return runs
+
+
+def _times(out: Path) -> dict[str, float]:
+    """Seconds that each model took, where they are known."""
+    try:
+        found = json.loads((out / TIMES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(k): float(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def duration(seconds: float) -> str:
+    """``about 12 min`` and the like."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"about {minutes} min" if minutes < 90 else f"about {minutes // 60} h {minutes % 60} min"
