@@ -224,11 +224,13 @@ def test_everything_is_in_the_file(done: Path) -> None:
         "statement": "Fear is worst.",
         "source": "§3",
         "verdict": claims.UNTESTED,
-        "reason": "said of meld",
+        "reason": "the paper says it of meld",
     }
-    both = compare(done / "runs" / "monolithic", done / "runs" / "base", draws=200)
+    both = compare(done / "runs" / "monolithic", done / "runs" / "base", draws=20)
     assert tested["modular"]["difference"] == both["difference"]
-    assert tested["modular"]["interval"] == both["interval"]
+    same = next(v for v in data["variants"] if v["name"] == "monolithic")["versus_base"]
+    assert same["interval"] == [-x for x in tested["modular"]["interval"][::-1]]
+    assert same["p"] == tested["modular"]["p"]
 
 
 def test_one_expert_end_to_end(house: Path, tmp_path: Path) -> None:
@@ -486,7 +488,7 @@ def test_verdicts() -> None:
     assert found["experts"]["worse"]["name"] == "base, fusion expert alone"
     assert found["gate"]["difference"] == pytest.approx(0.4)
     assert found["gone"]["reason"] == "gone was not run"
-    assert found["gate_elsewhere"]["reason"] == "said of iemocap and mosi"
+    assert found["gate_elsewhere"]["reason"] == "the paper says it of iemocap and mosi"
     assert found["no_class"]["reason"] == "there is no class fear"
     tests = [c["p"] for c in found.values() if "p" in c]
     assert [c["p_holm"] for c in found.values() if "p" in c] == pytest.approx(claims.holm(tests), abs=1e-4)

@@ -110,6 +110,8 @@ def _print_plan(plan: Plan, out: Path, seeds: int, json_: bool) -> None:
 
 
 def _print_found(found: dict[str, Any]) -> None:
+    from moodline.report.study_plots import signed
+
     rows = []
     for v in found["variants"]:
         if "skipped" in v:
@@ -117,12 +119,12 @@ def _print_found(found: dict[str, Any]) -> None:
             continue
         dev, test = (f"{v[k]['mean']:.2f} ± {v[k]['sd']:.2f}" for k in ("dev", "test"))
         against = v.get("versus_base")
-        note = f"{against['difference']:+.2f}, p = {against['p']:.4f}" if against else "the base"
+        note = f"{signed(against['difference'], 2)}, p = {against['p']:.4f}" if against else "the base"
         rows.append((v["name"], dev, test, note))
     columns = ("variant", "dev", "test", "against the base")
     print_table(f"{found['title']}: {found['corpus']}, weighted F1", columns, rows)
     claims = []
     for c in found["claims"]:
-        note = f"{c['difference']:+.3g}, corrected p = {c['p_holm']:.4f}" if "p" in c else c["reason"]
+        note = f"{signed(c['difference'], 2)}, corrected p = {c['p_holm']:.4f}" if "p" in c else c["reason"]
         claims.append((c["statement"], c["verdict"], note))
     print_table("what the paper claims", ("claim", "here", ""), claims)

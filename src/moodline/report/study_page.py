@@ -10,7 +10,7 @@ import numpy as np
 
 from moodline.errors import StorageError
 from moodline.report.atomic import replacing
-from moodline.report.study_plots import draw_study
+from moodline.report.study_plots import draw_study, signed
 from moodline.studies.files import FILE, find_experiments
 
 MADE_END = "by `make docs`; do not edit -->"
@@ -60,6 +60,7 @@ def _head(data: dict[str, Any], source: str) -> str:
 def _claims(data: dict[str, Any]) -> str:
     if not data["claims"]:
         return ""
+    titles = {v["name"]: v["title"] for v in data["variants"]}
     rows = []
     for c in data["claims"]:
         cells = [c["statement"], c["source"], f"**{c['verdict']}**"]
@@ -68,8 +69,10 @@ def _claims(data: dict[str, Any]) -> str:
             low, high = c["interval"]
             digits = 3 if not unit else 1
             cells += [
-                f"{_side(c['better'], digits)} against {_side(c['worse'], digits)}",
-                f"{c['difference']:+.{digits}f}{unit} ({low:+.{digits}f} to {high:+.{digits}f})",
+                " against ".join(
+                    f"{titles.get(c[s]['name'], c[s]['name'])} ({c[s]['value']:.{digits}f})" for s in ("better", "worse")
+                ),
+                f"{signed(c['difference'], digits)}{unit} ({signed(low, digits)} to {signed(high, digits)})",
                 _p(c["p_holm"]),
             ]
         else:
@@ -91,10 +94,6 @@ def _claims(data: dict[str, Any]) -> str:
             f"{data['method']}{blind}",
         ]
     )
-
-
-def _side(side: dict[str, Any], digits: int) -> str:
-    return f"{side['name']} {side['value']:.{digits}f}"
 
 
 def _sweeps(data: dict[str, Any], pictures: str) -> Iterator[str]:
@@ -133,7 +132,7 @@ def _versus(found: dict[str, Any] | None) -> tuple[str, str]:
     if found is None:
         return "", ""
     low, high = found["interval"]
-    return f"{found['difference']:+.1f} ({low:+.1f} to {high:+.1f})", _p(found["p"])
+    return f"{signed(found['difference'])} ({signed(low)} to {signed(high)})", _p(found["p"])
 
 
 def _voices(data: dict[str, Any], pictures: str) -> str:
@@ -265,7 +264,7 @@ def _verdict(claim: dict[str, Any] | None) -> str:
         return ""
     if "p" not in claim:
         return claim["verdict"]
-    return f"{claim['verdict']} ({claim['difference']:+.{3 if claim['unit'] == 'mean gate weight' else 1}f})"
+    return f"{claim['verdict']} ({signed(claim['difference'], 3 if claim['unit'] == 'mean gate weight' else 1)})"
 
 
 def _spread(numbers: dict[str, Any]) -> str:

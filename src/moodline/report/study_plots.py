@@ -56,8 +56,14 @@ def draw_study(data: dict[str, Any], folder: Path) -> None:
         {label: (row["f1"]["mean"], row["f1"]["sd"]) for label, row in data["per_class"].items()},
         folder / "per-class-f1",
     )
-    title = f"{data['base']}: test, {f'{seeds} seeds together' if seeds > 1 else 'one seed'}"
+    title = f"Confusion, {f'{seeds} seeds together' if seeds > 1 else 'one seed'}"
     plot_confusion(data["confusion"], data["labels"], folder / "confusion", title)
+
+
+def signed(x: float, digits: int = 1) -> str:
+    """A difference with its sign; a zero has none."""
+    text = f"{x:+.{digits}f}".replace("-", "−")
+    return text[1:] if float(text[1:]) == 0 else text
 
 
 def _swept(data: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -135,7 +141,7 @@ def plot_differences(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
             axes.text(
                 1.01,
                 y,
-                f"{middle:+.1f}".replace("-", "−"),
+                signed(middle),
                 transform=axes.get_yaxis_transform(),
                 va="center",
                 fontsize=10,

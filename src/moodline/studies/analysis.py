@@ -19,8 +19,9 @@ from moodline.studies.runner import run_directory
 from moodline.studies.voices import case, classes, gate, voices
 
 METHOD = (
-    "Paired bootstrap, {draws} draws of test conversations and of seeds; two-sided p; for the claims Holm's correction "
-    "over all claims tested on this corpus, verdicts at 0.05. Everything that is chosen is chosen on dev."
+    "Paired bootstrap: {draws} draws of test conversations and of seeds, the same for both sides; two-sided p; for the "
+    "claims Holm's correction over all claims tested on this corpus, verdicts at 0.05. Everything that is chosen is "
+    "chosen on dev."
 )
 
 
@@ -41,7 +42,7 @@ def analyse(plan: Plan, out: Path, seeds: Sequence[int], draws: int = DRAWS) -> 
     for name, run in tested.items():
         if run.predictions.utterances != base.predictions.utterances:
             raise ConfigError(f"{run_directory(out, name)}: tested on other utterances than the base recipe")
-    against = {n: difference(base.counts, run.counts, False, draws) for n, run in tested.items() if n != BASE}
+    against = {n: difference(base.counts, run.counts, draws) for n, run in tested.items() if n != BASE}
     sweeps = {
         name: {"title": s.title, "symbol": s.symbol, "source": s.source, "setting": s.setting}
         for name, s in plan.study.sweeps.items()

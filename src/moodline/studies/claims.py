@@ -69,7 +69,7 @@ def _test(plan: Plan, claim: Claim, tested: Mapping[str, RunNumbers], draws: int
     if claim.worst:
         return _worst_class(plan, claim, tested[BASE], draws)
     better, worse = (_side(plan, names, tested) for names in (claim.better, claim.worse))
-    found = difference(worse["counts"], better["counts"], better["run"] == worse["run"], draws)
+    found = difference(worse["counts"], better["counts"], draws)
     shown = {
         side: {"name": x["name"], "value": f1_of(x["counts"])["mean"]}
         | ({"chosen_on_dev_from": x["from"]} if len(x["from"]) > 1 else {})
@@ -90,8 +90,7 @@ def _side(plan: Plan, names: Sequence[str], tested: Mapping[str, RunNumbers]) ->
         elif planned[variant].skipped:
             reasons.append(planned[variant].skipped)
         else:
-            run = planned[variant].run
-            one = tested[run]
+            one = tested[planned[variant].run]
             voices: list[str | None] = list(one.predictions.experts) if experts else [None]
             if experts and len(voices) < 2:
                 reasons.append("the model has one expert")
@@ -99,7 +98,7 @@ def _side(plan: Plan, names: Sequence[str], tested: Mapping[str, RunNumbers]) ->
             for voice in voices:
                 counts = one.counts if voice is None else one.expert_counts(voice)
                 label = variant if voice is None else f"{variant}, {voice} expert alone"
-                candidates.append({"name": label, "run": run, "counts": counts, "dev": float(np.mean(one.dev(voice)))})
+                candidates.append({"name": label, "counts": counts, "dev": float(np.mean(one.dev(voice)))})
     if not candidates:
         raise NotTestable(reasons[0])
     return max(candidates, key=lambda c: c["dev"]) | {"from": [c["name"] for c in candidates]}
@@ -156,5 +155,5 @@ def _worst_class(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict
 
 def _of_corpus(plan: Plan, said: Mapping[str, str]) -> str:
     if plan.corpus not in said:
-        raise NotTestable(f"said of {' and '.join(said)}")
+        raise NotTestable(f"the paper says it of {' and '.join(said)}")
     return said[plan.corpus]

@@ -97,11 +97,12 @@ def f1_of(counts: NDArray[np.int64]) -> dict[str, Any]:
     return spread([percent(x) for x in weighted_f1_from_confusion(counts.sum(1))])
 
 
-def difference(
-    first: NDArray[np.int64], second: NDArray[np.int64], same_seeds: bool, draws: int = DRAWS
-) -> dict[str, Any]:
-    """The paired test of two voices, in points of weighted F1: second minus first."""
-    return in_points(paired_test((first, second), draws=draws, same_seeds=same_seeds))
+def difference(first: NDArray[np.int64], second: NDArray[np.int64], draws: int = DRAWS) -> dict[str, Any]:
+    """The paired test of two voices, in points of weighted F1: second minus first.
+
+    All runs of an experiment have the same seeds, and so the same first weights and batches: seeds are pairs, too.
+    """
+    return in_points(paired_test((first, second), draws=draws, same_seeds=True))
 
 
 def in_points(found: dict[str, Any], scale: float = 100.0, digits: int = 2) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def voices(base: RunNumbers, draws: int = DRAWS) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{"name": "mixture", "test": f1_of(base.counts)}]
     for name, classes in said.items():
         counts = base.counts_of(classes)
-        test = difference(base.counts, counts, same_seeds=True, draws=draws)
+        test = difference(base.counts, counts, draws)
         found.append({"name": name, "test": f1_of(counts), "versus_mixture": test})
     return found
 
