@@ -24,7 +24,7 @@ from tests.tiny import FEATURES, LABELS, TEXT, call, command, start, weights_has
 SAMPLES = Path(str(files("moodline") / "samples"))
 TALK = {"id": "talk", "utterances": [{"id": "a", "speaker": "Ada", "start": 0.0, "end": 1.5, "text": "hooray, we won"}]}
 COMMANDS = ("analyze", "compare", "convert", "corpora", "doctor", "encode", "encoders", "evaluate", "inspect", "models",
-            "recipes", "results", "train")  # fmt: skip
+            "overlap", "recipes", "results", "search", "train")  # fmt: skip
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:

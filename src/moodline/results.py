@@ -6,6 +6,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -109,12 +110,13 @@ def summarize(
     }
 
 
-def provenance(corpus_hash: str, encoders: dict[str, dict[str, str]]) -> dict[str, Any]:
+def provenance(corpus_hash: str, encoders: dict[str, dict[str, str]], seconds: dict[str, Any]) -> dict[str, Any]:
     """Versions and hashes that a result depends on.
 
     Args:
         corpus_hash: of the files that were read.
         encoders: modality to ``{"id", "revision"}``.
+        seconds: ``training``, of each seed, None where nobody noted it; ``evaluation``, of all of them.
     """
     libraries = {}
     for name in ("torch", "transformers", "numpy", "scikit-learn", "accelerate", "peft", "safetensors"):
@@ -131,6 +133,7 @@ def provenance(corpus_hash: str, encoders: dict[str, dict[str, str]]) -> dict[st
         "libraries": libraries,
         "corpus_hash": corpus_hash,
         "encoders": encoders,
+        "seconds": seconds,
     }
 
 
@@ -150,6 +153,19 @@ def _commit() -> str | None:
         check=False,
     )
     return (done.stdout.strip() + ("+changes" if changed.stdout.strip() else "")) or None
+
+
+def training_seconds(directory: Path) -> float | None:
+    """Seconds that a seed's training took, fine-tuning included, without encoding; None if nothing noted it.
+
+    Args:
+        directory: the seed's, with ``training*/history.json``.
+    """
+    seconds = []
+    for path in directory.glob("training*/history.json"):
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            seconds.append(float(json.loads(path.read_text(encoding="utf-8"))[-1]["seconds"]))
+    return round(sum(seconds), 1) if seconds else None
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -88,6 +88,23 @@ def train(
     run_train(recipe, data, out, seeds, settings or [], quiet)
 
 
+@app.command(epilog="Example: moodline search mister-e/meld-minilm --data meld --space mister-e --trials 20 -o runs/s")
+def search(
+    recipe: Annotated[str, typer.Argument(help="A name of `moodline recipes`, or a YAML file.")],
+    data: Data,
+    space: Annotated[str, typer.Option(help="What may change: a packaged space, e.g. mister-e, or a YAML file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The search's directory.")],
+    trials: Annotated[int, typer.Option(min=1, help="How many settings to try in all.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds for each setting; their mean counts.")] = 1,
+    settings: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Search for settings of a recipe on dev; run it again to go on."""
+    from moodline.cli.search import run_search
+
+    run_search(recipe, data, space, trials, out, seeds, settings or [], quiet)
+
+
 @app.command(epilog="Example: moodline evaluate runs/meld --data meld")
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The --out directory of moodline train.")],
@@ -128,6 +145,20 @@ def inspect_(
     from moodline.cli.corpora import run_inspect
 
     run_inspect(corpus, directory, option or [], json_)
+
+
+@app.command(epilog="Example: moodline overlap meld emorynlp ../shared/data")
+def overlap(
+    target: Annotated[str, typer.Argument(help="The corpus to test on, a name of `moodline corpora`.")],
+    auxiliary: Annotated[str, typer.Argument(help="The corpus to train on too; or the same again.")],
+    data: Annotated[Path, typer.Argument(help="The folder that holds both corpora.")],
+    auxiliary_data: Annotated[Path | None, typer.Option(help="Where the second lies, if elsewhere.")] = None,
+    json_: Json = False,
+) -> None:
+    """Find the conversations that two corpora of one source have in common."""
+    from moodline.cli.corpora import run_overlap
+
+    run_overlap(target, auxiliary, data, auxiliary_data, json_)
 
 
 @app.command(epilog="Example: moodline convert IEMOCAP_features.pkl iemocap-house --corpus iemocap")

@@ -1,4 +1,4 @@
-"""``moodline inspect`` and ``convert``."""
+"""``moodline inspect``, ``overlap``, ``convert`` and ``encode``."""
 
 from __future__ import annotations
 
@@ -67,6 +67,33 @@ def _print_lengths(summary: dict[str, Any]) -> None:
             f"{split}: utterances in a conversation (min {facts['min']}, median {facts['median']}, max {facts['max']})"
         )
         print_table(title, ("utterances", "conversations", ""), rows, right=("conversations",))
+
+
+def run_overlap(target: str, auxiliary: str, data: Path, auxiliary_data: Path | None, json_: bool) -> None:
+    """Print what two corpora have in common, and what must be left out of the second to be tested on the first."""
+    from moodline.corpora import read_corpus
+    from moodline.corpora.overlap import summarize_overlap
+
+    first = read_corpus(target, data)
+    second = first if (target, auxiliary_data) == (auxiliary, None) else read_corpus(auxiliary, auxiliary_data or data)
+    found = summarize_overlap(first, second)
+    if json_:
+        print_json(found)
+        return
+    columns = (
+        f"{target} split",
+        f"{auxiliary} split",
+        f"{target} conversations",
+        f"{auxiliary} conversations",
+        "pairs",
+    )
+    rows = [tuple(row.values()) for row in found["pairs"]]
+    print_table(f"conversations of {target} and {auxiliary} that share dialogue", columns, rows, right=columns[2:])
+    columns = ("no dialogue shared with", "conversations", "of", "utterances")
+    rows = [(f"{target} {name}", r["conversations"], r["of"], r["utterances"]) for name, r in found["removed"].items()]
+    print_table(f"to remove from {auxiliary}", columns, rows, right=columns[1:])
+    short = ", ".join(f"{n} of {name}" for name, n in found["too_short"].items())
+    stdout().print(f"too few words to be judged: {short} conversations   their ids: --json")
 
 
 def run_convert(source: Path, out: Path, corpus: str | None, options: list[str], json_: bool) -> None:

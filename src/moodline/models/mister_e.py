@@ -11,15 +11,22 @@ Where this file goes beyond the paper or differs from it:
   no fusion expert and no gate, as in the paper's text-only experiment (§5.3).
 - A modality may be missing at an utterance: a learned vector stands in, nobody attends to it, its expert gets
   gate weight 0 there, and no loss term of that expert counts there.
-- Padding enters nothing. In the released code it enters the GRU, the attention and two loss terms.
+- Padding enters nothing. In the released code it enters the GRU, the attention and two loss terms. Here all layers
+  work on the N real utterances laid end to end (``nn/rows.py``).
+- The fusion expert's attention reaches less than ``attention_window`` (256) utterances back and forth, the paper's
+  the whole conversation. For conversations of at most that many utterances, which are all of every corpus here, this
+  is the same; beyond, time and memory for each utterance stay level instead of growing with the conversation.
+- The contrastive loss compares the utterances of a batch in parts of at most ``CONTRASTIVE_PART``, for the same
+  reason. The paper's batches are smaller than one part.
 - Where paper and released code disagree (gate, fusion head, KL) both are settings; the paper's is the default.
 - Features are standardised with training-set statistics, which small encoders need; paper-size recipes keep it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -30,11 +37,16 @@ from moodline.errors import ConfigError
 from moodline.labels import IGNORE
 from moodline.losses import directional_kl, focal_loss, supervised_contrastive_loss, symmetric_kl
 from moodline.nn.attention import MultiHeadAttention
+from moodline.nn.convolution import convolve
+from moodline.nn.dropout import Dropout
 from moodline.nn.inputs import ModalityInput, fit_statistics
 from moodline.nn.recurrent import BiGRU
+from moodline.nn.rows import Rows
 from moodline.settings import Settings
 
 FUSION = "fusion"
+CONTRASTIVE_PART = 2048
+"""Utterances that the contrastive loss compares at once."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,8 @@ class MisterEConfig(Settings):
     """Attention heads of the multimodal network."""
     head_width: int = 40
     """Inner width of each head (120 / 3 in the released code)."""
+    attention_window: int = 256
+    """The multimodal network attends less than so many utterances away; 0 is the whole conversation."""
     dropout: float = 0.2
     """Between fully connected layers, in the BiGRU and in attention."""
     fusion_head: Literal["linear", "mlp"] = "linear"
@@ -106,7 +120,7 @@ class MisterEConfig(Settings):
         for name in ("gate_temperature", "tau"):
             if not 0 < getattr(self, name) < float("inf"):
                 problems.append(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("gamma", "beta", "kl_weight"):
+        for name in ("gamma", "beta", "kl_weight", "attention_window"):
             if not 0 <= getattr(self, name) < float("inf"):
                 problems.append(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("dropout", "modality_dropout"):
@@ -123,11 +137,9 @@ class TemporalInception(nn.Module):
         super().__init__()
         self.convolutions = nn.ModuleList(nn.Conv1d(width, hidden, k, padding=k // 2) for k in kernels)
 
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """[B, U, D], zero at padding → [B, U, hidden], zero at padding."""
-        x = x.transpose(1, 2)
-        y = torch.stack([torch.relu(convolution(x)) for convolution in self.convolutions]).sum(0)
-        return y.transpose(1, 2) * valid[..., None]
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        """[N, D] → [N, hidden]."""
+        return torch.stack([torch.relu_(y) for y in convolve(x, rows, self.convolutions)]).sum(0)  # type: ignore[arg-type]
 
 
 class ContextAddition(nn.Module):
@@ -136,38 +148,34 @@ class ContextAddition(nn.Module):
     def __init__(self, inception: nn.Module, recurrent: nn.Module, skip: nn.Module, dropout: float) -> None:
         super().__init__()
         self.inception, self.recurrent, self.skip = inception, recurrent, skip
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """[B, U, D] → [B, U, hidden], zero at padding."""
-        context = self.recurrent(self.dropout(self.inception(x, valid)), valid)
-        return (context + self.skip(x)) * valid[..., None]
+    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+        """[N, D] → [N, hidden]."""
+        return self.recurrent(self.dropout(self.inception(x, rows)), rows) + self.skip(x)
 
 
 class FusionBlock(nn.Module):
     """One block of the multimodal network: cross-attention to the other modalities, then self-attention (eq. 5–8)."""
 
-    def __init__(self, modalities: Iterable[str], width: int, heads: int, head_width: int, dropout: float) -> None:
+    def __init__(
+        self, modalities: Iterable[str], attention: Callable[[], nn.Module], width: int, dropout: float
+    ) -> None:
         super().__init__()
         modalities = list(modalities)
-
-        def attention() -> nn.ModuleDict:
-            return nn.ModuleDict({m: MultiHeadAttention(width, heads, head_width, dropout) for m in modalities})
-
-        self.cross, self.own = attention(), attention()
+        self.cross, self.own = (nn.ModuleDict({m: attention() for m in modalities}) for _ in range(2))
         self.cross_norm = nn.ModuleDict({m: nn.LayerNorm(width) for m in modalities})
         self.own_norm = nn.ModuleDict({m: nn.LayerNorm(width) for m in modalities})
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, streams: dict[str, Tensor], present: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Modality → [B, U, d] and where it is present [B, U] → modality → [B, U, d]."""
+    def forward(self, streams: dict[str, Tensor], present: dict[str, Tensor], rows: Rows) -> dict[str, Tensor]:
+        """Modality → [N, d] and where it is present [N] → modality → [N, d]."""
         out = {}
         for m, x in streams.items():
             others = [n for n in streams if n != m]
-            memory = torch.cat([streams[n] for n in others], dim=1)
-            real = torch.cat([present[n] for n in others], dim=1)
-            x = self.cross_norm[m](x + self.dropout(self.cross[m](x, memory, real)))
-            out[m] = self.own_norm[m](x + self.dropout(self.own[m](x, x, present[m])))
+            seen = self.cross[m](x, [streams[n] for n in others], [present[n] for n in others], rows)
+            x = self.cross_norm[m](x + self.dropout(seen))
+            out[m] = self.own_norm[m](x + self.dropout(self.own[m](x, [x], [present[m]], rows)))
         return out
 
 
@@ -179,12 +187,14 @@ class MultimodalNetwork(nn.Module):
         self.projections = projections
         self.blocks = nn.ModuleList(blocks)
 
-    def forward(self, x: dict[str, Tensor], present: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Modality → [B, U, D] → (fused streams, their inputs), each modality → [B, U, d]."""
+    def forward(
+        self, x: dict[str, Tensor], present: dict[str, Tensor], rows: Rows
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Modality → [N, D] → (fused streams, their inputs), each modality → [N, d]."""
         first = {m: projection(x[m]) for m, projection in self.projections.items()}
         streams = first
         for block in self.blocks:
-            streams = block(streams, present)
+            streams = block(streams, present, rows)
         return streams, first
 
 
@@ -195,14 +205,14 @@ class FusionHead(nn.Module):
         super().__init__()
         inner = modalities * width
         self.skip = nn.Linear(inner, inner) if kind == "mlp" else None
-        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(inner, classes))
+        self.layers = nn.Sequential(Dropout(dropout), nn.Linear(inner, classes))
         if kind == "mlp":
             self.layers = nn.Sequential(
-                nn.LayerNorm(inner), nn.Linear(inner, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, classes)
+                nn.LayerNorm(inner), nn.Linear(inner, width), nn.ReLU(), Dropout(dropout), nn.Linear(width, classes)
             )
 
     def forward(self, fused: Tensor, inputs: Tensor) -> Tensor:
-        """[B, U, M·d] twice → [B, U, C]."""
+        """[N, M·d] twice → [N, C]."""
         return self.layers(fused if self.skip is None else fused + self.skip(inputs))
 
 
@@ -217,9 +227,9 @@ class Gate(nn.Module):
             self.network = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, experts))
 
     def forward(self, views: Tensor, available: Tensor) -> Tensor:
-        """What each expert says [B, U, K, W] and where it can [B, U, K] → weights [B, U, K]."""
+        """What each expert says [N, K, W] and where it can [N, K] → weights [N, K]."""
         views = views * available[..., None]
-        scores = self.network(views.flatten(2)) / self.temperature
+        scores = self.network(views.flatten(1)) / self.temperature
         return scores.masked_fill(~available, float("-inf")).softmax(-1)
 
 
@@ -254,13 +264,14 @@ class MisterE(nn.Module):
         )
         if modular:
             self.heads = nn.ModuleDict(
-                {m: nn.Sequential(nn.Dropout(c.dropout), nn.Linear(d, c.classes)) for m in self.modalities}
+                {m: nn.Sequential(Dropout(c.dropout), nn.Linear(d, c.classes)) for m in self.modalities}
             )
         if several:
+            attention = partial(MultiHeadAttention, d, c.heads, c.head_width, c.dropout, c.attention_window)
             sizes = c.dims if modular else dict.fromkeys(c.dims, d)
             self.fusion = MultimodalNetwork(
                 nn.ModuleDict({m: nn.Linear(size, d) for m, size in sizes.items()}),
-                [FusionBlock(sizes, d, c.heads, c.head_width, c.dropout) for _ in range(c.fusion_layers)],
+                [FusionBlock(sizes, attention, d, c.dropout) for _ in range(c.fusion_layers)],
             )
             self.fusion_head = FusionHead(len(sizes), d, c.classes, c.fusion_head, c.dropout)
         if several and modular:
@@ -285,34 +296,36 @@ class MisterE(nn.Module):
             ``Output`` with ``experts`` in the order of ``expert_names``; ``extras["contrastive"]`` holds the
             fused streams [B, U, d] by modality, ``extras["present"]`` the masks after modality dropout.
         """
-        valid = batch.valid
-        present = self._drop_modalities({m: batch.present[m] & valid for m in self.modalities})
-        x = {m: self.inputs[m](batch.features[m], present[m], valid) for m in self.modalities}
-        context = {m: self.context[m](x[m], valid) for m in self.modalities}
+        rows = Rows(batch.valid)
+        masks = self._drop_modalities({m: batch.present[m] & batch.valid for m in self.modalities})
+        present = {m: rows.pack(mask) for m, mask in masks.items()}
+        x = {m: self.inputs[m](rows.pack(batch.features[m]), present[m]) for m in self.modalities}
+        context = {m: self.context[m](x[m], rows) for m in self.modalities}
         experts: dict[str, Tensor] = {}
         if self.config.structure == "modular":
             experts = {m: self.heads[m](context[m]) for m in self.modalities}
-        extras: dict[str, object] = {"present": present}
+        extras: dict[str, object] = {"present": masks}
         fused = None
         if FUSION in self.expert_names:
-            streams, first = self.fusion(x if experts else context, present)
+            streams, first = self.fusion(x if experts else context, present, rows)
             fused = torch.cat([streams[m] for m in self.modalities], dim=-1)
             experts[FUSION] = self.fusion_head(fused, torch.cat([first[m] for m in self.modalities], dim=-1))
-            extras["contrastive"] = streams
+            extras["contrastive"] = {m: rows.pad(stream) for m, stream in streams.items()}
+        padded = {name: rows.pad(z) for name, z in experts.items()}
         if len(experts) == 1:
-            (logits,) = experts.values()
-            return Output(logits, experts, valid[..., None].to(logits), extras)
+            (logits,) = padded.values()
+            return Output(logits, padded, batch.valid[..., None].to(logits), extras)
         assert fused is not None
-        available = torch.stack([present.get(name, valid) for name in experts], dim=-1)
-        available = available | ~valid[..., None]  # a softmax over nothing is NaN; weights there become 0 below
+        everywhere = torch.ones_like(present[self.modalities[0]])
+        available = torch.stack([present.get(name, everywhere) for name in experts], dim=-1)
         if self.config.gate_at == "logits":
-            views = torch.stack(list(experts.values()), dim=2)
+            views = torch.stack(list(experts.values()), dim=1)
         else:
-            views = torch.stack([*(context[m] for m in self.modalities), self.reduce(fused)], dim=2)
-        weights = self.gate(views, available) * valid[..., None]
-        mixed = torch.einsum("buk,bukw->buw", weights, views)  # eq. 11
+            views = torch.stack([*(context[m] for m in self.modalities), self.reduce(fused)], dim=1)
+        weights = self.gate(views, available)
+        mixed = torch.einsum("nk,nkw->nw", weights, views)  # eq. 11
         logits = mixed if self.config.gate_at == "logits" else self.mixture_head(mixed)
-        return Output(logits, experts, weights, extras)
+        return Output(rows.pad(logits), padded, rows.pad(weights), extras)
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
         """L_total = L_uni + L_mm + L_moe (eq. 12–18), each term a mean over real, labelled utterances.
@@ -333,16 +346,25 @@ class MisterE(nn.Module):
                 rows = slice(None) if here is None else here
                 terms[f"focal_{name}"] = focal_loss(z[rows], labels[rows], c.gamma)
         if c.expert_losses and c.beta and "contrastive" in output.extras:
-            streams = output.extras["contrastive"]
-            rows_of = [streams[m][real][present[m]] for m in self.modalities]
-            labels_of = [labels[present[m]] for m in self.modalities]
-            terms["contrastive"] = c.beta * supervised_contrastive_loss(torch.cat(rows_of), torch.cat(labels_of), c.tau)
+            streams = {m: stream[real] for m, stream in output.extras["contrastive"].items()}
+            terms["contrastive"] = c.beta * self._contrastive(streams, labels, present)
         if len(experts) > 1:
             terms["focal_mixture"] = focal_loss(output.logits[real], labels, c.gamma)
             if c.expert_losses and c.kl_weight:
                 terms["kl"] = c.kl_weight * self._consistency(experts, present)
         terms["total"] = torch.stack(list(terms.values())).sum()
         return terms
+
+    def _contrastive(self, streams: dict[str, Tensor], labels: Tensor, present: dict[str, Tensor]) -> Tensor:
+        total, number = labels.new_zeros((), dtype=torch.float32), len(labels)
+        for start in range(0, max(number, 1), CONTRASTIVE_PART):
+            part = slice(start, start + CONTRASTIVE_PART)
+            here = {m: mask[part] for m, mask in present.items()}
+            rows_of = torch.cat([streams[m][part][here[m]] for m in self.modalities])
+            labels_of = torch.cat([labels[part][here[m]] for m in self.modalities])
+            share = min(CONTRASTIVE_PART, number - start) / number if number else 1.0
+            total = total + share * supervised_contrastive_loss(rows_of, labels_of, self.config.tau)
+        return total
 
     def _consistency(self, experts: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
         everywhere = torch.ones(len(experts[FUSION]), dtype=torch.bool, device=experts[FUSION].device)

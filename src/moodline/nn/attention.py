@@ -1,10 +1,14 @@
-"""Multi-head attention whose keys can be masked, down to none at all."""
+"""Multi-head attention within a conversation, to all of it or to a window, whose keys can be masked."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from moodline.nn.rows import Rows
 
 
 class MultiHeadAttention(nn.Module):
@@ -13,46 +17,87 @@ class MultiHeadAttention(nn.Module):
     ``torch.nn.MultiheadAttention`` ties the inner width to the model width and returns NaN where no key is
     real; the models here need neither.
 
+    With a window, an utterance attends to those less than ``window`` places away. A conversation of at most
+    ``window`` utterances is therefore attended to as a whole. Longer ones are cut into blocks, each of which sees
+    itself and its neighbours, so that time and memory grow with the number of utterances, not with its square.
+
     Args:
         width: size D of queries, keys and values.
         heads: number of heads.
         head_width: inner size of each head.
         dropout: on the attention weights, in training.
+        window: see above; 0 is the whole conversation.
     """
 
-    def __init__(self, width: int, heads: int, head_width: int, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, heads: int, head_width: int, dropout: float = 0.0, window: int = 0) -> None:
         super().__init__()
-        self.heads, self.head_width, self.dropout = heads, head_width, dropout
+        self.heads, self.head_width, self.dropout, self.window = heads, head_width, dropout, window
         inner = heads * head_width
         self.query = nn.Linear(width, inner)
         self.key = nn.Linear(width, inner)
         self.value = nn.Linear(width, inner)
         self.out = nn.Linear(inner, width)
 
-    def forward(self, query: Tensor, memory: Tensor, real: Tensor) -> Tensor:
-        """Attend from each query to the real places of ``memory``.
+    def forward(self, query: Tensor, memories: Sequence[Tensor], real: Sequence[Tensor], rows: Rows) -> Tensor:
+        """Attend from each utterance to the real places of its conversation in every memory.
 
         Args:
-            query: [B, Q, D].
-            memory: [B, M, D], keys and values.
-            real: bool [B, M], True where a key may be attended to.
+            query: [N, D].
+            memories: [N, D] each, keys and values.
+            real: bool [N] for each memory, True where a key may be attended to.
+            rows: which conversation each row belongs to.
 
         Returns:
-            [B, Q, D]; zero for conversations in which no key is real.
+            [N, D]; zero where no key within reach is real.
         """
-        batch = query.shape[0]
+        q = rows.pad(self.query(query))
+        k = torch.stack([rows.pad(self.key(m)) for m in memories], dim=1)  # [B, M, U, heads · head_width]
+        v = torch.stack([rows.pad(self.value(m)) for m in memories], dim=1)
+        mask = torch.stack([rows.pad(r) for r in real], dim=1)
+        if self.window and rows.shape[1] > self.window:
+            attended, some = self._in_blocks(q, k, v, mask, rows.valid)
+        else:
+            attended, some = self._attend(q, k.flatten(1, 2), v.flatten(1, 2), mask.flatten(1)[:, None])
+        out = self.out(rows.pack(attended))
+        return torch.where(rows.pack(some.expand(rows.shape))[:, None], out, torch.zeros((), dtype=out.dtype))
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, Q, I], [B, K, I] twice, bool [B, Q or 1, K] → [B, Q, I], and which queries have a key [B, Q or 1]."""
 
         def split(x: Tensor) -> Tensor:
-            return x.view(batch, -1, self.heads, self.head_width).transpose(1, 2)
+            return x.view(*x.shape[:2], self.heads, self.head_width).transpose(1, 2)
 
-        some = real.any(dim=1)
-        mask = real | ~some[:, None]  # a row without keys would be NaN; its result is set to zero below
+        some = mask.any(dim=-1)
         attended = F.scaled_dot_product_attention(
-            split(self.query(query)),
-            split(self.key(memory)),
-            split(self.value(memory)),
-            attn_mask=mask[:, None, None, :],
+            split(q),
+            split(k),
+            split(v),
+            attn_mask=(mask | ~some[..., None])[:, None],  # a row without keys would be NaN
             dropout_p=self.dropout if self.training else 0.0,
         )
-        out = self.out(attended.transpose(1, 2).reshape(batch, query.shape[1], -1))
-        return torch.where(some[:, None, None], out, torch.zeros((), dtype=out.dtype, device=out.device))
+        return attended.transpose(1, 2).flatten(2), some
+
+    def _in_blocks(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, U, I], [B, M, U, I] twice, bool [B, M, U], valid [B, U] → as ``_attend``, within the window.
+
+        Only blocks that hold an utterance are computed.
+        """
+        (batch, utterances), side = valid.shape, self.window - 1
+        size = -(-self.window // 2)
+        blocks = -(-utterances // size)
+        spare = blocks * size - utterances
+        span = size + 2 * side
+        used = F.pad(valid, (0, spare)).view(batch * blocks, size).any(1).nonzero().squeeze(1)
+
+        def around(x: Tensor) -> Tensor:  # [B, M, U, …] → [used blocks, M · span, …]
+            ends = [0, 0] * (x.dim() - 3) + [side, side + spare]
+            x = F.pad(x, ends).unfold(2, span, size).movedim(2, 1)[used // blocks, used % blocks]
+            return x.movedim(-1, 2).flatten(1, 2)
+
+        own = F.pad(q, (0, 0, 0, spare)).view(batch * blocks, size, -1)[used]
+        near = torch.arange(size, device=q.device)[:, None] + side - torch.arange(span, device=q.device)
+        band = (near.abs() < self.window).repeat(1, mask.shape[1])
+        attended, some = self._attend(own, around(k), around(v), band & around(mask)[:, None])
+        whole = attended.new_zeros(batch * blocks, size, attended.shape[-1]).index_copy(0, used, attended)
+        found = some.new_zeros(batch * blocks, size).index_copy(0, used, some)
+        return whole.view(batch, blocks * size, -1)[:, :utterances], found.view(batch, -1)[:, :utterances]

@@ -30,18 +30,20 @@ class ModalityInput(nn.Module):
         self.register_buffer("scale", torch.ones(width))
         self.missing = nn.Parameter(torch.zeros(width))
 
-    def forward(self, x: Tensor, present: Tensor, valid: Tensor) -> Tensor:
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
         """Standardise and fill in.
 
         Args:
-            x: [B, U, D]; places that are not present are never read, NaN included.
-            present, valid: bool [B, U].
+            x: [N, D], utterances; those that are not present are never read, NaN included.
+            present: bool [N].
 
         Returns:
-            [B, U, D], zero at padding.
+            [N, D]. It needs no gradient where nothing is missing, which spares the layers behind it.
         """
-        x = (torch.where(present[..., None], x, self.mean) - self.mean) / self.scale
-        return torch.where(present[..., None], x, self.missing) * valid[..., None]
+        if bool(present.all()):
+            return (x - self.mean) / self.scale
+        x = (torch.where(present[:, None], x, self.mean) - self.mean) / self.scale
+        return torch.where(present[:, None], x, self.missing)
 
 
 def fit_statistics(inputs: dict[str, ModalityInput], batches: Iterable[Batch]) -> None:

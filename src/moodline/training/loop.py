@@ -38,6 +38,7 @@ class FitState:
     best_epoch: int = -1
     best_score: float = -1.0
     finished: bool = False
+    seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -140,7 +141,7 @@ class _Run:
             group["lr"] = group.get("lr", 1.0) * config.learning_rate
         kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
         self.model = model
-        optimizer = kind(groups, lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True)
+        optimizer = kind(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
         self.wrapped, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.peak_rates = [group["lr"] for group in optimizer.param_groups]
         self.batches_per_epoch = -(-len(train) // config.batch_size)
@@ -163,8 +164,8 @@ class _Run:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def weights(self) -> dict[str, Tensor]:
-        """A copy of everything that training changes."""
-        return {n: t.detach().clone() for n, t in self.model.state_dict().items() if n in self.saved_names}
+        """Everything that training changes; not a copy."""
+        return {n: t.detach() for n, t in self.model.state_dict().items() if n in self.saved_names}
 
     def resume(self) -> FitState:
         """The state found in the directory, loaded into model and optimizer; a new one if there is none."""
@@ -194,9 +195,13 @@ class _Run:
             self.tracker = self.accelerator.get_tracker("tensorboard")
         return state
 
+    def clock(self, state: FitState) -> float:
+        """Seconds that went into the run so far; of a process that was killed, those up to its last save."""
+        return state.seconds + time.monotonic() - self.saved_at
+
     def save(self, state: FitState) -> None:
         """Write the state atomically; only the main process does."""
-        self.saved_at = time.monotonic()
+        state.seconds, self.saved_at = self.clock(state), time.monotonic()
         if not self.main:
             return
         path = self.directory / "state.pt"
@@ -275,12 +280,23 @@ class _Run:
                 float(sums["total"]),
                 "Lower learning_rate, or check the features.",
             )
-        self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.clip(step)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         names = sorted(sums)
         reduced = self.accelerator.reduce(torch.stack([sums[n] for n in names]), "sum").tolist()
         return dict(zip(names, reduced, strict=True)) | {"utterances": float(total)}
+
+    def clip(self, step: int) -> None:
+        """Scale the gradients down to ``clip_norm``; those within it are left alone."""
+        parameters = [p for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if not bool(torch.isfinite(norm)):
+            raise MoodlineError(
+                f"training: the gradient is not finite at step {step}", float(norm), "Lower learning_rate."
+            )
+        if float(norm) > self.config.clip_norm:
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
 
     def rate(self, step: int) -> float:
         """The learning rate at a step, relative to its peak."""
@@ -308,11 +324,16 @@ class _Run:
     def close_epoch(self, state: FitState, losses: dict[str, float], score: float) -> None:
         """Note the epoch's numbers, keep the weights if they are the best, decide whether to go on, save."""
         state.history.append(
-            {"epoch": state.epoch, "dev_weighted_f1": score} | {f"loss_{k}": v for k, v in losses.items()}
+            {"epoch": state.epoch, "dev_weighted_f1": score}
+            | {f"loss_{k}": v for k, v in losses.items()}
+            | {"seconds": round(self.clock(state), 2)}
         )
         if score > state.best_score:
             state.best_epoch, state.best_score = state.epoch, score
-            self.best = self.weights()
+            if not self.best:
+                self.best = {n: torch.empty_like(t) for n, t in self.weights().items()}
+            for name, value in self.weights().items():
+                self.best[name].copy_(value)
         if self.tracker is not None:
             self.tracker.log({f"loss/{k}": v for k, v in losses.items()} | {"dev/weighted_f1": score}, step=state.epoch)
         state.epoch += 1
