@@ -14,7 +14,8 @@ from own_features import RECIPE, write_corpus
 from moodline import read_corpus
 from moodline.checkpoint import load_checkpoint
 from moodline.config import Recipe, parse
-from moodline.experiment import Run, predict_split, train
+from moodline.experiment import predict_split, train
+from moodline.runs import Run
 
 if len(sys.argv) == 3:
     run, data = Run.load(Path(sys.argv[1])), Path(sys.argv[2])

@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from moodline.checkpoint import load_checkpoint, save_checkpoint
 from moodline.config import load_recipe
-from moodline.experiment import Run, evaluate, train
+from moodline.experiment import evaluate, train
 from moodline.report.results import draw_plots
+from moodline.runs import Run
 
 RECIPES = {"meld-text": "mister-e/meld-minilm-lora", "meld-text-large": "mister-e/meld-mpnet-window"}
 PACKAGED = Path(__file__).resolve().parents[1] / "src" / "moodline" / "pretrained"

@@ -23,10 +23,11 @@ from moodline.compare import compare
 from moodline.config import Recipe, load_recipe
 from moodline.corpora import read_corpus
 from moodline.errors import CheckpointError, ConfigError, FeatureError, LabelError, MoodlineError
-from moodline.experiment import Run, evaluate, train
+from moodline.experiment import evaluate, train
 from moodline.recognizer import Recognizer
 from moodline.report.results import collect_results, draw_plots, insert_table, markdown_table, publish_results
 from moodline.results import read_results
+from moodline.runs import Run
 from moodline.training import calibration, inference, loop
 from tests.tiny import FEATURES, LABELS, LORA, TEXT, call, command, start, weights_hash, write_house, write_recipe
 

@@ -26,7 +26,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("prediction",),
     ("batch",),
     # L1: parts; none knows another of its layer
-    ("cache", "corpora", "features", "losses", "media", "metrics", "nn", "transcripts"),
+    ("cache", "corpora", "features", "losses", "media", "metrics", "nn", "normalization", "transcripts"),
     # L2: learning and perceiving; none knows another of its layer
     ("encoders", "listen", "models", "training"),
     # L3: composing
@@ -35,7 +35,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("build", "checkpoint"),
     ("auxiliary", "stage1"),
     ("results",),
-    ("cards", "predictions"),
+    ("cards", "folds", "predictions", "runs"),
     ("compare", "experiment", "recognizer"),
     ("search", "studies"),
     # L4: what people touch

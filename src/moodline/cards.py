@@ -8,7 +8,7 @@ from moodline import __version__
 from moodline.config import ModalitySpec, Recipe
 from moodline.corpora.base import Corpus
 
-_CARD = """# {name}, seed {seed}
+_CARD = """# {name}, {which}
 
 {description}
 
@@ -36,18 +36,19 @@ Use it: `moodline analyze talk.json --model DIRECTORY`, or `Recognizer.load("DIR
 """
 
 
-def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibration: dict[str, Any]) -> str:
+def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibration: dict[str, Any], which: str) -> str:
     """The text of a checkpoint's README.md.
 
     Args:
         recipe: what was trained.
         corpus: its training view.
-        metrics: ``seed`` and ``dev`` numbers.
+        metrics: with ``dev`` numbers.
         calibration: see ``training/calibration.py``.
+        which: of the recipe's models, e.g. ``seed 0``.
     """
     return _CARD.format(
         name=recipe.name,
-        seed=metrics["seed"],
+        which=which,
         description=recipe.description,
         model=recipe.model["name"],
         recipe=recipe.name,
@@ -66,7 +67,8 @@ def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibrat
 
 
 def _source(spec: ModalitySpec) -> str:
+    relative = ", relative to the speaker's other utterances" if spec.normalize == "speaker" else ""
     if spec.encoder is None:
-        return f"the corpus's feature set '{spec.features}'"
+        return f"the corpus's feature set '{spec.features}'{relative}"
     tuned = ", fine-tuned on the corpus" if spec.finetune else ", frozen"
-    return f"encoder {spec.encoder.name}{tuned}"
+    return f"encoder {spec.encoder.name}{tuned}{relative}"

@@ -4,13 +4,15 @@ model.safetensors   weights                      calibration.json   temperatures
 config.json         model, sizes, encoders       metrics.json       dev numbers of this model
 labels.json         label set                    README.md          model card
 encoder-<modality>/ a fine-tuned encoder, where there is one
+normalization.safetensors  the training set's statistics, where features are normalised by speaker
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from moodline import __version__
 from moodline.config import ModalitySpec, parse, to_plain
 from moodline.errors import CheckpointError, MoodlineError, StorageError
 from moodline.labels import LABEL_SETS, LabelSet
+from moodline.normalization import SpeakerNormalization, load_normalizations, save_normalizations
 from moodline.registry import model_class
 
 FORMAT = 1
@@ -38,6 +41,7 @@ class Checkpoint:
         modalities: where each modality's features come from.
         calibration: temperatures, see ``training/calibration.py``.
         config: the whole of config.json.
+        normalizations: of the modalities that are normalised by speaker.
     """
 
     directory: Path
@@ -47,6 +51,7 @@ class Checkpoint:
     modalities: dict[str, ModalitySpec]
     calibration: dict[str, Any]
     config: dict[str, Any]
+    normalizations: dict[str, SpeakerNormalization] = field(default_factory=dict)
 
 
 def build_model(settings: dict[str, Any], dims: dict[str, int], classes: int) -> nn.Module:
@@ -79,6 +84,7 @@ def save_checkpoint(
     metrics: dict[str, Any],
     card: str,
     encoders: dict[str, str] | None = None,
+    normalizations: Mapping[str, SpeakerNormalization] | None = None,
     half: bool = False,
 ) -> None:
     """Write a model's directory; ``config.json`` comes last and makes it valid.
@@ -95,6 +101,7 @@ def save_checkpoint(
         metrics: dev numbers.
         card: text of the model card.
         encoders: modality to the revision of its encoder, checked when the model is used.
+        normalizations: statistics of the modalities that are normalised by speaker.
         half: store weights as float16, for shipping.
 
     Raises:
@@ -119,6 +126,7 @@ def save_checkpoint(
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "config.json").unlink(missing_ok=True)
         save_file(weights, directory / "model.safetensors")
+        save_normalizations(directory, normalizations or {})
         _write_json(directory / "labels.json", {"name": labels.name, "labels": list(labels.labels)})
         _write_json(directory / "calibration.json", calibration)
         _write_json(directory / "metrics.json", metrics)
@@ -165,6 +173,8 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
             _check_sizes(build_model(config["model"], config["dims"], len(labels)), weights, directory)
         model = build_model(config["model"], config["dims"], len(labels))
         name = str(config["name"])
+        shrink = {m: spec.shrink for m, spec in modalities.items() if spec.normalize == "speaker"}
+        normalizations = load_normalizations(directory, shrink, config["dims"])
     except CheckpointError:
         raise
     except MoodlineError as error:
@@ -177,7 +187,7 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
         ) from None
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     model.eval().to(device)
-    return Checkpoint(directory, name, model, labels, modalities, calibration, config)
+    return Checkpoint(directory, name, model, labels, modalities, calibration, config, normalizations)
 
 
 def _read_weights(directory: Path) -> dict[str, Tensor]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from moodline.conversation import MODALITIES
 from moodline.encoders import EncoderSpec, encoder_modality
@@ -61,8 +62,14 @@ class ModalitySpec(Settings):
     """An encoder that reads the utterances' text or audio."""
     finetune: FinetuneSpec | None = None
     """Fine-tune that encoder first."""
+    normalize: Literal["none", "speaker"] = "none"
+    """``speaker``: each utterance is seen relative to the others of its speaker, see ``normalization.py``."""
+    shrink: float = 10.0
+    """With ``speaker``: so many utterances' weight pull a speaker's mean and variance to the training set's."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.shrink < math.inf:
+            raise ConfigError(f"shrink must not be negative, got {self.shrink}")
         if (self.features is None) == (self.encoder is None):
             raise ConfigError("a modality needs either features or encoder, not both")
         if self.finetune is not None and self.encoder is None:
@@ -85,9 +92,15 @@ class Recipe(Settings):
     """``name`` of a model and its settings; sizes are set from the data."""
     training: TrainConfig = field(default_factory=TrainConfig)
     """How the model is trained; its seed is the run's."""
+    folds: int = 0
+    """Cross-validation: so many folds of the corpus's reader (its option ``fold``); 0 takes the corpus's own splits."""
 
     def __post_init__(self) -> None:
         problems = []
+        if self.folds < 0 or self.folds == 1:
+            problems.append(f"folds must be 0, or 2 or more, got {self.folds}")
+        if self.folds and "fold" in self.corpus.options:
+            problems.append("folds sets the corpus's option fold, leave that out")
         if not all(re.fullmatch(r"[^\\\x00-\x1f]+", p) and p not in (".", "..") for p in self.name.split("/")):
             problems.append(f"name must be words joined by '/', for it names folders, got {self.name!r}")
         unknown = [m for m in self.modalities if m not in MODALITIES]

@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,70 +28,24 @@ from moodline.build import (
 )
 from moodline.cards import model_card
 from moodline.checkpoint import Checkpoint, build_model, load_checkpoint, read_part, save_checkpoint
-from moodline.config import Recipe, load_recipe, parse, read_yaml, to_plain
+from moodline.config import Recipe, load_recipe
 from moodline.conversation import Conversation
 from moodline.corpora import read_corpus
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
 from moodline.encoders.base import Encoder
-from moodline.errors import ConfigError, MoodlineError, StorageError
+from moodline.errors import ConfigError, MoodlineError
+from moodline.folds import Fold, Tested, join, read_folds
 from moodline.labels import IGNORE
+from moodline.normalization import SpeakerNormalization
 from moodline.predictions import write_predictions
-from moodline.results import provenance, read_results, score, summarize, training_seconds, write_json, write_text
+from moodline.results import provenance, read_results, score, summarize, training_seconds, write_json
+from moodline.runs import Run, anything_trained, begin_run, forget_run, seed_directory
 from moodline.training.calibration import calibrate
 from moodline.training.data import ConversationExample, collate
 from moodline.training.inference import Answers, answer
 from moodline.training.loop import FitResult, fit
 from moodline.training.processes import processes
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run's directory, read back.
-
-    Args:
-        directory: holds ``recipe.yaml``, ``run.json`` and a checkpoint for each seed in ``seed-N``.
-        recipe: as resolved when the run began.
-        seeds: the seeds that are finished.
-        corpus_hash: of the files it was trained on.
-    """
-
-    directory: Path
-    recipe: Recipe
-    seeds: tuple[int, ...]
-    corpus_hash: str
-
-    @classmethod
-    def load(cls, directory: Path) -> Run:
-        """Read a run.
-
-        Raises:
-            ConfigError: not a run directory, or no seed is finished.
-        """
-        if not (directory / "recipe.yaml").is_file() or not (directory / "run.json").is_file():
-            raise ConfigError(
-                f"{directory}: not a run (expected recipe.yaml and run.json)",
-                fix="Give the --out directory of moodline train.",
-            )
-        recipe = parse(Recipe, read_yaml(directory / "recipe.yaml"), str(directory / "recipe.yaml"))
-        done = sorted(int(p.name[5:]) for p in _seed_directories(directory) if (p / "config.json").is_file())
-        if not done:
-            raise ConfigError(
-                f"{directory}: no seed is finished", fix="Run the same moodline train command again; it resumes."
-            )
-        return cls(directory, recipe, tuple(done), _trained_on(directory))
-
-
-def _seed_directories(run: Path) -> list[Path]:
-    return [p for p in run.glob("seed-*") if p.name[5:].isdecimal()]
-
-
-def _trained_on(run: Path) -> str:
-    """The hash of the corpus files that a run was begun with."""
-    try:
-        return str(json.loads((run / "run.json").read_text(encoding="utf-8"))["corpus_hash"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise ConfigError(f"{run / 'run.json'}: broken", fix="Train again into another --out directory.") from None
 
 
 def train(
@@ -106,6 +57,8 @@ def train(
     quiet: bool = False,
 ) -> Run:
     """Train a recipe with several seeds, each chosen on dev; finished seeds are skipped, begun ones resumed.
+
+    With ``folds``, each seed is trained on every fold.
 
     Args:
         recipe: what to train.
@@ -119,65 +72,31 @@ def train(
         MoodlineError: see the corpus readers, ``config`` and ``fit``.
     """
     here = processes()
-    corpus = read_corpus(recipe.corpus.name, data, **recipe.corpus.options)
-    fingerprint = corpus_hash(corpus)
-    corpus = training_view(with_auxiliary(recipe, corpus, data))
+    folds = read_folds(recipe, data)
+    fingerprint = corpus_hash(folds[0].corpus)
+    folds = [dataclasses.replace(f, corpus=training_view(with_auxiliary(recipe, f.corpus, data))) for f in folds]
     if here.is_main_process:
         begin_run(recipe, fingerprint, data, out)
     here.wait_for_everyone()
     try:
         for seed in seeds:
-            if not (out / f"seed-{seed}" / "config.json").is_file():
-                _train_seed(recipe, corpus, out / f"seed-{seed}", seed, progress, quiet)
-            here.wait_for_everyone()
+            for fold in folds:
+                directory = seed_directory(out, seed, fold.number)
+                if not (directory / "config.json").is_file():
+                    _train_seed(recipe, fold, directory, seed, progress, quiet)
+                here.wait_for_everyone()
     except MoodlineError:
-        if here.is_main_process and not _seed_directories(out):
+        if here.is_main_process and not anything_trained(out):
             forget_run(out)
         raise
     return Run.load(out)
 
 
-def begin_run(recipe: Recipe, fingerprint: str, data: Path, out: Path) -> None:
-    """Make a run's directory, or check that the one that is there is of the same recipe and corpus files.
-
-    Raises:
-        ConfigError: it is of others.
-        StorageError: it cannot be written.
-    """
-    import yaml
-
-    text = yaml.safe_dump(to_plain(recipe), sort_keys=False, allow_unicode=True)
-    if _seed_directories(out):  # something has been trained
-        if not (out / "recipe.yaml").is_file() or (out / "recipe.yaml").read_bytes() != text.encode():
-            raise ConfigError(
-                f"{out}: holds a run of another recipe or other settings", fix="Choose another --out directory."
-            )
-        if _trained_on(out) != fingerprint:
-            raise ConfigError(
-                f"{data}: not the corpus files that the run in {out} was begun with",
-                fix="Give the same --data, or choose another --out directory.",
-            )
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError.writing(out, error) from error
-    write_text(out / "recipe.yaml", text)
-    write_json(out / "run.json", {"recipe": recipe.name, "corpus_hash": fingerprint})
-
-
-def forget_run(out: Path) -> None:
-    """Take away a run in which nothing was trained."""
-    for name in ("recipe.yaml", "run.json"):
-        (out / name).unlink(missing_ok=True)
-    with suppress(OSError):  # not empty: it was there before
-        out.rmdir()
-
-
 def _train_seed(
-    recipe: Recipe, corpus: Corpus, directory: Path, seed: int, progress: ProgressCallback | None, quiet: bool
+    recipe: Recipe, fold: Fold, directory: Path, seed: int, progress: ProgressCallback | None, quiet: bool
 ) -> None:
-    features, encoders = training_features(recipe, corpus, directory, seed, progress, quiet)
+    corpus = fold.corpus
+    features, encoders, normalizations = training_features(recipe, corpus, directory, seed, progress, quiet)
     model, result, dev_set = fit_model(recipe, corpus, features, directory, seed, quiet)
     if not processes().is_main_process:
         return
@@ -186,9 +105,10 @@ def _train_seed(
     dev = score(answers, corpus.labels, calibration)
     metrics = {"seed": seed, "best_epoch": result.best_epoch, "epochs": len(result.history), "dev": dev}
     metrics["seconds"] = training_seconds(directory)
+    which = f"seed {seed}" if fold.number is None else f"fold {fold.number}, seed {seed}"
     save_checkpoint(
         directory,
-        name=f"{recipe.name} (seed {seed})",
+        name=f"{recipe.name} ({which})",
         model=model,
         settings=recipe.model,
         dims={m: feature_size(f) for m, f in features.items()},
@@ -196,8 +116,9 @@ def _train_seed(
         modalities=recipe.modalities,
         calibration=calibration,
         metrics=metrics,
-        card=model_card(recipe, corpus, metrics, calibration),
+        card=model_card(recipe, corpus, metrics, calibration, which),
         encoders=encoders,
+        normalizations=normalizations,
     )
 
 
@@ -244,9 +165,15 @@ def training_features(
     seed: int,
     progress: ProgressCallback | None = None,
     quiet: bool = False,
-) -> tuple[dict[str, FeatureMap], dict[str, str]]:
-    """Features of every modality for train and dev, and the encoders' revisions; fine-tunes encoders first if asked."""
-    features, revisions = {}, {}
+) -> tuple[dict[str, FeatureMap], dict[str, str], dict[str, SpeakerNormalization]]:
+    """Features of every modality for train and dev; fine-tunes encoders first if asked.
+
+    Returns:
+        Modality to features, normalised where the recipe says so; to the encoder's revision; to the statistics that
+        normalising needs.
+    """
+    features: dict[str, FeatureMap] = {}
+    revisions, normalizations = {}, {}
     for m, spec in sorted(recipe.modalities.items(), key=lambda pair: pair[1].finetune is not None):
         if spec.finetune is not None:
             from moodline.stage1 import finetune_encoder
@@ -256,7 +183,11 @@ def training_features(
         features[m] = gather_features(corpus, m, spec, encoder, progress)
         if encoder is not None:
             revisions[m] = encoder.revision
-    return {m: features[m] for m in recipe.modalities}, revisions
+        if spec.normalize == "speaker":
+            found = SpeakerNormalization.fit(features[m], corpus.splits["train"], spec.shrink)
+            features[m] = {k: v for c in corpus.splits.values() for k, v in found.apply(features[m], c).items()}
+            normalizations[m] = found
+    return {m: features[m] for m in recipe.modalities}, revisions, normalizations
 
 
 def calibrate_on(answers: Sequence[Answers]) -> dict[str, Any]:
@@ -279,18 +210,22 @@ def predict_split(
     progress: ProgressCallback | None = None,
     encoders: Mapping[str, Encoder] | None = None,
 ) -> list[Answers]:
-    """A checkpoint's answers for conversations of a corpus; ``encoders`` default to ``checkpoint_encoders``."""
+    """A checkpoint's answers for conversations of a corpus; ``encoders`` default to ``checkpoint_encoders``.
+
+    A model that normalises by speaker takes all of ``conversations`` for one recorded set.
+    """
     encoders = checkpoint_encoders(checkpoint) if encoders is None else encoders
     part = dataclasses.replace(corpus, splits={"chosen": tuple(conversations)})
     features = {
         m: gather_features(part, m, spec, encoders.get(m), progress) for m, spec in checkpoint.modalities.items()
     }
+    features |= {m: n.apply(features[m], conversations) for m, n in checkpoint.normalizations.items()}
     examples = make_examples(conversations, features, checkpoint.config["dims"], corpus.labels)
     return answer(checkpoint.model, examples, collate, lengths=[len(e) for e in examples])
 
 
 def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, again: bool = False) -> dict[str, Any]:
-    """Test every seed of a run, once, and write ``results.json``, predictions and plots.
+    """Test every seed of a run, once, and write ``results.json`` and predictions; with folds, those of all folds.
 
     A second call gives the stored results unless ``again`` is set; the file counts how often it was tested.
 
@@ -307,28 +242,29 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
     before = read_results(path) if path.is_file() else None
     if before and not again and tuple(s["seed"] for s in before["seeds"]) == run.seeds:
         return before
-    corpus = read_corpus(run.recipe.corpus.name, data, **run.recipe.corpus.options)
+    folds = read_folds(run.recipe, data)
+    corpus = folds[0].corpus
     if corpus_hash(corpus) != run.corpus_hash:
         raise ConfigError(
             f"{data}: not the corpus files that this run was trained on", fix="Give the same --data, or train again."
         )
-    test = corpus.splits.get("test", ())
+    test = [c for fold in folds for c in fold.corpus.splits.get("test", ())]
     if not any(u.emotion is not None for c in test for u in c):
         raise ConfigError(f"{corpus.name}: there is no labelled test split in {data}", fix="Give one to evaluate on.")
     seeds, predictions, seconds, begun = [], [], [], time.monotonic()
     revisions: dict[tuple[str, str], list[str]] = {}
     for seed in run.seeds:
-        checkpoint = load_checkpoint(run.directory / f"seed-{seed}", default_device())
-        corpus.labels.check_same(checkpoint.labels.labels, f"seed {seed}")
-        own = checkpoint_encoders(checkpoint)
-        answers = predict_split(checkpoint, corpus, test, progress, own)
-        metrics = read_part(checkpoint.directory, "metrics.json")
-        seconds.append(metrics.pop("seconds", None))  # not there in older runs
-        seeds.append({**metrics, "test": score(answers, corpus.labels, checkpoint.calibration)})
+        tested = [_test(run, fold, seed, progress) for fold in folds]
+        entry, answers = join(tested, corpus.labels)
+        seeds.append(entry)
         predictions.append(answers)
-        for m, encoder in own.items():  # a fine-tuned one has a revision for each seed
-            revisions[m, encoder.id] = [*revisions.get((m, encoder.id), ()), encoder.revision]
+        known = [t.seconds for t in tested if t.seconds is not None]
+        seconds.append(round(sum(known), 1) if len(known) == len(tested) else None)
+        for m, (name, revision) in (pair for t in tested for pair in t.encoders.items()):
+            revisions.setdefault((m, name), []).append(revision)  # a fine-tuned one has several
     results = summarize(run.recipe.name, corpus.name, corpus.labels, seeds, predictions)
+    if run.recipe.folds:
+        results["folds"] = run.recipe.folds
     results["tested"] = (before["tested"] if before else 0) + 1
     results["provenance"] = provenance(
         run.corpus_hash,
@@ -340,11 +276,30 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
     return results
 
 
+def _test(run: Run, fold: Fold, seed: int, progress: ProgressCallback | None) -> Tested:
+    """A checkpoint's answers for its fold's test split, and for dev where several folds are put together."""
+    checkpoint = load_checkpoint(seed_directory(run.directory, seed, fold.number), default_device())
+    corpus = fold.corpus
+    corpus.labels.check_same(checkpoint.labels.labels, f"seed {seed}")
+    encoders = checkpoint_encoders(checkpoint)
+    metrics = read_part(checkpoint.directory, "metrics.json")
+    return Tested(
+        fold=fold.number,
+        seconds=metrics.pop("seconds", None),  # not there in older runs
+        metrics=metrics,
+        calibration=checkpoint.calibration,
+        test=predict_split(checkpoint, corpus, corpus.splits["test"], progress, encoders),
+        dev=[] if fold.number is None else predict_split(checkpoint, corpus, corpus.splits["dev"], progress, encoders),
+        encoders={m: (encoder.id, encoder.revision) for m, encoder in encoders.items()},
+    )
+
+
 def encode_corpus(source: str, data: Path, progress: ProgressCallback | None = None) -> Corpus:
     """A corpus with the features that the encoders of a recipe or of a trained model give.
 
     Args:
-        source: a recipe's name or file, or a checkpoint directory inside a run (its fine-tuned encoders are used).
+        source: a recipe's name or file, or a checkpoint directory inside a run: its fine-tuned encoders are used, and
+            the splits of its fold.
         data: the corpus directory.
         progress: told about encoding.
 
@@ -353,19 +308,28 @@ def encode_corpus(source: str, data: Path, progress: ProgressCallback | None = N
     """
     directory = Path(source)
     trained = (directory / "config.json").is_file()
-    if trained and not (directory.parent / "recipe.yaml").is_file():
+    fold = _fold_of(directory) if trained else None
+    run = directory.parent if fold is None else directory.parent.parent
+    if trained and not (run / "recipe.yaml").is_file():
         raise ConfigError(
             f"{directory}: not inside a run, so its corpus is unknown", fix="Give RUN/seed-N of moodline train."
         )
-    recipe = Run.load(directory.parent).recipe if trained else load_recipe(source)
+    recipe = Run.load(run).recipe if trained else load_recipe(source)
     specs = {m: spec for m, spec in recipe.modalities.items() if spec.encoder is not None}
     if not specs:
         raise ConfigError(f"{recipe.name}: no modality has an encoder, there is nothing to encode")
     if not trained and any(spec.finetune for spec in specs.values()):
         raise ConfigError(f"{recipe.name}: its encoder is fine-tuned", fix="Train it first, then give RUN/seed-N.")
-    corpus = read_corpus(recipe.corpus.name, data, **recipe.corpus.options)
+    options = recipe.corpus.options if fold is None else {**recipe.corpus.options, "fold": fold}
+    corpus = read_corpus(recipe.corpus.name, data, **options)
     features = dict(corpus.features)
     for m, spec in specs.items():
         encoder = encoder_for(m, spec, directory if trained else None)
         features[m] = dict(gather_features(corpus, m, spec, encoder, progress))
     return dataclasses.replace(corpus, features=features)
+
+
+def _fold_of(directory: Path) -> int | None:
+    """The fold that a checkpoint's place in its run says: the encoders in it have seen that fold's training split."""
+    name, _, number = directory.absolute().parent.name.partition("-")
+    return int(number) if name == "fold" and number.isdecimal() else None

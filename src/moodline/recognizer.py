@@ -24,7 +24,8 @@ REMEMBERED = 20_000
 class Recognizer:
     """A loaded model that reads conversations. Make one with ``Recognizer.load`` and keep it.
 
-    While a conversation goes on, call ``recognize`` again with all turns so far: only new turns are encoded.
+    While a conversation goes on, call ``recognize`` again with all turns so far: only new turns are encoded. A model
+    that normalises by speaker measures each turn against the speaker's other turns in the conversation.
 
     Args:
         checkpoint: the model and what goes with it.
@@ -85,6 +86,8 @@ class Recognizer:
                 f"conversation {conversation.id}: no utterance has what the model {self.checkpoint.name} reads",
                 fix=f"It reads: {', '.join(self.checkpoint.modalities)}.",
             )
+        for m, normalization in self.checkpoint.normalizations.items():
+            features[m] = normalization.apply(features[m], [conversation])
         example = make_example(conversation, features, self.checkpoint.config["dims"], None)
         (found,) = answer(self.checkpoint.model, [example], collate, lengths=[len(example)])
         return self._prediction(conversation, found, abstain_below)

@@ -68,7 +68,7 @@ def test_release_tree(release: Path, inside: bool) -> None:
     assert ("no text", "Ses01F_impro01_M001", "reported") in found
     assert ("end not after start", "Ses01F_impro01_M001", "repaired") in found
     assert ("malformed transcript line", "Ses01F_impro01:5", "dropped") in found
-    assert corpus.info["options"] == {"xxx_as_happy": False, "leave_out_session": None}
+    assert corpus.info["options"] == {"xxx_as_happy": False, "fold": None}
 
 
 def test_media(release: Path) -> None:
@@ -100,22 +100,35 @@ def test_xxx_as_happy_in_the_release(release: Path) -> None:
         iemocap.read(release, xxx_as_happy=True)
 
 
-@pytest.mark.parametrize("session", range(1, 6))
-def test_leave_out_session(session: int, tmp_path: Path) -> None:
-    lengths = dict.fromkeys((*DEV, *(f"Ses0{n}F_impro09" for n in range(1, 6))), 1)
-    elements = tuples.parts(lengths, 6) | {"train": [k for k in lengths if k[4] != "5"], "test": ["Ses05F_impro09"]}
-    corpus = iemocap.read(dump(tmp_path / "f.pkl", tuples.make(NAMES, elements)), leave_out_session=session)
+@pytest.mark.parametrize("fold", range(5))
+def test_folds_leave_one_session_out(fold: int, tmp_path: Path) -> None:
+    lengths = dict.fromkeys((*DEV, *(f"Ses0{n}{s}_impro{k}" for n in range(1, 6) for s in "FM" for k in (20, 21))), 1)
+    elements = tuples.parts(lengths, 6) | {"train": [k for k in lengths if k[4] != "5"], "test": ["Ses05F_impro20"]}
+    elements["test"] = [k for k in lengths if k[4] == "5"]
+    corpus = iemocap.read(dump(tmp_path / "f.pkl", tuples.make(NAMES, elements)), fold=fold)
     ids = {s: {c.id for c in cs} for s, cs in corpus.splits.items()}
-    assert all(i.startswith(f"Ses0{session}") for i in ids["test"])
-    assert ids["dev"] == {d for d in DEV if not d.startswith(f"Ses0{session}")}
-    assert len(ids["dev"]) >= 7
-    assert sum(map(len, ids.values())) == len(lengths)
-    assert not ids["train"] & (ids["dev"] | ids["test"])
+    assert ids["test"] == {k for k in lengths if k.startswith(f"Ses0{fold + 1}")}
+    others = sorted(set(lengths) - ids["test"])
+    assert ids["dev"] == set(others[7::8])
+    assert ids["train"] == set(others) - ids["dev"]
+    assert corpus.info["dev"].startswith("every eighth dialogue")
+
+
+def test_folds_of_the_release(release: Path) -> None:
+    ids = {s: [c.id for c in cs] for s, cs in iemocap.read(release, fold=0).splits.items()}
+    assert ids == {"train": ["Ses03F_impro01", "Ses05F_script01_1"], "test": ["Ses01F_impro01", "Ses01M_impro01"]}
+
+
+def test_folds_need_names_of_sessions(tmp_path: Path) -> None:
+    elements = tuples.parts({"a": 1, "b": 1}, 6) | {"train": ["a"], "test": ["b"], "dev": []}
+    with pytest.raises(ConfigError, match="needs dialogues named Ses01"):
+        iemocap.read(dump(tmp_path / "f.pkl", tuples.make(NAMES, elements)), fold=1)
 
 
 def test_bad_options(release: Path) -> None:
-    with pytest.raises(ConfigError, match="leave_out_session must be 1 to 5"):
-        iemocap.read(release, leave_out_session=6)
+    for fold in (5, -1, True, "1"):
+        with pytest.raises(ConfigError, match="fold must be 0 to 4"):
+            iemocap.read(release, fold=fold)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="xxx_as_happy must be true or false"):
         iemocap.read(release, xxx_as_happy="yes")  # type: ignore[arg-type]
 

@@ -15,6 +15,7 @@ def run_train(recipe: str, data: Path, out: Path | None, seeds: int, settings: l
     from moodline.checkpoint import read_part
     from moodline.config import load_recipe
     from moodline.experiment import train
+    from moodline.runs import seed_directories
 
     loaded = load_recipe(recipe, settings)
     directory = out or Path("runs") / loaded.name
@@ -24,16 +25,20 @@ def run_train(recipe: str, data: Path, out: Path | None, seeds: int, settings: l
         return
     rows = []
     for seed in run.seeds:
-        metrics = read_part(directory / f"seed-{seed}", "metrics.json")
-        rows.append((seed, metrics["best_epoch"], metrics["dev"]["weighted_f1"], metrics["dev"]["accuracy"]))
-    print_table(f"{loaded.name}: dev", ("seed", "epoch", "weighted F1", "accuracy"), rows)
+        for number, place in enumerate(seed_directories(directory, seed, loaded.folds)):
+            metrics = read_part(place, "metrics.json")
+            which = (seed, number) if loaded.folds else (seed,)
+            rows.append((*which, metrics["best_epoch"], metrics["dev"]["weighted_f1"], metrics["dev"]["accuracy"]))
+    columns = ("seed", "fold") if loaded.folds else ("seed",)
+    print_table(f"{loaded.name}: dev", (*columns, "epoch", "weighted F1", "accuracy"), rows)
     stdout().print(f"models: {directory}   next: moodline evaluate {directory} --data {data}")
 
 
 def run_evaluate(run: Path, data: Path, again: bool, publish: Path | None, json_: bool, quiet: bool) -> None:
     """Test, draw, print."""
-    from moodline.experiment import Run, evaluate
+    from moodline.experiment import evaluate
     from moodline.report.results import draw_plots, publish_results
+    from moodline.runs import Run
 
     loaded = Run.load(run)
     with progress_bar(quiet or json_) as progress:
@@ -53,6 +58,7 @@ def _print_results(results: dict[str, Any]) -> None:
 
     low, high = results["interval"]["weighted_f1"]
     seeds = len(results["seeds"])
+    folds = f" of {results['folds']} folds together" if "folds" in results else ""
     rows = [
         ("weighted F1", f"{spread(results, 'weighted_f1', digits=2)}   95 % interval {low:.2f} – {high:.2f}"),
         ("accuracy", spread(results, "accuracy", digits=2)),
@@ -63,9 +69,14 @@ def _print_results(results: dict[str, Any]) -> None:
         rows.append((f"{name} expert alone, weighted F1", spread(results, "experts", name, digits=2)))
     first = results["seeds"][0]
     weights = first["test"]["gate_weights"]["mean"]
+    if "folds" in results:
+        each = [[s["folds"][k]["test"]["accuracy"] for s in results["seeds"]] for k in range(results["folds"])]
+        rows.append(("accuracy in each fold", "  ".join(f"{sum(a) / seeds:.1f}" for a in each)))
     rows.append((f"mean gate weights, seed {first['seed']}", "  ".join(f"{k} {v:.2f}" for k, v in weights.items())))
     print_table(
-        f"{results['recipe']}: test, {seeds} seed{'s' if seeds > 1 else ''}, chosen on dev", ("", "mean ± sd"), rows
+        f"{results['recipe']}: test{folds}, {seeds} seed{'s' if seeds > 1 else ''}, chosen on dev",
+        ("", "mean ± sd"),
+        rows,
     )
     names = results["labels"]
     per_class = []

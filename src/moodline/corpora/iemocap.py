@@ -1,9 +1,10 @@
 """IEMOCAP: the official release tree, and the pickles that circulate.
 
-Six classes; session 5 tests; dev is COSMIC's twelve dialogues. The release tree is read by ``iemocap_release``,
-pickles by ``feature_pickles``. The circulating pickles hold 7433 utterances, the raw labels give 7380: 53
-utterances on which the annotators did not agree (``xxx``) are counted as happy. The option ``xxx_as_happy``
-decides, with the list ``consensus_xxx_counted_happy.txt`` (an utterance id a line) beside the files.
+Six classes; session 5 tests; dev is COSMIC's twelve dialogues. The option ``fold`` leaves one session out to test.
+The release tree is read by ``iemocap_release``, pickles by ``feature_pickles``. The circulating pickles hold 7433
+utterances, the raw labels give 7380: 53 utterances on which the annotators did not agree (``xxx``) are counted as
+happy. The option ``xxx_as_happy`` decides, with the list ``consensus_xxx_counted_happy.txt`` (an utterance id a line)
+beside the files.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ DEV = (
 )  # fmt: skip
 """The twelve dialogues that COSMIC took for dev."""
 
+FOLDS = 5
+"""Sessions; each tests in one fold."""
+DEV_EVERY = 8
+"""With ``fold``, every eighth dialogue of the other sessions, in order of id, is dev."""
+
 XXX_LIST = "consensus_xxx_counted_happy.txt"
 _NUMBERED = re.compile(r"(.+_[FM])(\d{3})")
 
@@ -42,7 +48,7 @@ def matches(directory: Path) -> bool:
     return bool(iemocap_release.sessions(directory)) or bool(pickles(directory, HINT))
 
 
-def read(directory: Path, *, xxx_as_happy: bool | None = None, leave_out_session: int | None = None) -> Corpus:
+def read(directory: Path, *, xxx_as_happy: bool | None = None, fold: int | None = None) -> Corpus:
     """Read IEMOCAP.
 
     Args:
@@ -50,8 +56,8 @@ def read(directory: Path, *, xxx_as_happy: bool | None = None, leave_out_session
         xxx_as_happy: whether the 53 utterances without agreement count as happy. None: as the files have it (the
             release tree without them, pickles with them). Changing that needs the list beside the files, and, for
             a pickle, utterance ids in it.
-        leave_out_session: 1 to 5, the session that tests; None is 5. Dev is then COSMIC's twelve dialogues without
-            those of the test session (seven to twelve remain), train all others.
+        fold: None for session 5 as test and COSMIC's twelve dialogues as dev; 0 to 4 to test session fold + 1 (its two
+            actors are in no other): every eighth dialogue of the others, in order of id, is then dev, the rest train.
 
     Returns:
         The corpus. Conversations of the release tree are in order of time, those of pickles in the file's order.
@@ -61,19 +67,21 @@ def read(directory: Path, *, xxx_as_happy: bool | None = None, leave_out_session
         ConfigError: an option's value, or an option that these files cannot serve.
         UnsafePickleError: a pickle asks for more than arrays and plain containers.
     """
-    if leave_out_session is not None and leave_out_session not in range(1, 6):
-        raise ConfigError("iemocap: the option leave_out_session must be 1 to 5", repr(leave_out_session))
+    if fold is not None and (isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < FOLDS):
+        raise ConfigError(f"iemocap: the option fold must be 0 to {FOLDS - 1}, or none", repr(fold))
     if xxx_as_happy is not None and not isinstance(xxx_as_happy, bool):
         raise ConfigError("iemocap: the option xxx_as_happy must be true or false", repr(xxx_as_happy))
-    options = {"xxx_as_happy": xxx_as_happy, "leave_out_session": leave_out_session}
+    options: dict[str, Any] = {"xxx_as_happy": xxx_as_happy, "fold": fold}
     if iemocap_release.sessions(directory):
         listed = _xxx(directory, needed="count the xxx utterances as happy") if xxx_as_happy else None
         corpus = iemocap_release.read_release(directory, set(listed[1]) if listed else set())
-        whole = [c for conversations in corpus.splits.values() for c in conversations]
-        splits = _by_session(whole, leave_out_session or 5)
+        whole = {c.id: c for conversations in corpus.splits.values() for c in conversations}
+        ids = split_dialogues(whole, fold)
+        splits = {s: tuple(whole[i] for i in members) for s, members in ids.items() if members}
         files = corpus.files | ({listed[0].name: sha256(listed[0])} if listed else {})
         options["xxx_as_happy"] = bool(xxx_as_happy)
-        return replace(corpus, splits=splits, files=files, info={"options": options, **corpus.info})
+        info = {**corpus.info, "options": options, "dev": _dev_words(fold)}
+        return replace(corpus, splits=splits, files=files, info=info)
     pickle = one_pickle("iemocap", directory, HINT)
     if pickle is None:
         raise expected(
@@ -84,19 +92,40 @@ def read(directory: Path, *, xxx_as_happy: bool | None = None, leave_out_session
     return _read_pickle(pickle, options)
 
 
+def split_dialogues(ids: Iterable[str], fold: int | None) -> dict[str, list[str]]:
+    """Which dialogues are in which split, in the order given; see ``read``."""
+    ids = list(ids)
+    test = {i for i in ids if _session(i) == (FOLDS if fold is None else fold + 1)}
+    others = sorted(i for i in ids if i not in test)
+    dev = {i for i in DEV if i not in test} if fold is None else set(others[DEV_EVERY - 1 :: DEV_EVERY])
+    return {
+        "train": [i for i in ids if i not in test and i not in dev],
+        "dev": [i for i in ids if i in dev],
+        "test": [i for i in ids if i in test],
+    }
+
+
+def _dev_words(fold: int | None) -> str:
+    return "COSMIC's twelve dialogues" if fold is None else "every eighth dialogue of the sessions that do not test"
+
+
 def _read_pickle(path: Path, options: dict[str, Any]) -> Corpus:
     found = feature_pickles.recognise(path, "iemocap")
-    train, test = (list(found.parts[s]) for s in ("train", "test"))
-    known = set(train) | set(test) | set(found.parts.get("dev", ()))
-    how = "as in the file" if "dev" in found.parts else "COSMIC's twelve dialogues"
-    dev = list(found.parts["dev"]) if "dev" in found.parts else [d for d in DEV if d in known]
-    if options["leave_out_session"] is not None:
-        how = "COSMIC's twelve dialogues without the test session's"
-        test = [k for k in known if _session(str(k)) == options["leave_out_session"]]
-        dev = [d for d in DEV if d in known and d not in set(test)]
-        train = [k for k in known if k not in set(test)]
-    train = [k for k in train if k not in set(dev)]
-    ids = {"train": train, "dev": dev, "test": test}
+    fold = options["fold"]
+    ids: dict[str, list[Any]] = {s: list(found.parts[s]) for s in ("train", "test")}
+    ids["dev"] = list(found.parts.get("dev", ()))
+    how = "as in the file" if "dev" in found.parts else _dev_words(fold)
+    if fold is not None:
+        nameless = [k for keys in ids.values() for k in keys if not _session(str(k))]
+        if nameless:
+            raise ConfigError(
+                f"iemocap: the option fold needs dialogues named Ses01 … Ses05, {path.name} has others", nameless[0]
+            )
+        how, ids = _dev_words(fold), split_dialogues(sorted({k for keys in ids.values() for k in keys}), fold)
+    elif "dev" not in found.parts:
+        ids["dev"] = [d for d in DEV if d in {*ids["train"], *ids["test"]}]
+    ids["train"] = [k for k in ids["train"] if k not in set(ids["dev"])]
+    ids = {split: ids[split] for split in SPLITS}
     ids = {split: feature_pickles.in_order(keys) for split, keys in ids.items()}
     info = {"options": options, "layout": found.description, "dev": how}
     corpus = feature_pickles.build(found, ids, IEMOCAP_6, info)
@@ -108,16 +137,6 @@ def _read_pickle(path: Path, options: dict[str, Any]) -> Corpus:
 
 def _session(dialogue: str) -> int:
     return int(dialogue[3:5]) if dialogue[3:5].isdigit() else 0
-
-
-def _by_session(conversations: Iterable[Conversation], session: int) -> dict[str, tuple[Conversation, ...]]:
-    splits: dict[str, list[Conversation]] = {s: [] for s in SPLITS}
-    for conversation in conversations:
-        if _session(conversation.id) == session:
-            splits["test"].append(conversation)
-        else:
-            splits["dev" if conversation.id in DEV else "train"].append(conversation)
-    return {s: tuple(c) for s, c in splits.items() if c}
 
 
 def _xxx(directory: Path, needed: str) -> tuple[Path, list[str]]:

@@ -102,8 +102,8 @@ def plot_learning_curves(history: Sequence[Sequence[Mapping[str, float]]], path:
             panel.margins(x=0.03)
             panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             panel.legend(loc=place)
-        seeds = "one seed" if len(history) == 1 else f"thin: each of {len(history)} seeds; bold: their mean"
-        note = seeds + ("; ring: best dev epoch of a seed" if scores else "")
+        models = "one model" if len(history) == 1 else f"thin: each of {len(history)} models; bold: their mean"
+        note = models + ("; ring: a model's best dev epoch" if scores else "")
         figure.supxlabel(note, fontsize=9, color=GREY)
     return written
 

@@ -12,6 +12,7 @@ import numpy as np
 from moodline.errors import ConfigError, StorageError
 from moodline.report.atomic import replacing
 from moodline.results import read_results
+from moodline.runs import seed_directories
 
 BEGIN, END = "<!-- results: begin (made by `make docs`) -->", "<!-- results: end -->"
 
@@ -44,6 +45,11 @@ def spread(results: dict[str, Any], *name: str, digits: int = 1) -> str:
     return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if len(results["seeds"]) > 1 else "")
 
 
+def _folds(results: dict[str, Any]) -> str:
+    """A remark where the test is that of a cross-validation."""
+    return f" × {results['folds']} folds" if "folds" in results else ""
+
+
 def _looks(results: dict[str, Any]) -> str:
     """A remark where the test split was used more than once."""
     return "" if results["tested"] == 1 else f" (tested {results['tested']} times)"
@@ -68,13 +74,13 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
         lines.append(
             f"| `{r['recipe']}` | {r['corpus']} | **{spread(r, 'weighted_f1')}** "
             f"| {low:.1f} – {high:.1f} | {spread(r, 'accuracy')} "
-            f"| {spread(r, 'macro_f1')} | {experts} | {len(r['seeds'])}{_looks(r)} | {minutes_a_seed(r)} |"
+            f"| {spread(r, 'macro_f1')} | {experts} | {len(r['seeds'])}{_folds(r)}{_looks(r)} | {minutes_a_seed(r)} |"
         )
     lines.append("")
     lines.append(
         "Test split, tested once unless it says otherwise; every choice made on dev. Mean ± sd over seeds; "
-        "interval by bootstrap over conversations and seeds. Minutes are of training, without encoding, where the file "
-        "was made."
+        "interval by bootstrap over conversations and seeds. With folds: each tested once, all of them together. "
+        "Minutes are of training, without encoding, where the file was made."
     )
     return "\n".join(lines)
 
@@ -122,9 +128,10 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
     tests = [s["test"] for s in results["seeds"]]
     histories = []
     for seed in results["seeds"]:
-        path = run / f"seed-{seed['seed']}" / "training" / "history.json"
-        with suppress(OSError, ValueError):  # weights and history may have been tidied away; results stand alone
-            histories.append(json.loads(path.read_text(encoding="utf-8")))
+        for directory in seed_directories(run, seed["seed"], results.get("folds", 0)):
+            path = directory / "training" / "history.json"
+            with suppress(OSError, ValueError):  # weights and history may have been tidied away; results stand alone
+                histories.append(json.loads(path.read_text(encoding="utf-8")))
     for suffix in ("png", "svg"):
         if histories:
             plots.plot_learning_curves(histories, folder / f"learning-curves.{suffix}")

@@ -70,7 +70,8 @@ def _claims(data: dict[str, Any]) -> str:
             digits = 3 if not unit else 1
             cells += [
                 " against ".join(
-                    f"{titles.get(c[s]['name'], c[s]['name'])} ({c[s]['value']:.{digits}f})" for s in ("better", "worse")
+                    f"{titles.get(c[s]['name'], c[s]['name'])} ({c[s]['value']:.{digits}f})"
+                    for s in ("better", "worse")
                 ),
                 f"{signed(c['difference'], digits)}{unit} ({signed(low, digits)} to {signed(high, digits)})",
                 _p(c["p_holm"]),

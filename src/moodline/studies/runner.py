@@ -12,8 +12,9 @@ from moodline.build import ProgressCallback
 from moodline.checkpoint import read_part
 from moodline.config import to_plain
 from moodline.errors import ConfigError, StorageError
-from moodline.experiment import Run, evaluate, train
+from moodline.experiment import evaluate, train
 from moodline.results import read_results, write_json
+from moodline.runs import Run
 from moodline.studies.plan import Plan
 
 Say = Callable[[str], None]
