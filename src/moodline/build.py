@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -200,11 +201,34 @@ def _encode(
             "settings": encoder.settings,
         },
         inputs,
-        encoder.encode,
+        encoder.encode if isinstance(encoder, FinetunedEncoder) else _remembering(encoder),
         kind=encoder.kind,
         content_hash=content_hash,
         progress=(lambda done, total: progress(title, done, total)) if progress else None,
     )
+
+
+_KNOWN: dict[str, dict[str, np.ndarray]] = {}
+KNOWN = 50_000
+"""Vectors kept in memory for other splits of the same corpus: folds share most of their utterances."""
+
+
+def _remembering(encoder: Encoder) -> Callable[[list[Any]], list[np.ndarray]]:
+    """``encoder.encode``, but what was encoded before in this process is not encoded again."""
+    if encoder.kind != "utterance":
+        return encoder.encode
+    known = _KNOWN.setdefault(json.dumps([encoder.id, encoder.revision, encoder.settings], sort_keys=True), {})
+
+    def encode(inputs: list[Any]) -> list[np.ndarray]:
+        keys = [content_hash(x) for x in inputs]
+        if len(known) > KNOWN:
+            known.clear()
+        new = {key: x for key, x in zip(keys, inputs, strict=True) if key not in known}
+        if new:
+            known.update(zip(new, encoder.encode(list(new.values())), strict=True))
+        return [known[key] for key in keys]
+
+    return encode
 
 
 def feature_size(features: FeatureMap) -> int:
