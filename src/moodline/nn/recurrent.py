@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -59,7 +61,7 @@ class BiGRU(nn.Module):
 
         inputs = zip(both("weight_ih"), both("bias_ih"), (steps.forwards, steps.backwards), strict=True)
         gates = torch.stack([F.linear(x, w, b).index_select(0, order) for w, b, order in inputs])
-        states = _Scan.apply(gates, torch.stack(both("weight_hh")), torch.stack(both("bias_hh"))[:, None], steps)
+        states = _Scan.apply(gates, torch.stack(both("weight_hh")), torch.stack(both("bias_hh")), steps)
         return torch.cat([s.index_select(0, place) for s, place in zip(states, steps.places, strict=True)], dim=-1)
 
 
@@ -72,19 +74,22 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
     def forward(ctx: Any, gates: Tensor, weight: Tensor, bias: Tensor, steps: Steps) -> Tensor:
-        """Inputs' share of the gates [2, N, 3H] in order of time, W [2, 3H, H], b [2, 1, 3H] → states [2, N, H]."""
+        """Inputs' share of the gates [2, N, 3H] in order of time, W [2, 3H, H], b [2, 3H] → states [2, N, H]."""
         n, hidden = gates.shape[1], weight.shape[2]
         states, candidates, recurrent = (gates.new_empty(2, n, hidden) for _ in range(3))
         switches = gates.new_empty(2, n, 2 * hidden)
-        state, transposed = gates.new_zeros(2, steps.sizes[0], hidden), weight.transpose(1, 2)
-        views = (x.split(steps.sizes, 1) for x in (gates, switches, candidates, recurrent, states))
-        for size, g, rz, c, u_c, new in zip(steps.sizes, *views, strict=True):
-            state = state[:, :size]
-            u = torch.baddbmm(bias, state, transposed)
-            torch.add(g[..., : 2 * hidden], u[..., : 2 * hidden], out=rz).sigmoid_()
-            u_c.copy_(u[..., 2 * hidden :])
-            torch.addcmul(g[..., 2 * hidden :], rz[..., :hidden], u_c, out=c).tanh_()
-            state = torch.lerp(c, state, rz[..., hidden:], out=new)
+
+        def direction(d: int) -> None:
+            state, transposed = gates.new_zeros(steps.sizes[0], hidden), weight[d].T
+            views = (x[d].split(steps.sizes) for x in (gates, switches, candidates, recurrent, states))
+            for size, g, rz, c, u_c, new in zip(steps.sizes, *views, strict=True):
+                u = torch.addmm(bias[d], state[:size], transposed)
+                torch.add(g[:, : 2 * hidden], u[:, : 2 * hidden], out=rz).sigmoid_()
+                u_c.copy_(u[:, 2 * hidden :])
+                torch.addcmul(g[:, 2 * hidden :], rz[:, :hidden], u_c, out=c).tanh_()
+                state = torch.lerp(c, state[:size], rz[:, hidden:], out=new)
+
+        _side_by_side(direction)
         ctx.save_for_backward(weight, states, switches, candidates, recurrent)
         ctx.steps = steps
         return states
@@ -104,15 +109,43 @@ class _Scan(torch.autograd.Function):
         inner = (1 - z) * (1 - c * c)  # dh'/dg_c
         share = torch.stack([inner * u_c * r * (1 - r), (previous - c) * z * (1 - z), inner * r], dim=2)  # dh'/du
         of_state, of_u = grad.clone(memory_format=torch.contiguous_format), torch.empty_like(share)
-        parts = [x.split(steps.sizes, 1) for x in (of_state, share, of_u, z)]
-        carry = None
-        for dh, s, du, keep in zip(*(reversed(p) for p in parts), strict=True):
-            if carry is not None:
-                dh[:, : carry.shape[1]].add_(carry)
-            torch.mul(dh[:, :, None], s, out=du)
-            carry = torch.baddbmm(dh * keep, du.flatten(2), weight)
-        of_u = of_u.flatten(2)
-        of_weight, of_bias = torch.bmm(of_u.transpose(1, 2), previous), of_u.sum(1, keepdim=True)
-        of_gates = of_u
+
+        def direction(d: int) -> None:
+            views = (reversed(x[d].split(steps.sizes)) for x in (of_state, share, of_u, z))
+            carry = grad.new_zeros(0, hidden)
+            for dh, s, du, keep in zip(*views, strict=True):
+                dh[: len(carry)].add_(carry)
+                torch.mul(dh[:, None], s, out=du)
+                carry = torch.addmm(dh * keep, du.flatten(1), weight[d])
+
+        _side_by_side(direction)
+        of_gates = of_u = of_u.flatten(2)
+        of_weight, of_bias = torch.bmm(of_u.transpose(1, 2), previous), of_u.sum(1)
         torch.mul(of_state, inner, out=of_gates[..., 2 * hidden :])
         return of_gates, of_weight, of_bias, None
+
+
+def _side_by_side(direction: Callable[[int], None]) -> None:
+    """Both directions, each on half of the threads.
+
+    A step is short, and threads that wait for each other after every one of them lose much time where other programs
+    use the processor too.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1:
+        direction(0)
+        direction(1)
+        return
+
+    def run(d: int) -> None:
+        torch.set_num_threads(threads // 2)
+        with torch.no_grad():
+            direction(d)
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(run, 1)
+            run(0)
+            other.result()
+    finally:
+        torch.set_num_threads(threads)
