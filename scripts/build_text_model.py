@@ -20,7 +20,7 @@ from moodline.experiment import evaluate, train
 from moodline.report.results import draw_plots
 from moodline.runs import Run
 
-RECIPES = {"meld-text": "mister-e/meld-minilm-lora", "meld-text-large": "mister-e/meld-mpnet-window"}
+RECIPES = {"meld-text": "mister-e/meld-minilm-lora"}
 PACKAGED = Path(__file__).resolve().parents[1] / "src" / "moodline" / "pretrained"
 
 

@@ -251,7 +251,7 @@ def test_a_place_that_cannot_be_written(place: str, tiny_model: Path, tmp_path: 
 def test_bad_models(tiny_model: Path, tmp_path: Path) -> None:
     talk_file = tmp_path / "talk.json"
     talk_file.write_text(json.dumps(TALK))
-    refused(tmp_path, "Did you mean meld-text", "analyze", talk_file, "-m", "meldtext")
+    refused(tmp_path, "Did you mean meld-text?", "analyze", talk_file, "-m", "meldtext")
     refused(tmp_path, "no model at", "analyze", talk_file, "-m", tmp_path / "nowhere")
     refused(tmp_path, "device 'banana' cannot be used", "analyze", talk_file, "-m", tiny_model, "--device", "banana")
     for name, damage in (

@@ -20,7 +20,6 @@ MODEL_DESCRIPTIONS = {
 
 PRETRAINED = {
     "meld-text": "pretrained/meld-text",
-    "meld-text-large": "pretrained/meld-text-large",
 }
 """Packaged models, ready for ``moodline analyze --model NAME``."""
 
