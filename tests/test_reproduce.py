@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -169,7 +170,8 @@ def test_make_passes_rows_on(root: Path) -> None:
     if shutil.which("make") is None:
         pytest.skip("no make")
     done = subprocess.run(
-        ["make", "-n", "results", "ROWS=a/b c/d", "LIST=1", f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.installed"],
+        ["make", "-n", "--no-print-directory", "results", "ROWS=a/b c/d", "LIST=1", f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.installed"],
         cwd=root, capture_output=True, text=True, check=True,
+        env={name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")},
     )  # fmt: skip
     assert done.stdout.rstrip().endswith("scripts/reproduce_results.py a/b c/d --list")
