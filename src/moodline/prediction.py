@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -16,6 +17,7 @@ class UtterancePrediction:
         abstained: True where the confidence is below the threshold that the caller set.
         experts: expert name ("speech", "text", "visual", "fusion") to its own label-to-probability mapping.
         weights: expert name to gate weight; sums to 1.
+        modalities: which of the model's modalities the utterance had ("speech", "text", "visual").
     """
 
     id: str
@@ -27,6 +29,7 @@ class UtterancePrediction:
     abstained: bool
     experts: dict[str, dict[str, float]]
     weights: dict[str, float]
+    modalities: tuple[str, ...] = ()
 
     @property
     def emotion(self) -> str:
@@ -52,6 +55,7 @@ class UtterancePrediction:
             "scores": [{"label": k, "score": round(v, 4)} for k, v in self.scores.items()],
             "experts": {e: {k: round(v, 4) for k, v in s.items()} for e, s in self.experts.items()},
             "weights": {e: round(w, 4) for e, w in self.weights.items()},
+            "modalities": list(self.modalities),
         }
 
 
@@ -65,6 +69,10 @@ class Prediction:
         version: the version of Moodline that answered.
         labels: the label set, in the model's order.
         utterances: one prediction per utterance, in order.
+        media: the recording that was analyzed, as the user named it; None for a transcript alone.
+        sound: a sound file of the whole recording that ``media.audio`` reads (``media`` itself, or what was decoded
+            from it), for waveforms and playback; None if there is none.
+        notes: what the reader should know, one sentence each (another language, clipped sound, …).
     """
 
     conversation: str
@@ -72,13 +80,18 @@ class Prediction:
     version: str
     labels: tuple[str, ...]
     utterances: tuple[UtterancePrediction, ...]
+    media: Path | None = None
+    sound: Path | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The whole result: model name and version once, then the utterances."""
         return {
             "conversation": self.conversation,
+            "media": None if self.media is None else str(self.media),
             "model": self.model,
             "version": self.version,
             "labels": list(self.labels),
+            "notes": list(self.notes),
             "utterances": [u.to_dict() for u in self.utterances],
         }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from moodline import __version__
-from moodline.build import default_device, encode_conversation, load_encoders
+from moodline.build import FeatureMap, default_device, encode_conversation, load_encoders
 from moodline.checkpoint import Checkpoint, load_checkpoint
 from moodline.conversation import Conversation
 from moodline.errors import ConfigError, ConversationError, UnknownNameError
@@ -90,9 +91,11 @@ class Recognizer:
             features[m] = normalization.apply(features[m], [conversation])
         example = make_example(conversation, features, self.checkpoint.config["dims"], None)
         (found,) = answer(self.checkpoint.model, [example], collate, lengths=[len(example)])
-        return self._prediction(conversation, found, abstain_below)
+        return self._prediction(conversation, found, features, abstain_below)
 
-    def _prediction(self, conversation: Conversation, found: Answers, abstain_below: float) -> Prediction:
+    def _prediction(
+        self, conversation: Conversation, found: Answers, features: Mapping[str, FeatureMap], abstain_below: float
+    ) -> Prediction:
         calibration = self.checkpoint.calibration
         mixture = softmax(found.logits, calibration["temperature"])
         experts = {n: softmax(z, calibration["experts"].get(n, 1.0)) for n, z in found.experts.items()}
@@ -110,6 +113,15 @@ class Recognizer:
                     abstained=bool(mixture[u].max() < abstain_below),
                     experts={n: dict(zip(self.labels, map(float, p[u]), strict=True)) for n, p in experts.items()},
                     weights=dict(zip(experts, map(float, found.weights[u]), strict=True)),
+                    modalities=tuple(m for m, known in features.items() if utterance.id in known),
                 )
             )
-        return Prediction(conversation.id, self.checkpoint.name, __version__, self.labels, tuple(rows))
+        return Prediction(
+            conversation.id,
+            self.checkpoint.name,
+            __version__,
+            self.labels,
+            tuple(rows),
+            media=conversation.media,
+            sound=conversation.media,
+        )
