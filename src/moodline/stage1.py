@@ -61,8 +61,9 @@ def finetune_encoder(
     weights = class_weights(train, len(corpus.labels), spec.finetune.model.balance)
     for task, other in enumerate(corpus.auxiliary, 1):
         train += make_examples(other.splits["train"], other.labels, backbone, training=True, task=task)
-    backbone.frozen = spec.finetune.model.freeze_blocks
-    if FrozenStates.usable(backbone):
+    tuning = spec.finetune.model
+    backbone.frozen, backbone.stem_frozen = tuning.freeze_blocks, tuning.stem_frozen
+    if FrozenStates.usable(backbone) and not tuning.crop_seconds:
         states = FrozenStates(backbone, cache_directory() / "frozen")
         for part in (train, dev):
             with Progress(f"frozen blocks, {modality}", total=1, quiet=quiet) as bar:

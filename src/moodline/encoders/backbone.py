@@ -33,6 +33,7 @@ class Backbone(nn.Module):
         depth: how many blocks; there are depth + 1 hidden states.
         budget: most padded length (inputs × the longest) of one forward pass.
         frozen: how many of the lowest blocks ``tensors["hidden"]`` has been through, where it is given.
+        stem_frozen: whether what lies below the blocks (embeddings, convolutions) stays as it was loaded.
         resumable: whether ``forward`` takes ``tensors["hidden"]``.
     """
 
@@ -45,6 +46,7 @@ class Backbone(nn.Module):
     depth: int
     budget: int
     frozen: int = 0
+    stem_frozen: bool = False
     resumable: bool = False
 
     def units(self, inputs: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int]]]:
@@ -78,9 +80,14 @@ class Backbone(nn.Module):
         """
         raise NotImplementedError
 
-    def lower(self, tensors: dict[str, Tensor]) -> Tensor:
-        """The state after ``frozen`` blocks [B, T, H], before turns are parted; only where ``resumable``."""
+    def lower(self, tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The state after ``frozen`` blocks [B, T, H], before turns are parted, and bool [B, T], True where it is
+        real; only where ``resumable``."""
         raise NotImplementedError
+
+    def prepare_known(self, inputs: Sequence[Any], hidden: Sequence[Tensor]) -> dict[str, Tensor]:
+        """As ``prepare``, where the state after ``frozen`` blocks is known: float [T, H] for each unit."""
+        return {**self.prepare(inputs), "hidden": nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)}
 
     @property
     def device(self) -> torch.device:
@@ -184,10 +191,11 @@ def run_sorted(
     device = backbone.device
     with torch.inference_mode():
         for batch in length_batches([backbone.length(u) for u in units], backbone.spec.batch_size, backbone.budget):
-            tensors = backbone.prepare([units[n] for n in batch])
-            if frozen is not None:
-                known = [torch.from_numpy(array).float() for array in frozen([units[n] for n in batch])]
-                tensors["hidden"] = nn.utils.rnn.pad_sequence(known, batch_first=True)
+            chosen = [units[n] for n in batch]
+            if frozen is None:
+                tensors = backbone.prepare(chosen)
+            else:
+                tensors = backbone.prepare_known(chosen, [torch.from_numpy(x).float() for x in frozen(chosen)])
             tensors = {k: v.to(device) for k, v in tensors.items()}
             arrays = iter(finish(*backbone(tensors)))
             for n in batch:

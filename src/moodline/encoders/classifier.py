@@ -48,16 +48,22 @@ class UtteranceHead(nn.Module):
     def __init__(self, hidden_size: int, states: int, classes: int, config: FinetuneConfig) -> None:
         super().__init__()
         self.mix = nn.Parameter(torch.zeros(states)) if config.layer_mix else None
+        self.concat = config.layer_concat
         self.norm = nn.LayerNorm(hidden_size)
         attentive = config.pooling == "attentive"
         self.pool = pooling.AttentiveStatistics(hidden_size) if attentive else pooling.POOLINGS[config.pooling]
-        width = hidden_size * (2 if config.pooling in ("attentive", "mean_std") else 1)
+        width = hidden_size * (2 if config.pooling in ("attentive", "mean_std") else 1) * (states if self.concat else 1)
+        self.scale = nn.BatchNorm1d(width, momentum=0.05, affine=False) if self.concat else nn.Identity()
         self.fc1 = nn.Linear(width, config.embedding_dim)
         self.dropout = nn.Dropout(config.dropout)
         self.fc2 = nn.Linear(config.embedding_dim, classes)
 
     def embed(self, states: Sequence[Tensor], mask: Tensor) -> Tensor:
         """The utterance embedding: states [B, T, H] each, mask bool [B, T] → [B, E]."""
+        if self.concat:
+            pooled = torch.cat([self.pool(self.norm(s.float()), mask) for s in states], dim=-1)
+            side_by_side: Tensor = self.fc1(self.dropout(self.scale(pooled)))
+            return side_by_side
         stacked = torch.stack([s.float() for s in states])
         weights = (
             torch.full((len(states),), 1 / len(states), device=mask.device) if self.mix is None else self.mix.softmax(0)
@@ -136,12 +142,13 @@ class Collate:
     def __call__(self, examples: Sequence[Example]) -> UtteranceBatch:
         """Prepare and pad."""
         inputs = [e.input for e in examples]
-        if self.crop and self.backbone.modality == "speech" and self.backbone.training:
-            inputs = [self._cropped(item) for item in inputs]
-        tensors = self.backbone.prepare(inputs)
         hidden = [torch.from_numpy(e.hidden).float() for e in examples if e.hidden is not None]
         if len(hidden) == len(examples):
-            tensors["hidden"] = pad_sequence(hidden, batch_first=True)
+            tensors = self.backbone.prepare_known(inputs, hidden)
+        else:
+            if self.crop and self.backbone.modality == "speech" and self.backbone.training:
+                inputs = [self._cropped(item) for item in inputs]
+            tensors = self.backbone.prepare(inputs)
         labels = pad_sequence([torch.tensor(e.labels) for e in examples], batch_first=True, padding_value=IGNORE)
         valid = pad_sequence([torch.ones(len(e.labels), dtype=torch.bool) for e in examples], batch_first=True)
         return UtteranceBatch(tensors, labels, valid, torch.tensor([e.task for e in examples]))
@@ -184,7 +191,7 @@ class UtteranceClassifier(nn.Module):
         elif config.method == "full" and config.freeze_embeddings:
             for name, parameter in backbone.network.named_parameters():
                 parameter.requires_grad_(block_number(name) is not None)
-        backbone.frozen = config.freeze_blocks
+        backbone.frozen, backbone.stem_frozen = config.freeze_blocks, config.stem_frozen
         for name, parameter in backbone.network.named_parameters():
             if self._stays(name):
                 parameter.requires_grad_(False)
@@ -192,10 +199,11 @@ class UtteranceClassifier(nn.Module):
         self.auxiliary.to(backbone.device)
 
     def _stays(self, name: str) -> bool:
-        """Whether a part of the network, by its name, is among the frozen blocks or below them."""
+        """Whether a part of the network, by its name, is frozen with its blocks, or above what is read."""
         number = block_number(name + ".")
-        below = number is None and "embedding" in name
-        return self.config.freeze_blocks > 0 and (below or (number is not None and number < self.config.freeze_blocks))
+        if number is None:
+            return self.config.freeze_blocks > 0 and any(part in name for part in _STEM)
+        return number < self.config.freeze_blocks or number >= max(self.layers)
 
     def train(self, mode: bool = True) -> UtteranceClassifier:
         """As ever, but frozen blocks stay in eval mode: no dropout in what does not learn."""
@@ -283,6 +291,8 @@ def block_number(name: str) -> int | None:
     return next((int(p) for q, p in pairwise(parts) if p.isdigit() and q in _BLOCKS), None)
 
 
+_STEM = ("embedding", "conv", "groupnorm", "feature")
+"""Parts of names below the blocks."""
 _BLOCKS = ("layer", "layers", "h", "block", "blocks")
 
 

@@ -170,7 +170,7 @@ def load_finetuned(directory: str | Path, device: str = "cpu", base_dir: Path | 
             backbone.revision,
             "Install or download that version of the backbone.",
         )
-    backbone.frozen = config.freeze_blocks
+    backbone.frozen, backbone.stem_frozen = config.freeze_blocks, config.stem_frozen
     changed, head_state = (_load(directory / file) for file in FILES[:2])
     _apply(backbone, changed, config)
     states = len(chosen_layers(spec.layers, backbone.depth, name))

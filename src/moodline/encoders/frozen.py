@@ -1,4 +1,4 @@
-"""What the frozen blocks of a text encoder give, computed once for all epochs, seeds and evaluations, kept on disk."""
+"""What the frozen part of an encoder gives, computed once for all epochs, seeds and evaluations, kept on disk."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torch
 from moodline.encoders.backbone import Backbone, chosen_layers
 from moodline.encoders.base import length_batches
 from moodline.features.files import make_directory, text_hash, write_bytes
+from moodline.media.audio import AudioClip
 
 
 class FrozenStates:
@@ -27,15 +28,20 @@ class FrozenStates:
 
     def __init__(self, backbone: Backbone, root: Path) -> None:
         self.backbone = backbone
-        facts = [backbone.revision, backbone.frozen, backbone.spec.max_tokens, backbone.spec.dtype]
+        limit = backbone.spec.max_tokens if backbone.modality == "text" else backbone.spec.max_seconds
+        facts = [backbone.revision, backbone.frozen, limit, backbone.spec.dtype]
         name = re.sub(r"[^A-Za-z0-9._]+", "-", backbone.id)
         self.folder = root / f"{name}-{text_hash(json.dumps(facts))[:16]}"
 
     @staticmethod
     def usable(backbone: Backbone) -> bool:
-        """Whether there are frozen blocks, all below what is read, and the network can go on from there."""
+        """Whether something is frozen, all below what is read, worth keeping, and the network can go on from there.
+
+        Token embeddings alone are not: they are looked up as quickly.
+        """
         lowest = min(chosen_layers(backbone.spec.layers, backbone.depth, backbone.id))
-        return 0 < backbone.frozen <= lowest and backbone.resumable
+        frozen = backbone.frozen > 0 or (backbone.stem_frozen and backbone.modality != "text")
+        return frozen and backbone.frozen <= lowest and backbone.resumable
 
     def __call__(self, units: Sequence[Any], progress: Callable[[int, int], None] | None = None) -> list[np.ndarray]:
         """States of units, float16 [T, H] each; what is not there is computed and written.
@@ -48,7 +54,7 @@ class FrozenStates:
             StorageError: the disk refused a write.
         """
         make_directory(self.folder)
-        paths = [self.folder / f"{text_hash(repr(unit))[:32]}.npy" for unit in units]
+        paths = [self.folder / f"{_key(unit)[:32]}.npy" for unit in units]
         found = [_read(path) for path in paths]
         missing = [n for n, array in enumerate(found) if array is None]
         lengths = [self.backbone.length(units[n]) for n in missing]
@@ -68,9 +74,12 @@ class FrozenStates:
     @torch.inference_mode()
     def _compute(self, units: Sequence[Any]) -> list[np.ndarray]:
         tensors = self.backbone.prepare(units)
-        states = self.backbone.lower({k: v.to(self.backbone.device) for k, v in tensors.items()})
-        masks = tensors["attention_mask"]
-        return [state[mask].half().numpy() for state, mask in zip(states.cpu(), masks, strict=True)]
+        states, masks = self.backbone.lower({k: v.to(self.backbone.device) for k, v in tensors.items()})
+        return [state[mask].half().numpy() for state, mask in zip(states.cpu(), masks.cpu(), strict=True)]
+
+
+def _key(unit: Any) -> str:
+    return text_hash(unit.content_hash()) if isinstance(unit, AudioClip) else text_hash(repr(unit))
 
 
 def _read(path: Path) -> np.ndarray | None:

@@ -137,6 +137,10 @@ class FinetuneConfig(Settings):
     layer_mix: bool = False
     """Mix the spec's layers with learned weights; otherwise they are averaged."""
 
+    layer_concat: bool = False
+    """Pool each of the spec's layers alone and put the results side by side, standardised and with dropout, before the
+    first Linear, instead of mixing layers."""
+
     dropout: float = 0.5
     """Between ReLU and the last Linear."""
 
@@ -168,8 +172,8 @@ class FinetuneConfig(Settings):
     """Of matrices; never of biases, norms and embeddings."""
 
     freeze_blocks: int = 0
-    """The lowest blocks that stay as they are, without dropout. Text: what they give is then computed once for all
-    epochs and seeds, and kept in the cache."""
+    """The lowest blocks that stay as they are, without dropout. What they give is then computed once for all epochs
+    and seeds, and kept in the cache. Moonshine's convolutions are kept so wherever they do not learn."""
 
     freeze_embeddings: bool = False
     """With method full: leave token embeddings or the convolutions over samples as they are."""
@@ -177,8 +181,15 @@ class FinetuneConfig(Settings):
     crop_seconds: float = 0.0
     """Speech: random crops of this length in training (5 in the paper); 0 takes whole clips."""
 
+    @property
+    def stem_frozen(self) -> bool:
+        """Whether what lies below the blocks stays as it is."""
+        return self.method != "full" or self.freeze_embeddings or self.freeze_blocks > 0
+
     def __post_init__(self) -> None:
         problems = []
+        if self.layer_concat and self.layer_mix:
+            problems.append("layer_concat and layer_mix exclude each other")
         if self.method not in ("lora", "full", "frozen"):
             problems.append(f"method must be lora, full or frozen (found: {self.method})")
         if self.pooling not in HEAD_POOLINGS:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from moodline.encoders.backbone import TORCH_TYPES, Backbone
+from moodline.encoders.backbone import TORCH_TYPES, Backbone, chosen_layers
 from moodline.encoders.base import files_revision
 from moodline.encoders.ort_file import OrtFile
 from moodline.encoders.settings import EncoderSpec
@@ -57,16 +57,17 @@ class Moonshine(nn.Module):
         self.layers = nn.ModuleList(_Layer(config) for _ in range(config.depth))
         self.layer_norm = nn.LayerNorm(width, bias=False)
 
-    def forward(self, samples: Tensor, lengths: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    def forward(self, samples: Tensor, lengths: Tensor, stop: int | None = None) -> tuple[tuple[Tensor, ...], Tensor]:
         """Hidden states.
 
         Args:
             samples: float [B, N], 16 kHz, padded on the right.
             lengths: int64 [B], real samples.
+            stop: the last block to compute; None for all.
 
         Returns:
-            depth + 1 states [B, T, H]: after the convolutions, after each block, the last one normalised;
-            bool [B, T], True at real frames.
+            depth + 1 (or stop + 1) states [B, T, H]: after the convolutions, after each block, that after the very
+            last block normalised; bool [B, T], True at real frames.
         """
         x = torch.tanh(self.conv1(samples[:, None]))
         frames = [lengths]
@@ -75,13 +76,19 @@ class Moonshine(nn.Module):
         x = self._normalise(x, _mask(frames[1], x.shape[2]))
         x = F.gelu(self.conv3(F.gelu(self.conv2(x)))).transpose(1, 2)
         mask = _mask(frames[3], x.shape[1])
+        return self.blocks(x, mask, 0, stop), mask
+
+    def blocks(self, x: Tensor, mask: Tensor, start: int, stop: int | None = None) -> tuple[Tensor, ...]:
+        """The states from ``start`` on: x [B, T, H] has been through so many blocks; those below are x, too."""
+        stop = self.config.depth if stop is None else stop
         turn = self._rotation(x)
-        states = [x]
-        for layer in self.layers:
+        states = [x] * (start + 1)
+        for layer in self.layers[start:stop]:
             x = layer(x, mask[:, None, None], turn)
             states.append(x)
-        states[-1] = self.layer_norm(states[-1])
-        return tuple(states), mask
+        if stop == self.config.depth:
+            states[-1] = self.layer_norm(states[-1])
+        return tuple(states)
 
     def _normalise(self, x: Tensor, mask: Tensor) -> Tensor:
         """GroupNorm with one group over the real frames of x [B, C, T]."""
@@ -146,11 +153,13 @@ class MoonshineBackbone(Backbone):
 
     modality = "speech"
     budget = BUDGET
+    resumable = True
 
     def __init__(self, name: str, revision: str, spec: EncoderSpec, network: Moonshine) -> None:
         super().__init__()
         self.id, self.revision, self.spec, self.network = name, revision, spec, network
         self.hidden_size, self.depth = network.config.hidden_size, network.config.depth
+        self.highest = max(chosen_layers(spec.layers, self.depth, name))
 
     def prepare(self, inputs: Sequence[Any]) -> dict[str, Tensor]:
         """Samples float32 [B, N] and lengths int64 [B]; clips shorter than 56 ms are filled up with silence."""
@@ -161,10 +170,25 @@ class MoonshineBackbone(Backbone):
         return clip_length(item, self.spec.max_seconds)
 
     def forward(self, tensors: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
-        """See ``Backbone.forward``."""
-        samples = tensors["samples"].to(next(self.network.parameters()).dtype)
-        states, mask = self.network(samples, tensors["lengths"])
+        """See ``Backbone.forward``; blocks above the highest layer that is read are not computed."""
+        kind = next(self.network.parameters()).dtype
+        if "hidden" in tensors:
+            mask = _mask(tensors["frames"], tensors["hidden"].shape[1])
+            return self.network.blocks(tensors["hidden"].to(kind), mask, self.frozen, self.highest), mask
+        states, mask = self.network(tensors["samples"].to(kind), tensors["lengths"], self.highest)
         return states, mask
+
+    def lower(self, tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """See ``Backbone.lower``."""
+        states, mask = self.network(tensors["samples"], tensors["lengths"], self.frozen)
+        return states[-1], mask
+
+    def prepare_known(self, inputs: Sequence[Any], hidden: Sequence[Tensor]) -> dict[str, Tensor]:
+        """See ``Backbone.prepare_known``; the samples are not read again."""
+        return {
+            "hidden": nn.utils.rnn.pad_sequence(list(hidden), batch_first=True),
+            "frames": torch.tensor([len(x) for x in hidden]),
+        }
 
 
 def packaged_weights() -> Path:

@@ -99,12 +99,11 @@ class TextBackbone(Backbone):
             return turns_apart(states, tensors["tokens_of_turn"]), tensors["pool_mask"]
         return states, tensors["pool_mask"]
 
-    def lower(self, tensors: dict[str, Tensor]) -> Tensor:
+    def lower(self, tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """See ``Backbone.lower``."""
-        ids = tensors["input_ids"]
+        ids, mask = tensors["input_ids"], tensors["attention_mask"]
         types = tensors.get("token_type_ids", torch.zeros_like(ids))
-        state: Tensor = self.network(ids, tensors["attention_mask"], types, stop=self.frozen)[-1]
-        return state
+        return self.network(ids, mask, types, stop=self.frozen)[-1], mask
 
 
 def load_bert(directory: Path, name: str, spec: EncoderSpec) -> TextBackbone:
