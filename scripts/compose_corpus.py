@@ -1,0 +1,251 @@
+"""Compose conversations with words and voice: dialogues of MELD and EmoryNLP, spoken by the actors of RAVDESS.
+
+    python scripts/compose_corpus.py --data DIR --out runs/voice-words
+
+No corpus with both real voices and the text of conversations may be had freely, so one is put together. Each speaker of
+a dialogue is given an actor of the same split, and each utterance a clip of that actor with the same emotion. In a
+share of utterances the voice says something else, so that a gate has to learn whom to believe: it is missing, neutral,
+or contradicts; in others the words are missing. A dialogue has one recording condition (noise, telephone, …).
+Dialogues of EmoryNLP that share lines with MELD's dev or test split are left out, and the rest is only trained on.
+
+Writes two house directories under OUT, whose audio lies in OUT/audio; run again, it goes on where it stopped.
+
+    composed/    train, dev, test: the conversations
+    voice/       train, dev, test: RAVDESS alone with the same seven emotions, training clips in several conditions
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.random import Generator
+
+from moodline.conversation import Conversation, Utterance
+from moodline.corpora import read_corpus
+from moodline.corpora.base import SPLITS, Corpus
+from moodline.corpora.convert import write_house
+from moodline.corpora.overlap import overlapping
+from moodline.labels import MELD_7
+from moodline.media.audio import RATE, load_audio
+from moodline.media.effects import EFFECTS, apply_effect
+from moodline.training.progress import Progress
+
+SPOKEN = {
+    "neutral": "neutral", "calm": "neutral", "happy": "joy", "sad": "sadness", "angry": "anger", "fearful": "fear",
+    "disgust": "disgust", "surprised": "surprise",
+}  # fmt: skip
+"""RAVDESS's emotions as MELD's."""
+WRITTEN = {"joyful": "joy", "mad": "anger", "neutral": "neutral", "sad": "sadness", "scared": "fear"}
+"""EmoryNLP's emotions as MELD's; peaceful and powerful have no counterpart and stay unlabelled."""
+CONDITIONS = ("quiet", "loud", "noise-20", "noise-10", "noise-5", "telephone", "codec", "room")
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How often the modalities do not agree; the rest of the utterances has a voice of its own emotion.
+
+    Args:
+        silent: share of utterances whose voice is missing.
+        flat: share whose voice is neutral whatever is said, as most voices mostly are.
+        contrary: share whose voice shows any other emotion.
+        wordless: share without words.
+        only_words, only_voice: shares of dialogues with one modality throughout.
+        worse: share of training dialogues recorded in one of ``CONDITIONS``.
+    """
+
+    silent: float = 0.1
+    flat: float = 0.3
+    contrary: float = 0.1
+    wordless: float = 0.1
+    only_words: float = 0.1
+    only_voice: float = 0.1
+    worse: float = 0.6
+
+
+Clips = dict[str, dict[str, list[Path]]]
+"""Actor to emotion to files."""
+Take = tuple[Path, str]
+"""A clip and the condition it is recorded in."""
+Splits = dict[str, tuple[Conversation, ...]]
+
+
+def clips_of(conversations: Iterable[Conversation]) -> Clips:
+    """The clips of a split of RAVDESS by actor and MELD's emotion."""
+    found: Clips = {}
+    for utterance in (u for c in conversations for u in c):
+        assert utterance.audio is not None
+        assert utterance.speaker is not None
+        assert utterance.emotion is not None
+        found.setdefault(utterance.speaker, {}).setdefault(SPOKEN[utterance.emotion], []).append(utterance.audio)
+    return found
+
+
+def voice_emotion(emotion: str | None, shares: Shares, random: Generator) -> str | None:
+    """The emotion that the voice of an utterance shows; None for no voice."""
+    draw = random.random()
+    if draw < shares.silent or emotion is None:
+        return None
+    if draw < shares.silent + shares.flat:
+        return "neutral"
+    if draw < shares.silent + shares.flat + shares.contrary:
+        return str(random.choice([e for e in MELD_7.labels if e != emotion]))
+    return emotion
+
+
+def spoken(
+    conversation: Conversation, clips: Clips, shares: Shares, conditions: Sequence[str], name: str, random: Generator
+) -> tuple[Conversation, dict[str, Take]]:
+    """A dialogue with voices.
+
+    Args:
+        conversation: words, speakers, emotions of MELD.
+        clips: of the actors that may speak.
+        shares: see ``Shares``.
+        conditions: what a worse recording may be; none for clean ones only.
+        name: the new conversation's id; utterances and speakers get it as a prefix, for an actor is another person in
+            each dialogue.
+        random: the generator.
+
+    Returns:
+        The conversation, without audio files yet; utterance id to its take.
+    """
+    people = list(dict.fromkeys(u.speaker for u in conversation))
+    actors = list(itertools.islice(itertools.cycle(random.permutation(sorted(clips))), len(people)))
+    cast = dict(zip(people, actors, strict=True))
+    kind = random.random()
+    condition = str(random.choice(conditions)) if conditions and random.random() < shares.worse else "clean"
+    utterances: list[Utterance] = []
+    takes: dict[str, Take] = {}
+    for number, utterance in enumerate(conversation):
+        own = replace(
+            utterance, id=f"{name}_{number}", speaker=f"{name} {utterance.speaker}", start=None, end=None, audio=None
+        )
+        shown = None if kind < shares.only_words else voice_emotion(utterance.emotion, shares, random)
+        wordless = random.random() < shares.wordless or kind > 1 - shares.only_voice
+        if shown is not None:
+            choices = clips[cast[utterance.speaker]][shown]
+            takes[own.id] = (choices[random.integers(len(choices))], condition)
+            own = replace(own, text=None) if wordless else own
+        utterances.append(own)
+    return Conversation(name, tuple(utterances)), takes
+
+
+def dialogues(data: Path) -> dict[str, list[Conversation]]:
+    """MELD's splits, and EmoryNLP's dialogues with MELD's emotions added to train."""
+    meld, emory = read_corpus("meld", data), read_corpus("emorynlp", data)
+    hidden = overlapping(meld, emory)
+    found = {split: list(meld.splits[split]) for split in SPLITS}
+    for conversation in (c for split in emory.splits.values() for c in split if c.id not in hidden):
+        renamed = tuple(replace(u, emotion=WRITTEN.get(u.emotion or "")) for u in conversation)
+        found["train"].append(Conversation(f"emory_{conversation.id}", renamed))
+    return found
+
+
+def compose(data: Path, seed: int, copies: int, shares: Shares) -> tuple[Splits, dict[str, Take]]:
+    """Every split's conversations, and the takes that they need; dev and test are clean."""
+    said, voices = dialogues(data), read_corpus("ravdess", data)
+    splits: Splits = {}
+    takes: dict[str, Take] = {}
+    for place, split in enumerate(SPLITS):
+        clips, made = clips_of(voices.splits[split]), []
+        for copy in range(copies if split == "train" else 1):
+            for number, conversation in enumerate(said[split]):
+                random = np.random.default_rng((seed, place, copy, number))
+                conditions = CONDITIONS if split == "train" else ()
+                name = f"{split}_{copy}_{number}"
+                whole, needed = spoken(conversation, clips, shares, conditions, name, random)
+                made.append(whole)
+                takes |= needed
+        splits[split] = tuple(made)
+    return splits, takes
+
+
+def alone(data: Path, seed: int, versions: int) -> tuple[Splits, dict[str, Take]]:
+    """RAVDESS with MELD's emotions: training clips clean and in ``versions`` conditions each, dev and test clean."""
+    corpus = read_corpus("ravdess", data)
+    splits: Splits = {}
+    takes: dict[str, Take] = {}
+    for split, conversations in corpus.splits.items():
+        made = []
+        for number, (utterance,) in enumerate(c.utterances for c in conversations):
+            random = np.random.default_rng((seed, number))
+            chosen = random.choice(CONDITIONS, versions, replace=False) if split == "train" else ()
+            for condition in ("clean", *map(str, chosen)):
+                key = f"{utterance.id}_{condition}"
+                assert utterance.audio is not None
+                takes[key] = (utterance.audio, condition)
+                own = replace(utterance, id=key, emotion=SPOKEN[utterance.emotion or ""], start=None, end=None)
+                made.append(Conversation(key, (own,)))
+        splits[split] = tuple(made)
+    return splits, takes
+
+
+def record(take: Take, audio: Path) -> Path:
+    """The file of a take: the clip itself if it is clean, else a file under ``audio``, written if it is not there."""
+    clip, condition = take
+    if condition == "clean":
+        return clip.resolve()
+    path = audio / condition / f"{clip.stem}.flac"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        seed = (list(EFFECTS).index(condition), *map(int, clip.stem.split("-")))
+        samples = apply_effect(condition, load_audio(clip), seed)
+        draft = path.with_suffix(".tmp")
+        soundfile.write(draft, samples, RATE, format="FLAC", subtype="PCM_16")
+        draft.replace(path)
+    return path.resolve()
+
+
+def write(
+    name: str, splits: dict[str, tuple[Conversation, ...]], takes: dict[str, Take], out: Path, info: dict
+) -> None:
+    """The takes' files, and the house directory ``out/name`` if it is not there yet."""
+    if (out / name).exists():
+        return
+    needed = sorted(set(takes.values()))
+    with Progress(f"recording {name}", total=len(needed)) as bar:
+        for done, take in enumerate(needed, 1):
+            record(take, out / "audio")
+            bar.share(done, len(needed))
+    with_audio = {
+        split: tuple(
+            replace(c, utterances=tuple(
+                replace(u, audio=record(takes[u.id], out / "audio")) if u.id in takes else u for u in c
+            )) for c in conversations
+        )
+        for split, conversations in splits.items()
+    }  # fmt: skip
+    write_house(Corpus(name, MELD_7, with_audio, {}, (), {}, info), out / name)
+
+
+def main() -> None:
+    """Compose both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the folder that holds MELD, EmoryNLP and RAVDESS")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--copies", type=int, default=2, help="of each training dialogue, with other voices")
+    parser.add_argument("--versions", type=int, default=3, help="worse recordings of each training clip in voice/")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    info = {"composed": True, "seed": options.seed, "sources": ["meld", "emorynlp", "ravdess"]}
+    splits, takes = alone(options.data, options.seed, options.versions)
+    write("voice", splits, takes, options.out, {**info, "versions": options.versions})
+    shares = Shares()
+    splits, takes = compose(options.data, options.seed, options.copies, shares)
+    write("composed", splits, takes, options.out, {**info, "copies": options.copies, "shares": vars(shares)})
+    for name in ("voice", "composed"):
+        corpus = read_corpus("house", options.out / name)
+        counts = {s: f"{len(c)} conversations, {sum(map(len, c))} utterances" for s, c in corpus.splits.items()}
+        print(name, *(f"  {split}: {count}" for split, count in counts.items()), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
