@@ -204,7 +204,7 @@ def record(take: Take, audio: Path) -> Path:
 
 
 def write(
-    name: str, splits: dict[str, tuple[Conversation, ...]], takes: dict[str, Take], out: Path, info: dict
+    name: str, splits: dict[str, tuple[Conversation, ...]], takes: dict[str, Take], out: Path, info: dict[str, Any]
 ) -> None:
     """The takes' files, and the house directory ``out/name`` if it is not there yet."""
     if (out / name).exists():
