@@ -5,8 +5,9 @@
 No corpus with both real voices and the text of conversations may be had freely, so one is put together. Each speaker of
 a dialogue is given an actor of the same split, and each utterance a clip of that actor with the same emotion. In a
 share of utterances the voice says something else, so that a gate has to learn whom to believe: it is missing, neutral,
-or contradicts; in others the words are missing. A dialogue has one recording condition (noise, telephone, …).
-Dialogues of EmoryNLP that share lines with MELD's dev or test split are left out, and the rest is only trained on.
+drowned in noise, or contradicts; in others the words are missing, or are another utterance's. A dialogue has one
+recording condition (noise, telephone, …). Dialogues of EmoryNLP that share lines with MELD's dev or test split are left
+out, and the rest is only trained on.
 
 Writes two house directories under OUT, whose audio lies in OUT/audio; run again, it goes on where it stopped.
 
@@ -55,7 +56,9 @@ class Shares:
         silent: share of utterances whose voice is missing.
         flat: share whose voice is neutral whatever is said, as most voices mostly are.
         contrary: share whose voice shows any other emotion.
+        drowned: share whose voice is lost in noise.
         wordless: share without words.
+        muddled: share with the words of another utterance.
         only_words, only_voice: shares of dialogues with one modality throughout.
         worse: share of training dialogues recorded in one of ``CONDITIONS``.
     """
@@ -63,7 +66,9 @@ class Shares:
     silent: float = 0.1
     flat: float = 0.3
     contrary: float = 0.1
+    drowned: float = 0.05
     wordless: float = 0.1
+    muddled: float = 0.05
     only_words: float = 0.1
     only_voice: float = 0.1
     worse: float = 0.6
@@ -123,6 +128,7 @@ def spoken(
     condition = str(random.choice(conditions)) if conditions and random.random() < shares.worse else "clean"
     utterances: list[Utterance] = []
     takes: dict[str, Take] = {}
+    said = [u.text for u in conversation]
     for number, utterance in enumerate(conversation):
         own = replace(
             utterance, id=f"{name}_{number}", speaker=f"{name} {utterance.speaker}", start=None, end=None, audio=None
@@ -131,8 +137,11 @@ def spoken(
         wordless = random.random() < shares.wordless or kind > 1 - shares.only_voice
         if shown is not None:
             choices = clips[cast[utterance.speaker]][shown]
-            takes[own.id] = (choices[random.integers(len(choices))], condition)
+            heard = "drowned" if random.random() < shares.drowned else condition
+            takes[own.id] = (choices[random.integers(len(choices))], heard)
             own = replace(own, text=None) if wordless else own
+            if random.random() < shares.muddled and own.text is not None:
+                own = replace(own, text=said[random.integers(len(said))])
         utterances.append(own)
     return Conversation(name, tuple(utterances)), takes
 

@@ -84,11 +84,12 @@ EFFECTS: dict[str, Effect] = {
     "noise-20": partial(noise, snr=20.0),
     "noise-10": partial(noise, snr=10.0),
     "noise-5": partial(noise, snr=5.0),
+    "drowned": partial(noise, snr=-15.0),
     "telephone": telephone,
     "codec": partial(codec, strength=0.9),
     "room": partial(room, seconds=0.5),
 }
-"""Name to effect; ``noise-20`` has its noise 20 dB below the voice."""
+"""Name to effect; ``noise-20`` has its noise 20 dB below the voice, ``drowned`` 15 dB above."""
 
 
 def apply_effect(name: str, samples: Samples, seed: tuple[int, ...]) -> Samples:
