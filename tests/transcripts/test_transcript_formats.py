@@ -244,4 +244,5 @@ def test_empty_utterances_can_be_left_out_and_ids_stay(read: Read, name: str, co
 
 
 def test_the_table_of_formats_is_known() -> None:
-    assert list(FORMATS) == ["json", "jsonl", "srt", "vtt", "csv", "tsv", "txt"]
+    known = ["json", "jsonl", "srt", "vtt", "csv", "tsv", "txt", "textgrid", "eaf", "rttm", "audacity"]
+    assert list(FORMATS) == known

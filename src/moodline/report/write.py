@@ -1,4 +1,4 @@
-"""Predictions written to a file: JSON, JSONL, CSV, Parquet, SRT, WebVTT, told by the suffix."""
+"""Predictions written to a file of the kind that its suffix names, JSON to ELAN."""
 
 from __future__ import annotations
 
@@ -62,17 +62,32 @@ def write_prediction(prediction: list[Prediction], path: Path) -> None:
     """Write predictions in the format that the suffix of ``path`` names, whole or not at all.
 
     Args:
-        prediction: one for each conversation; SRT and WebVTT hold exactly one.
+        prediction: one for each conversation; those of ``TIMED`` hold exactly one.
         path: a file ending in one of ``WRITERS``; replaced if it exists.
 
     Raises:
         ConfigError, StorageError: as ``check_output`` does, and when the disk refuses.
-        ConversationError: subtitles were asked for but times are missing, or there are several conversations.
+        ConversationError: the format needs times but some are missing, or there are several conversations.
     """
     path = Path(path)
     check_output(path)
+    check_times(path, [p.utterances for p in prediction])
     with replacing(path) as file:
         WRITERS[path.suffix.lower()](prediction, file)
+
+
+def check_times(path: Path, conversations: Sequence[Iterable[Utterance | UtterancePrediction]]) -> None:
+    """Raise unless a file of this kind can hold these utterances; call it before any work is done.
+
+    Args:
+        path: the file; only kinds in ``TIMED`` want anything.
+        conversations: the utterances of each conversation, recognized or not yet.
+
+    Raises:
+        ConversationError: several conversations, or an utterance without start or end.
+    """
+    if Path(path).suffix.lower() in TIMED:
+        check_subtitles(conversations, TIMED[Path(path).suffix.lower()])
 
 
 def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
@@ -168,32 +183,34 @@ def _vtt(prediction: list[Prediction], file: BinaryIO) -> None:
 
 def _cues(prediction: list[Prediction], decimal: str) -> list[tuple[str, str]]:
     """Timing line and words of every cue: ``[joy 0.81] Speaker: text``, with ``?`` behind the emotion if abstained."""
-    check_subtitles([p.utterances for p in prediction])
     return [
         (f"{_clock(u.start or 0.0, decimal)} --> {_clock(u.end or 0.0, decimal)}", _caption(u))
         for u in prediction[0].utterances
     ]
 
 
-def check_subtitles(conversations: Sequence[Iterable[Utterance | UtterancePrediction]]) -> None:
+def check_subtitles(
+    conversations: Sequence[Iterable[Utterance | UtterancePrediction]], name: str = "subtitles"
+) -> None:
     """Raise unless subtitles can hold these utterances: one conversation, every utterance with its times.
 
     Args:
         conversations: the utterances of each conversation, recognized or not yet.
+        name: what holds them, for the message.
 
     Raises:
         ConversationError: several conversations, or an utterance without start or end.
     """
     if len(conversations) != 1:
         raise ConversationError(
-            "subtitles hold one conversation",
+            f"{name} hold one conversation",
             f"{len(conversations)} conversations",
             "Write .json, .jsonl, .csv or .parquet.",
         )
     untimed = next((u.id for u in conversations[0] if u.start is None or u.end is None), None)
     if untimed is not None:
         raise ConversationError(
-            f"subtitles need a start and an end for every utterance: {untimed} has none",
+            f"{name} need a start and an end for every utterance: {untimed} has none",
             fix="Write .json or .csv instead, or pass a transcript with times.",
         )
 
@@ -212,6 +229,18 @@ def _clock(seconds: float, decimal: str) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{decimal}{thousandths:03d}"
 
 
+def _textgrid(prediction: list[Prediction], file: BinaryIO) -> None:
+    from moodline.report.textgrid import write_textgrid
+
+    write_textgrid(prediction, file)
+
+
+def _eaf(prediction: list[Prediction], file: BinaryIO) -> None:
+    from moodline.report.eaf import write_eaf
+
+    write_eaf(prediction, file)
+
+
 WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
     ".json": _json,
     ".jsonl": _jsonl,
@@ -219,5 +248,10 @@ WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
     ".parquet": _parquet,
     ".srt": _srt,
     ".vtt": _vtt,
+    ".textgrid": _textgrid,
+    ".eaf": _eaf,
 }
-"""Suffix to writer."""
+"""Suffix (in small letters) to writer."""
+
+TIMED = {".srt": "subtitles", ".vtt": "subtitles", ".textgrid": "TextGrids", ".eaf": "ELAN files"}
+"""Suffixes of files that hold one conversation, all of whose utterances have times, and what these files are called."""

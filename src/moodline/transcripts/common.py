@@ -49,7 +49,7 @@ class Row:
 
     Args:
         place: file and line, for error messages.
-        text: the words; may still be empty.
+        text: the words; may still be empty; None where the format has none (a diarization).
         speaker: who speaks; None if unknown.
         start: seconds; None if unknown.
         end: seconds; None if unknown.
@@ -57,7 +57,7 @@ class Row:
     """
 
     place: str
-    text: str
+    text: str | None
     speaker: str | None = None
     start: float | None = None
     end: float | None = None
@@ -153,12 +153,12 @@ def conversation(source: Source, rows: Iterable[Row], *, skip_empty: bool, id: s
     """
     utterances, seen, number = [], dict[str, str](), 0
     for number, row in enumerate(rows, start=1):
-        if not row.text.strip():
+        if row.text is not None and not row.text.strip():
             if skip_empty:
                 continue
             raise TranscriptError(f"{row.place}: the utterance is empty", fix=SKIP_FIX)
         name = row.id or f"u{number - 1}"
-        for what, value in (("text", row.text), ("speaker", row.speaker or ""), ("id", name)):
+        for what, value in (("text", row.text or ""), ("speaker", row.speaker or ""), ("id", name)):
             check_text(value, row.place, what)
         if name in seen:
             raise TranscriptError(

@@ -1,8 +1,9 @@
-"""JSON: Moodline's own format (``.json``, ``.jsonl``), and where it turns out to be one, a Whisper transcript."""
+"""JSON: Moodline's own format (``.json``, ``.jsonl``), its own results, and where it is one, a Whisper transcript."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from moodline.conversation import Conversation
@@ -15,7 +16,7 @@ _EXPECTED = 'an object {"id", "utterances": […]}, a list of such objects, or a
 
 
 def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
-    """Read a conversation, a list of conversations, or what Whisper and whisperX write.
+    """Read a conversation, a list of conversations, a result of Moodline, or what Whisper and whisperX write.
 
     Raises:
         TranscriptError: broken JSON, or something else in it.
@@ -69,7 +70,7 @@ def _conversations(source: Source, objects: list[tuple[str, Any]], skip_empty: b
     out: list[Conversation] = []
     seen: dict[str, str] = {}
     for n, (place, data) in enumerate(objects):
-        data = _checked(data, place, skip_empty)
+        data = _checked(data, place, skip_empty, source.path.parent)
         if not data["utterances"] and skip_empty and len(objects) > 1:
             continue
         if data.get("id") in (None, ""):
@@ -86,7 +87,7 @@ def _conversations(source: Source, objects: list[tuple[str, Any]], skip_empty: b
     return out
 
 
-def _checked(data: Any, place: str, skip_empty: bool) -> dict[str, Any]:
+def _checked(data: Any, place: str, skip_empty: bool, base: Path) -> dict[str, Any]:
     """A copy of a conversation's object, checked where ``Conversation.from_dict`` looks no further.
 
     Empty utterances are refused or left out; every utterance gets the id of its place in the list.
@@ -96,6 +97,7 @@ def _checked(data: Any, place: str, skip_empty: bool) -> dict[str, Any]:
         raise TranscriptError(f"{place}: expected {_EXPECTED}", found[:80], "See docs/how-to.md.")
     rows = []
     _strings(data, ("media",), place)
+    data = _without_answers(data, place, base) if "conversation" in data and "model" in data else data
     _id(data, place)
     for n, row in enumerate(data["utterances"]):
         where = f"{place}: utterance {n}"
@@ -114,6 +116,26 @@ def _checked(data: Any, place: str, skip_empty: bool) -> dict[str, Any]:
             raise TranscriptError(f"{where}: score must be a number such as -3 to 3", shown(score))
         rows.append({**row, "id": f"u{n}" if row.get("id") in (None, "") else row["id"]})
     return {**data, "utterances": rows}
+
+
+def _without_answers(data: dict[str, Any], place: str, base: Path) -> dict[str, Any]:
+    """A result of Moodline (``Prediction.to_dict``) as a transcript: the answers are left out, they are no labels.
+
+    The recording is kept if it is still there: a result names it as its user did, from wherever that was.
+    """
+    kept = ("id", "speaker", "start", "end", "text")
+    rows = [{k: row.get(k) for k in kept} if isinstance(row, dict) else row for row in data["utterances"]]
+    out: dict[str, Any] = {"id": data["conversation"], "utterances": rows}
+    media = data.get("media")
+    found = next((p for p in (base / media, Path(media).absolute()) if _is_file(p)), None) if media else None
+    return out if found is None else {**out, "media": str(found.absolute())}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _strings(row: dict[str, Any], names: tuple[str, ...], place: str) -> None:

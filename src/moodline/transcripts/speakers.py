@@ -14,6 +14,9 @@ Inside a cue a further line begins a new utterance only if its name also begins 
 A cue without a name in such a file has no known speaker; the one before is not carried over.
 Where a file does not keep to the convention the words stay as they are.
 
+A label that is nothing but a diarizer's name for a speaker (``SPEAKER_00``) is a speaker without words, if all labels
+of the file are such (``diarized``).
+
 ``[joy 0.81] `` and ``[joy? 0.31] ``, the marks that Moodline itself writes into subtitles, are taken off first.
 """
 
@@ -32,6 +35,7 @@ _DASH = r"(?:(?:-|–|—|>>)\s{0,3})?"
 _BRACKETED = re.compile(_DASH + r"(?:\[([^\[\]\n]{1,60})\]\s{0,3}[:：]|\[(speaker[ _-]?[0-9]+)\])\s*", re.IGNORECASE)
 _PLAIN = re.compile(_DASH + r"([^\[\]:：\s][^\[\]:：\n]{0,39}?)\s{0,3}(?::(?=\s|$)|：)\s*")
 _NAME = re.compile(r"[\w.'’&()# -]+")
+_DIARIZED = re.compile(r"\[?((?:speaker|spk)[ _-]?[0-9]{1,4})\]?:?", re.IGNORECASE)
 _SENTENCE_STARTER = re.compile(
     r"also|answer|attention|but|caution|conclusion|example|fact|fine|first|hint|idea|important|info|listen|look|nb|no|note"
     r"|ok|okay|p\.s\.|plan|plus|problem|ps|question|reason|remember|reminder|result|second|so|still|summary|then|third|tip"
@@ -72,6 +76,18 @@ def plausible(name: str, *, lower: bool = False) -> bool:
     if _SENTENCE_STARTER.fullmatch(name) or not any(c.isalnum() for c in name):
         return False
     return lower or all(not next(c for c in w + "A" if c.isalnum()).islower() for w in (words[0], words[-1]))
+
+
+def diarized(labels: Iterable[str]) -> bool:
+    """Whether all labels are names that a diarizer gives, so that they say who speaks and not what."""
+    labels = list(labels)
+    return bool(labels) and all(_DIARIZED.fullmatch(label.strip()) for label in labels)
+
+
+def diarizer_name(label: str) -> str:
+    """The name in a label of which ``diarized`` holds."""
+    match = _DIARIZED.fullmatch(label.strip())
+    return match[1] if match else label
 
 
 def rows(source: Source, cues: Sequence[Cue], *, lower: bool = False) -> Iterator[Row]:
