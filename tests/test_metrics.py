@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from moodline.compare import compare
 from moodline.errors import ConfigError
 from moodline.metrics import (
+    abstention_threshold,
     bootstrap_weighted_f1,
     classification_report,
     clustered_confusions,
@@ -23,6 +24,7 @@ from moodline.metrics import (
     expected_calibration_error,
     interval,
     percent,
+    risk_coverage,
     weighted_f1,
     weighted_f1_from_confusion,
 )
@@ -175,6 +177,41 @@ def test_calibration_never_makes_dev_likelihood_worse_and_stays_in_bounds() -> N
     assert found["experts"]["text"] == pytest.approx(found["temperature"] / 2, rel=0.01)
     assert 0.05 <= fit_temperature(np.eye(3) * 50, np.arange(3)) <= 20  # always right: as sharp as allowed
     assert negative_log_likelihood(np.eye(3) * 1e4, np.array([1, 2, 0])) < 30  # finite, however wrong
+
+
+PROBABILITIES = st.integers(1, 60).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.lists(st.integers(1, 4), min_size=3, max_size=3), min_size=n, max_size=n),
+        st.lists(st.integers(0, 2), min_size=n, max_size=n),
+    )
+)
+
+
+@given(PROBABILITIES, st.floats(0, 1), st.floats(0, 1))
+def test_threshold_is_the_lowest_that_is_right_often_enough(
+    drawn: tuple[list[list[int]], list[int]], accuracy: float, coverage: float
+) -> None:
+    probabilities, labels = np.array(drawn[0], float), np.array(drawn[1])
+    probabilities /= probabilities.sum(1, keepdims=True)
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    found = abstention_threshold(probabilities, labels, accuracy, coverage)
+    answered = (confidence >= found).sum()
+    enough = [int((confidence >= c).sum()) for c in confidence if (confidence >= c).mean() >= coverage]
+    good = [int((confidence >= c).sum()) for c in confidence if right[confidence >= c].mean() >= accuracy]
+    assert answered == max([*good, min(enough)])
+
+
+@given(PROBABILITIES)
+def test_risk_over_coverage_ends_at_the_error_of_all_answers(drawn: tuple[list[list[int]], list[int]]) -> None:
+    probabilities, labels = np.array(drawn[0], float), np.array(drawn[1])
+    probabilities /= probabilities.sum(1, keepdims=True)
+    curve = risk_coverage(probabilities, labels)
+    assert curve[-1]["coverage"] == 100
+    assert curve[-1]["risk"] == pytest.approx(100 * np.mean(probabilities.argmax(1) != labels), abs=0.006)
+    for step in curve:
+        answered = probabilities.max(1) >= step["confidence"] - 5e-5
+        assert step["coverage"] == pytest.approx(100 * answered.mean(), abs=0.006)
+    assert [s["coverage"] for s in curve] == sorted({s["coverage"] for s in curve})
 
 
 def write_run(directory: Path, seeds: dict[int, list[str]], labels: list[str | None], first: int = 0) -> Path:

@@ -168,6 +168,8 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
         temperatures = [calibration["temperature"], *calibration["experts"].values()]
         if not all(0 < float(t) < math.inf for t in temperatures):
             raise ValueError("the temperatures of calibration.json must be positive")
+        if not 0 <= float(calibration.get("abstain", {}).get("confidence", 0.0)) <= 1:
+            raise ValueError("abstain.confidence of calibration.json must lie between 0 and 1")
         weights = _read_weights(directory)
         with torch.device("meta"):  # sizes first, memory later
             _check_sizes(build_model(config["model"], config["dims"], len(labels)), weights, directory)

@@ -130,3 +130,54 @@ def expected_calibration_error(probabilities: NDArray[Any], labels: Ints, bins: 
         if here.any():
             error += here.mean() * abs(correct[here].mean() - confidence[here].mean())
     return float(error)
+
+
+def risk_coverage(probabilities: NDArray[Any], labels: Ints, points: int = 20) -> list[dict[str, float]]:
+    """How often the answers are wrong if only the most confident are given (El-Yaniv & Wiener 2010).
+
+    Args:
+        probabilities: [N, C].
+        labels: [N].
+        points: how many steps of coverage, evenly spaced, the last one everything.
+
+    Returns:
+        For each step ``coverage`` and ``risk`` in percent, and ``confidence``, the least that is answered. Answers of
+        equal confidence are given together, so a step may cover more than its share.
+    """
+    confidence = probabilities.max(1)
+    wrong = probabilities.argmax(1) != labels
+    found: list[dict[str, float]] = []
+    for step in range(1, points + 1):
+        least = float(np.sort(confidence)[::-1][max(0, -(-step * len(labels) // points) - 1)])
+        given = confidence >= least
+        row = {
+            "coverage": percent(given.mean()),
+            "risk": percent(wrong[given].mean()),
+            "confidence": round(least, 4),
+        }
+        if not found or row != found[-1]:
+            found.append(row)
+    return found
+
+
+def abstention_threshold(probabilities: NDArray[Any], labels: Ints, accuracy: float, coverage: float) -> float:
+    """The lowest confidence from which on the answers are right often enough.
+
+    Args:
+        probabilities: [N, C].
+        labels: [N].
+        accuracy: the share of right answers that is wanted among those given.
+        coverage: the least share of utterances to be answered, however often wrong.
+
+    Returns:
+        A confidence in [0, 1]; 0 if all answers together are right often enough.
+    """
+    order = np.argsort(-probabilities.max(1), kind="stable")
+    confidence = probabilities.max(1)[order]
+    right = (probabilities.argmax(1) == labels)[order]
+    share = np.cumsum(right) / np.arange(1, len(right) + 1)
+    ends = np.append(confidence[1:] < confidence[:-1], True)  # all of equal confidence, or none
+    good = np.flatnonzero(ends & (share >= accuracy))
+    least = int(np.ceil(coverage * len(right))) - 1
+    last = max(int(good[-1]) if len(good) else -1, least)
+    return 0.0 if last >= len(right) - 1 else float(confidence[last])

@@ -66,16 +66,23 @@ class Recognizer:
         """The classes, in the model's order."""
         return self.checkpoint.labels.labels
 
-    def recognize(self, conversation: Conversation, abstain_below: float = 0.0) -> Prediction:
+    @property
+    def abstain_below(self) -> float:
+        """The confidence below which this model had better not answer, chosen on dev; 0 if none was chosen."""
+        return float(self.checkpoint.calibration.get("abstain", {}).get("confidence", 0.0))
+
+    def recognize(self, conversation: Conversation, abstain_below: float | None = None) -> Prediction:
         """The emotion of every utterance, with calibrated scores and expert weights.
 
         Args:
             conversation: at least one utterance must have what the model reads (words, audio, …).
-            abstain_below: utterances with a lower confidence are marked ``abstained``.
+            abstain_below: utterances with a lower confidence are marked ``abstained``; None for the model's own
+                threshold, see ``abstain_below``.
 
         Raises:
             ConversationError: no utterance has anything that the model reads.
         """
+        abstain_below = self.abstain_below if abstain_below is None else abstain_below
         if sum(map(len, self._known.values())) > REMEMBERED:
             self._known = {m: {} for m in self.encoders}
         features = {

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.metrics import Ints, expected_calibration_error, percent
+from moodline.metrics import Ints, abstention_threshold, expected_calibration_error, percent, risk_coverage
+
+ACCURACY, COVERAGE = 0.7, 0.5
+"""Below the confidence at which this share of dev's answers is right, a model had better abstain; but it should answer
+at least so many."""
 
 
 def softmax(logits: NDArray[Any], temperature: float = 1.0) -> NDArray[np.float64]:
@@ -50,9 +54,12 @@ def calibrate(logits: NDArray[Any], experts: dict[str, NDArray[Any]], labels: In
         labels: [N].
 
     Returns:
-        ``temperature``, ``experts`` (name to temperature), and before/after ``ece`` (percent) and ``nll`` on dev.
+        ``temperature``, ``experts`` (name to temperature), before/after ``ece`` (percent) and ``nll`` on dev, and
+        ``abstain``: the ``confidence`` below which to abstain, for which ``accuracy`` and least ``coverage``, and the
+        ``curve`` of risk over coverage.
     """
     temperature = fit_temperature(logits, labels)
+    probabilities = softmax(logits, temperature)
     return {
         "fitted_on": "dev",
         "temperature": temperature,
@@ -64,5 +71,11 @@ def calibrate(logits: NDArray[Any], experts: dict[str, NDArray[Any]], labels: In
         "nll": {
             "before": round(negative_log_likelihood(logits, labels), 4),
             "after": round(negative_log_likelihood(logits, labels, temperature), 4),
+        },
+        "abstain": {
+            "confidence": round(abstention_threshold(probabilities, labels, ACCURACY, COVERAGE), 4),
+            "accuracy": ACCURACY,
+            "coverage": COVERAGE,
+            "curve": risk_coverage(probabilities, labels),
         },
     }
