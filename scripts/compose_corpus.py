@@ -215,9 +215,7 @@ def record(take: Take, audio: Path) -> Path:
 def write(
     name: str, splits: dict[str, tuple[Conversation, ...]], takes: dict[str, Take], out: Path, info: dict[str, Any]
 ) -> None:
-    """The takes' files, and the house directory ``out/name`` if it is not there yet."""
-    if (out / name).exists():
-        return
+    """The takes' files, and the house directory ``out/name``."""
     needed = sorted(set(takes.values()))
     with Progress(f"recording {name}", total=len(needed)) as bar:
         for done, take in enumerate(needed, 1):
@@ -234,6 +232,25 @@ def write(
     write_house(Corpus(name, MELD_7, with_audio, {}, (), {}, info), out / name)
 
 
+def compose_all(data: Path, out: Path, seed: int = 0, copies: int = 2, versions: int = 3) -> None:
+    """Both house directories, unless they are there.
+
+    Args:
+        data: the folder that holds MELD, EmoryNLP and RAVDESS.
+        out: where they go.
+        seed: of everything random.
+        copies: of each training dialogue, with other voices.
+        versions: worse recordings of each training clip in ``voice``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    info = {"composed": True, "seed": seed, "sources": ["meld", "emorynlp", "ravdess"]}
+    if not (out / "voice").exists():
+        write("voice", *alone(data, seed, versions), out, {**info, "versions": versions})
+    if not (out / "composed").exists():
+        shares = Shares()
+        write("composed", *compose(data, seed, copies, shares), out, {**info, "copies": copies, "shares": vars(shares)})
+
+
 def main() -> None:
     """Compose both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -243,13 +260,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=2, help="of each training dialogue, with other voices")
     parser.add_argument("--versions", type=int, default=3, help="worse recordings of each training clip in voice/")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    info = {"composed": True, "seed": options.seed, "sources": ["meld", "emorynlp", "ravdess"]}
-    splits, takes = alone(options.data, options.seed, options.versions)
-    write("voice", splits, takes, options.out, {**info, "versions": options.versions})
-    shares = Shares()
-    splits, takes = compose(options.data, options.seed, options.copies, shares)
-    write("composed", splits, takes, options.out, {**info, "copies": options.copies, "shares": vars(shares)})
+    compose_all(options.data, options.out, options.seed, options.copies, options.versions)
     for name in ("voice", "composed"):
         corpus = read_corpus("house", options.out / name)
         counts = {s: f"{len(c)} conversations, {sum(map(len, c))} utterances" for s, c in corpus.splits.items()}
