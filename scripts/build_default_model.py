@@ -25,6 +25,7 @@ from moodline.config import load_recipe
 from moodline.corpora import read_corpus
 from moodline.corpora.inspect import corpus_hash
 from moodline.experiment import checkpoint_encoders, train
+from moodline.report.plots import plot_reliability, plot_risk_coverage
 from moodline.results import provenance, write_json
 from moodline.runs import Run, begin_run
 
@@ -71,6 +72,24 @@ def examine(directory: Path, data: Path, work: Path) -> dict[str, Any]:
     return found
 
 
+def without_answers(found: dict[str, Any]) -> dict[str, Any]:
+    """The numbers without each answer's own."""
+    return {
+        kind: {case: {k: v for k, v in row.items() if k != "answers"} for case, row in cases.items()}
+        for kind, cases in found.items()
+    }
+
+
+def draw(cases: dict[str, Any], folder: Path) -> None:
+    """Reliability and risk over coverage of the packed seed, on test."""
+    folder.mkdir(parents=True, exist_ok=True)
+    answers = cases["as composed"]["answers"]
+    plot_reliability(answers["confidence"], answers["right"], folder / "reliability.svg", answers["before"])
+    named = {"voice and words (composed)": cases["as composed"], "words of MELD": cases["words of MELD"]}
+    chosen = {n: (c["abstain"]["coverage"], 100 - c["abstain"]["accuracy"]) for n, c in named.items()}
+    plot_risk_coverage({n: c["abstain"]["curve"] for n, c in named.items()}, folder / "risk-coverage.svg", chosen)
+
+
 def over_seeds(rows: list[Any]) -> Any:
     """The same structure with ``[mean, sd]`` in place of numbers; what is not a number is the first one's."""
     first = rows[0]
@@ -105,11 +124,12 @@ def main() -> None:
         "seeds": [
             {"seed": s, "dev": metrics[s]["dev"], "seconds": metrics[s].get("seconds"), **found[s]} for s in seeds
         ],
-        "summary": over_seeds([found[s] for s in seeds]),
+        "summary": over_seeds([without_answers(found[s]) for s in seeds]),
         "provenance": provenance(run.corpus_hash, {}, {}),
     }
     options.results.mkdir(parents=True, exist_ok=True)
     write_json(options.results / f"{NAME}.json", results)
+    draw(found[best]["composed"], options.results / NAME)
     pack(NAME, run.directory / f"seed-{best}", options.target, lambda text: card(text, results))
     print(f"packed seed {best} into {options.target.name}")
 

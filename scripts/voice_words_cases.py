@@ -139,4 +139,9 @@ def numbers(checkpoint: Checkpoint, answers: list[Answers], corpus: Corpus, curv
         }
         out["per_class"] = found["per_class"]
         out["confusion"] = found["confusion"]
+        out["answers"] = {
+            "right": right.astype(int).tolist(),
+            "confidence": scaled.max(1).round(3).tolist(),
+            "before": softmax(logits).max(1).round(3).tolist(),
+        }
     return out

@@ -261,6 +261,37 @@ def plot_reliability(
     return written
 
 
+def plot_risk_coverage(
+    curves: Mapping[str, Sequence[Mapping[str, float]]],
+    path: Path,
+    chosen: Mapping[str, tuple[float, float]] | None = None,
+) -> tuple[Path, ...]:
+    """Draw how often answers are wrong if only the most confident ones are given.
+
+    Args:
+        curves: name to the steps of ``metrics.risk_coverage``.
+        path: where to write.
+        chosen: name to (coverage, risk) in percent at the threshold that the model abstains below.
+
+    Returns:
+        The files written.
+    """
+    with _figure(path, (5.6, 4.6)) as (figure, written):
+        axes = figure.subplots()
+        for n, (name, steps) in enumerate(curves.items()):
+            colour = LINES[n % len(LINES)]
+            axes.plot([s["coverage"] for s in steps], [s["risk"] for s in steps], color=colour, lw=2, label=name)
+            if chosen is not None and name in chosen:
+                axes.plot(*chosen[name], color=colour, marker="o", ms=8, ls="", clip_on=False)
+        if chosen:
+            axes.plot([], [], color=GREY, marker="o", ms=8, ls="", label="abstaining below the threshold")
+        axes.set(title="What abstaining buys", xlabel="answers given (%)", ylabel="of these, wrong (%)", xlim=(0, 100))
+        axes.set_ylim(bottom=0)
+        axes.grid(True)
+        axes.legend(loc="upper left")
+    return written
+
+
 def plot_per_class(scores: Mapping[str, tuple[float, float]], path: Path) -> tuple[Path, ...]:
     """Draw the F1 score of every class with its spread over the seeds.
 
