@@ -15,7 +15,7 @@ from moodline.config import ModalitySpec
 from moodline.conversation import Conversation
 from moodline.corpora.base import Corpus
 from moodline.encoders import EncoderSpec, load_encoder
-from moodline.encoders.base import Encoder
+from moodline.encoders.base import Encoder, found_by
 from moodline.encoders.inputs import content_hash, conversation_inputs
 from moodline.errors import CheckpointError, ConfigError, FeatureError
 from moodline.features import encode_to_store
@@ -120,7 +120,7 @@ def encode_conversation(
 
     Args:
         conversation: the utterances.
-        modality: speech or text.
+        modality: speech, text or visual.
         spec: with ``encoder``.
         encoder: of ``encoder_for``.
         known: features by the content hash of what was encoded before, added to here; while a conversation goes on,
@@ -129,7 +129,8 @@ def encode_conversation(
     assert spec.encoder is not None
     inputs = dict(encoder_inputs(conversation, modality, spec.encoder))
     if known is None or modality != "text":
-        return dict(zip(inputs, encoder.encode(list(inputs.values())), strict=True)) if inputs else {}
+        found = dict(zip(inputs, encoder.encode(list(inputs.values())), strict=True)) if inputs else {}
+        return dict(found_by(encoder, found))
     keys = {i: content_hash(x) for i, x in inputs.items()}
     new = {keys[i]: x for i, x in inputs.items() if keys[i] not in known}
     if new:
@@ -169,7 +170,7 @@ def gather_features(
     else:
         assert encoder is not None
         assert spec.encoder is not None
-        found = _encode(corpus, modality, spec.encoder, encoder, progress)
+        found = found_by(encoder, _encode(corpus, modality, spec.encoder, encoder, progress))
     if not len(found):
         raise FeatureError(f"{modality}: no utterance of {corpus.name} has it", fix="Leave this modality out.")
     size = feature_size(found)

@@ -1,4 +1,4 @@
-"""Encoders: from words and sounds to vectors.
+"""Encoders: from words, sounds and faces to vectors.
 
 ``ENCODERS`` lists what comes by name; ``hf-text:<id or folder>`` and ``hf-speech:<id or folder>`` take any model of
 transformers, ``finetuned:<folder>`` what ``encoders.finetune_io.save_finetuned`` has written. Importing this package
@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodline.encoders.base import Encoder
-from moodline.encoders.inputs import TextInput, content_hash, conversation_inputs, speech_inputs, text_inputs
+from moodline.encoders.inputs import (
+    TextInput,
+    content_hash,
+    conversation_inputs,
+    speech_inputs,
+    text_inputs,
+    visual_inputs,
+)
 from moodline.encoders.settings import EncoderSpec
 from moodline.errors import CheckpointError, ConfigError, MissingDependencyError, UnknownNameError
 
@@ -32,6 +39,7 @@ __all__ = [
     "load_encoder",
     "speech_inputs",
     "text_inputs",
+    "visual_inputs",
 ]
 
 ENCODERS: dict[str, dict[str, Any]] = {
@@ -73,6 +81,14 @@ ENCODERS: dict[str, dict[str, Any]] = {
         "dim": 6373,
         "licence": "openSMILE research licence, non-commercial",
     },
+    "faces": {
+        "modality": "visual",
+        "description": "the speaker's facial expression: 256 numbers, seven expressions, share of pictures with a face",
+        "needs": "vision",
+        "dim": 264,
+        "licence": "MIT",
+        "revision": "188074e35c2b4144",
+    },
 }
 """Name to facts: modality, description, needs (an extra of Moodline, or packages), dim at default settings, licence,
 revision (the hash that the pinned package's files must have), defaults (of ``EncoderSpec`` fields left None)."""
@@ -82,7 +98,7 @@ FORMS = {"hf-text": "text", "hf-speech": "speech"}
 
 
 def encoder_modality(name: str) -> str | None:
-    """``"text"`` or ``"speech"``; None for a fine-tuned encoder, whose folder says it.
+    """``"text"``, ``"speech"`` or ``"visual"``; None for a fine-tuned encoder, whose folder says it.
 
     Raises:
         UnknownNameError: no such encoder.
@@ -172,6 +188,10 @@ def load_encoder(spec: EncoderSpec, base_dir: Path | None = None, device: str = 
         from moodline.encoders.opensmile import OpenSmileEncoder
 
         return OpenSmileEncoder(spec.name, spec)
+    if spec.name == "faces":
+        from moodline.encoders.vision_faces import FaceEncoder
+
+        return FaceEncoder(spec, ENCODERS["faces"]["revision"], device)
     if prefix == "finetuned" and rest:
         from moodline.encoders.finetune_io import load_finetuned
 

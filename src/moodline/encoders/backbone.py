@@ -150,22 +150,22 @@ class PooledEncoder:
         return list(torch.cat([pool(x, mask) for x in chosen], dim=-1).cpu().numpy())
 
 
+TEXT_ONLY = frozenset(
+    ("max_tokens", "context_turns", "context_after", "context_speakers", "speaker_letters", "pool_context", "window")
+)
+NETWORK_ONLY = frozenset(("layers", "combine", "layer_norm", "dtype"))
+VISUAL_ONLY = frozenset(("frames_per_second", "face_share", "face_sides"))
+
+
 def result_settings(spec: EncoderSpec, modality: str) -> dict[str, Any]:
-    """Those fields of a spec that change results of a modality (not the name, not the batch size)."""
-    drop = {"name", "batch_size"}
-    drop |= (
-        {"max_seconds"}
-        if modality == "text"
-        else {
-            "max_tokens",
-            "context_turns",
-            "context_after",
-            "context_speakers",
-            "speaker_letters",
-            "pool_context",
-            "window",
-        }
-    )
+    """Those fields of a spec that change results of a modality (not the name, not the batch size).
+
+    What decides about inputs (``face_sides``) or comes after results (``face_share``) is not among them.
+    """
+    drop = {"name", "batch_size"} | {
+        "text": {"max_seconds"} | VISUAL_ONLY,
+        "visual": TEXT_ONLY | NETWORK_ONLY | {"face_share", "face_sides"},
+    }.get(modality, TEXT_ONLY | VISUAL_ONLY)
     return {k: v for k, v in spec.to_dict().items() if k not in drop}
 
 

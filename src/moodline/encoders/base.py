@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class Encoder(Protocol):
 
     @property
     def modality(self) -> str:
-        """``"text"`` or ``"speech"``."""
+        """``"text"``, ``"speech"`` or ``"visual"``."""
 
     @property
     def dim(self) -> int:
@@ -43,6 +43,21 @@ class Encoder(Protocol):
         Returns:
             float32 [D] or [T, D], one per input, in order.
         """
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """An encoder that may find nothing in what it was given, such as a face in a video."""
+
+    def finds(self, array: np.ndarray) -> bool:
+        """Whether a result of ``encode`` holds something; if not, its utterance lacks the modality."""
+
+
+def found_by(encoder: Encoder, features: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Features without those in which the encoder found nothing."""
+    if not isinstance(encoder, Selective):
+        return features
+    return {i: array for i, array in features.items() if encoder.finds(array)}
 
 
 def files_revision(files: Iterable[Path]) -> str:

@@ -1,4 +1,4 @@
-"""What encoders are given: text with its context, clips of sound. Nothing heavy is imported here."""
+"""What encoders are given: text with its context, clips of sound and of video. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from moodline.conversation import Conversation
 from moodline.encoders.settings import EncoderSpec
 from moodline.errors import ConfigError
 from moodline.media.audio import AudioClip
+from moodline.media.video import VideoClip
 
 
 @dataclass(frozen=True)
@@ -148,15 +150,67 @@ def text_inputs(
 def speech_inputs(conversation: Conversation) -> list[AudioClip | None]:
     """Each utterance's sound: its own file, or its part of the recording; None where there is neither."""
     out: list[AudioClip | None] = []
+    sound = conversation.sound or conversation.media
     for utterance in conversation:
         if utterance.audio is not None:
             out.append(AudioClip(utterance.audio))
-        elif conversation.media is not None and utterance.start is not None and utterance.end is not None:
+        elif sound is not None and utterance.start is not None and utterance.end is not None:
             whole = utterance.end > utterance.start
-            out.append(AudioClip(conversation.media, utterance.start, utterance.end) if whole else None)
+            out.append(AudioClip(sound, utterance.start, utterance.end) if whole else None)
         else:
             out.append(None)
     return out
+
+
+SOUND_ONLY = frozenset((".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aiff", ".aif", ".wma"))
+"""Suffixes of recordings that have no pictures."""
+
+
+@dataclass(frozen=True)
+class FaceInput:
+    """An utterance's pictures, and where in them its speaker is.
+
+    Args:
+        clip: the pictures.
+        side: ``"left"`` or ``"right"`` if the speaker is known to be in that half of the picture.
+    """
+
+    clip: VideoClip
+    side: str | None = None
+
+    def content_hash(self) -> str:
+        """SHA-256 of the content: what a feature store compares."""
+        return hashlib.sha256(f"{self.clip.content_hash()} {self.side}".encode()).hexdigest()
+
+
+def visual_inputs(conversation: Conversation, sides: Sequence[str] = ()) -> list[FaceInput | None]:
+    """Each utterance's pictures: its own file, or its part of the recording; None where there is neither.
+
+    Args:
+        conversation: its utterances.
+        sides: ``EncoderSpec.face_sides``.
+    """
+    media = conversation.media
+    out: list[FaceInput | None] = []
+    for utterance in conversation:
+        clip = None
+        if utterance.video is not None:
+            clip = VideoClip(utterance.video)
+        elif media is not None and media.suffix.lower() not in SOUND_ONLY:
+            start, end = utterance.start, utterance.end
+            clip = VideoClip(media, start, end) if start is not None and end is not None and end > start else None
+        side = _side(sides, conversation.id, utterance.speaker)
+        out.append(None if clip is None else FaceInput(clip, side))
+    return out
+
+
+def _side(rules: Sequence[str], conversation: str, speaker: str | None) -> str | None:
+    """The half of the picture that a speaker is in, by the first rule that fits."""
+    for rule in rules if speaker is not None else ():
+        pattern, _, side = rule.rpartition("=")
+        if fnmatchcase(f"{conversation}/{speaker}" if "/" in pattern else str(speaker), pattern):
+            return side
+    return None
 
 
 def conversation_inputs(conversation: Conversation, modality: str, spec: EncoderSpec) -> Sequence[Any]:
@@ -164,8 +218,8 @@ def conversation_inputs(conversation: Conversation, modality: str, spec: Encoder
 
     Args:
         conversation: the conversation.
-        modality: ``"text"`` or ``"speech"``.
-        spec: the encoder's spec, for the context.
+        modality: ``"text"``, ``"speech"`` or ``"visual"``.
+        spec: the encoder's spec, for the context and the sides of the picture.
 
     Raises:
         ConfigError: no encoder reads this modality.
@@ -176,12 +230,14 @@ def conversation_inputs(conversation: Conversation, modality: str, spec: Encoder
         return text_inputs(conversation, spec.context_turns, spec.context_speakers, spec.speaker_letters)
     if modality == "speech":
         return speech_inputs(conversation)
-    raise ConfigError("encoders read the modalities text and speech", modality)
+    if modality == "visual":
+        return visual_inputs(conversation, spec.face_sides)
+    raise ConfigError("encoders read the modalities text, speech and visual", modality)
 
 
 def content_hash(payload: Any) -> str:
     """The hash of an encoder's input, for ``features.encode_to_store``: text, clip or array of samples."""
-    if isinstance(payload, TextInput | TurnInput | AudioClip):
+    if isinstance(payload, TextInput | TurnInput | AudioClip | FaceInput | VideoClip):
         return payload.content_hash()
     if isinstance(payload, str):
         return TextInput(payload).content_hash()

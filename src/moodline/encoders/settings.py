@@ -61,7 +61,18 @@ class EncoderSpec(Settings):
     """Text: whether the context's tokens enter the pooling; they are always attended to."""
 
     max_seconds: float = 30.0
-    """Speech: what comes after this is not heard (Whisper's own limit is 30)."""
+    """Speech: what comes after this is not heard (Whisper's own limit is 30). Faces: nor seen."""
+
+    frames_per_second: float = 5.0
+    """Faces: pictures looked at per second of video; never more than the file has."""
+
+    face_share: float = 0.0
+    """Faces: least share of an utterance's pictures that must have a face; below it the utterance lacks the modality,
+    as it does in any case where there is none."""
+
+    face_sides: tuple[str, ...] = ()
+    """Faces: whose face is in which half of the picture, as "SPEAKER=left" or "SPEAKER=right"; the speaker's name, or
+    CONVERSATION/SPEAKER, may have * and ?. The first that fits counts; where none does, every face may be theirs."""
 
     batch_size: int = 64
     """Inputs per forward pass, at most; never changes a result."""
@@ -96,6 +107,13 @@ class EncoderSpec(Settings):
             problems.append("context_after needs window, the number of turns to read in one go")
         if not self.max_seconds > 0:
             problems.append(f"max_seconds must be positive (found: {self.max_seconds})")
+        if not 0 < self.frames_per_second <= 60:
+            problems.append(f"frames_per_second must lie in (0, 60] (found: {self.frames_per_second})")
+        if not 0 <= self.face_share <= 1:
+            problems.append(f"face_share must lie in [0, 1] (found: {self.face_share})")
+        wrong = [rule for rule in self.face_sides if not rule.endswith(("=left", "=right")) or rule.startswith("=")]
+        if wrong:
+            problems.append(f"face_sides must be SPEAKER=left or SPEAKER=right (found: {wrong[0]})")
         if problems:
             raise ConfigError(f"encoder {self.name}: {'; '.join(problems)}")
 

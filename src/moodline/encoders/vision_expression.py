@@ -39,6 +39,8 @@ BATCH = 32
 class ExpressionNetwork(nn.Module):
     """Faces to embeddings and expression logits: four dense blocks, an average over 7 × 7, one linear layer."""
 
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         widths = (3, 32, 64, 128, EMBEDDING)
@@ -156,7 +158,7 @@ def read_expressions(network: ExpressionNetwork, faces: NDArray[np.uint8]) -> ND
     rows = [np.zeros((0, EMBEDDING + len(EXPRESSIONS)), dtype=np.float32)]
     with torch.inference_mode():
         for n in range(0, len(faces), BATCH):
-            batch = torch.from_numpy(np.ascontiguousarray(faces[n : n + BATCH])).to(device)
+            batch = torch.from_numpy(np.array(faces[n : n + BATCH])).to(device)
             embeddings, logits = network(batch.permute(0, 3, 1, 2).float())
             rows.append(torch.cat([embeddings, logits.softmax(dim=-1)], dim=-1).cpu().numpy())
     return np.concatenate(rows)
