@@ -178,7 +178,7 @@ def test_the_recognizer_measures_against_the_conversation(house: Path, tmp_path:
     turns = tuple(Utterance(f"t{n}", "Ada", text=t) for n, t in enumerate(texts))
     conversation = Conversation("talk", turns)
     corpus = dataclasses.replace(read_corpus("house", house), splits={})
-    (same,) = predict_split(recognizer.checkpoint, corpus, [conversation], encoders=recognizer.encoders)
+    (same,) = predict_split(recognizer.checkpoint, corpus, [conversation])
     said = recognizer.recognize(conversation)
     assert [u.emotion for u in said.utterances] == [recognizer.labels[y] for y in same.logits.argmax(-1)]
     stranger = Conversation("talk", tuple(dataclasses.replace(u, speaker=None) for u in turns))

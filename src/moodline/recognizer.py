@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from moodline import __version__
-from moodline.build import FeatureMap, default_device, encode_conversation, load_encoders
+from moodline.build import FeatureMap, default_device, encode_conversation, encoder_inputs, load_encoders
 from moodline.checkpoint import Checkpoint, load_checkpoint
 from moodline.conversation import Conversation
+from moodline.encoders.base import Encoder
 from moodline.errors import ConfigError, ConversationError, UnknownNameError
 from moodline.prediction import Prediction, UtterancePrediction
 from moodline.registry import DEFAULT_MODEL, PRETRAINED, pretrained_directory
@@ -34,18 +35,16 @@ class Recognizer:
     """
 
     def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
-        self.checkpoint = checkpoint
+        self.checkpoint, self.device = checkpoint, device
         for m, spec in checkpoint.modalities.items():
             if spec.encoder is None:
                 raise ConfigError(
                     f"model {checkpoint.name}: its {m} features come from corpus files",
                     fix="To read conversations, use a model whose modalities have encoders; see: moodline models.",
                 )
-        self.encoders = load_encoders(
-            checkpoint.modalities, checkpoint.directory, checkpoint.config.get("encoders", {}), device
-        )
-
-        self._known: dict[str, dict[str, np.ndarray]] = {m: {} for m in self.encoders}
+        self.encoders: dict[str, Encoder] = {}
+        """Those that were needed so far: a transcript without sound does without a speech encoder's package."""
+        self._known: dict[str, dict[str, np.ndarray]] = {m: {} for m in checkpoint.modalities}
 
     @classmethod
     def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Recognizer:
@@ -84,11 +83,8 @@ class Recognizer:
         """
         abstain_below = self.abstain_below if abstain_below is None else abstain_below
         if sum(map(len, self._known.values())) > REMEMBERED:
-            self._known = {m: {} for m in self.encoders}
-        features = {
-            m: encode_conversation(conversation, m, spec, self.encoders[m], self._known[m])
-            for m, spec in self.checkpoint.modalities.items()
-        }
+            self._known = {m: {} for m in self._known}
+        features = {m: self._features(conversation, m) for m in self.checkpoint.modalities}
         if not any(features.values()):
             raise ConversationError(
                 f"conversation {conversation.id}: no utterance has what the model {self.checkpoint.name} reads",
@@ -99,6 +95,19 @@ class Recognizer:
         example = make_example(conversation, features, self.checkpoint.config["dims"], None)
         (found,) = answer(self.checkpoint.model, [example], collate, lengths=[len(example)])
         return self._prediction(conversation, found, features, abstain_below)
+
+    def _features(self, conversation: Conversation, modality: str) -> dict[str, np.ndarray]:
+        """The features of the utterances that have the modality; its encoder is loaded when the first one has it."""
+        spec = self.checkpoint.modalities[modality]
+        assert spec.encoder is not None
+        if not encoder_inputs(conversation, modality, spec.encoder):
+            return {}
+        if modality not in self.encoders:
+            found = self.checkpoint
+            self.encoders |= load_encoders(
+                {modality: spec}, found.directory, found.config.get("encoders", {}), self.device
+            )
+        return encode_conversation(conversation, modality, spec, self.encoders[modality], self._known[modality])
 
     def _prediction(
         self, conversation: Conversation, found: Answers, features: Mapping[str, FeatureMap], abstain_below: float
@@ -130,5 +139,5 @@ class Recognizer:
             self.labels,
             tuple(rows),
             media=conversation.media,
-            sound=conversation.media,
+            sound=conversation.sound or conversation.media,
         )
