@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -193,6 +194,28 @@ def test_a_conversation_of_ten_thousand_utterances() -> None:
     with torch.inference_mode():
         output = model(random_batch(TWO, [10_000]))
     assert torch.isfinite(output.logits).all()
+
+
+def test_speakers_shift_the_inputs_by_their_vector_and_unknown_ones_by_nothing() -> None:
+    plain_model, model = make(), make(speakers=3)
+    batch = random_batch(TWO, [6, 3])
+    who = torch.tensor([[0, 1, 0, 3, 4, -1], [0, 0, 1, -1, -1, -1]])
+    known = dataclasses.replace(batch, speakers=torch.where(batch.valid, who, -1))
+    model.load_state_dict(plain_model.state_dict(), strict=False)
+    assert torch.allclose(model(known).logits, plain_model(batch).logits, atol=1e-6)  # zero at first
+    with torch.no_grad():
+        for block in model.speakers.values():
+            block.table.copy_(torch.randn(3, block.table.shape[1]))  # type: ignore[operator, union-attr]
+    shifted = {}
+    for m, x in batch.features.items():
+        table, scale = model.speakers[m].table, model.inputs[m].scale  # type: ignore[union-attr]
+        shift = table[who % 3] * scale  # type: ignore[index, operator]
+        shifted[m] = torch.where((who >= 0)[..., None], x + shift, x)
+    same = dataclasses.replace(batch, features=shifted)
+    assert torch.allclose(model(known).logits, plain_model(same).logits, atol=1e-5)
+    strangers = dataclasses.replace(batch, speakers=torch.full_like(who, -1))
+    assert torch.allclose(model(strangers).logits, plain_model(batch).logits, atol=1e-6)
+    assert torch.allclose(model(batch).logits, plain_model(batch).logits, atol=1e-6)  # no speakers at all
 
 
 def test_golden_numbers() -> None:

@@ -154,6 +154,7 @@ class MoonshineBackbone(Backbone):
     modality = "speech"
     budget = BUDGET
     resumable = True
+    network: Moonshine
 
     def __init__(self, name: str, revision: str, spec: EncoderSpec, network: Moonshine) -> None:
         super().__init__()

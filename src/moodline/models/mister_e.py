@@ -39,7 +39,7 @@ from moodline.losses import directional_kl, focal_loss, supervised_contrastive_l
 from moodline.nn.attention import MultiHeadAttention
 from moodline.nn.convolution import convolve
 from moodline.nn.dropout import Dropout
-from moodline.nn.inputs import ModalityInput, fit_statistics
+from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics
 from moodline.nn.recurrent import BiGRU
 from moodline.nn.rows import Rows
 from moodline.settings import Settings
@@ -101,6 +101,9 @@ class MisterEConfig(Settings):
     """``directional`` is eq. 17, fusion as teacher; ``symmetric`` is the released code's pairwise mean."""
     modality_dropout: float = 0.0
     """Share of present (utterance, modality) pairs hidden in training, never the last one of an utterance."""
+    speakers: int = 0
+    """How many speakers of a conversation are told apart by a learned vector added to the inputs (the paper names the
+    lack of speaker identity as its limitation iv); 0 leaves it out, as the paper does."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -109,6 +112,8 @@ class MisterEConfig(Settings):
         for name in ("gru_layers", "fusion_layers", "heads", "head_width"):
             if getattr(self, name) < 1:
                 problems.append(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.speakers < 0:
+            problems.append(f"speakers must not be negative, got {self.speakers}")
         if self.hidden < 2 or self.hidden % 2:
             problems.append(f"hidden must be even and positive, got {self.hidden}")
         if any(k < 1 or k % 2 == 0 for k in self.kernels) or not self.kernels:
@@ -252,6 +257,8 @@ class MisterE(nn.Module):
         modular = c.structure == "modular"
         self.expert_names = (*(self.modalities if modular else ()), *((FUSION,) if several else ()))
         self.inputs = nn.ModuleDict({m: ModalityInput(size) for m, size in c.dims.items()})
+        if c.speakers:
+            self.speakers = nn.ModuleDict({m: SpeakerInput(c.speakers, size) for m, size in c.dims.items()})
         self.context = nn.ModuleDict(
             {
                 m: ContextAddition(
@@ -301,6 +308,9 @@ class MisterE(nn.Module):
         masks = self._drop_modalities({m: batch.present[m] & batch.valid for m in self.modalities})
         present = {m: rows.pack(mask) for m, mask in masks.items()}
         x = {m: self.inputs[m](rows.pack(batch.features[m]), present[m]) for m in self.modalities}
+        if self.config.speakers and batch.speakers is not None:
+            who = rows.pack(batch.speakers)
+            x = {m: x[m] + self.speakers[m](who) for m in self.modalities}
         context = {m: self.context[m](x[m], rows) for m in self.modalities}
         experts: dict[str, Tensor] = {}
         if self.config.structure == "modular":

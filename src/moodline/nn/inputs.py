@@ -46,6 +46,24 @@ class ModalityInput(nn.Module):
         return torch.where(present[:, None], x, self.missing)
 
 
+class SpeakerInput(nn.Module):
+    """Who of a conversation speaks: a learned vector for each speaker's number, zero at first.
+
+    Args:
+        slots: how many speakers are told apart; further ones share these vectors in turn.
+        width: feature size D.
+    """
+
+    def __init__(self, slots: int, width: int) -> None:
+        super().__init__()
+        self.slots = slots
+        self.table = nn.Parameter(torch.zeros(slots, width))
+
+    def forward(self, speakers: Tensor) -> Tensor:
+        """int64 [N], speakers by the order of first speaking, -1 unknown → [N, D], zero where unknown."""
+        return torch.where((speakers >= 0)[:, None], self.table[speakers % self.slots], 0.0)
+
+
 def fit_statistics(inputs: dict[str, ModalityInput], batches: Iterable[Batch]) -> None:
     """Set mean and scale of each modality from present utterances of the training set.
 
