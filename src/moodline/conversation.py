@@ -70,11 +70,14 @@ class Conversation:
         id: unique in its corpus.
         utterances: at least one, ids distinct.
         media: the recording of the whole conversation, or None.
+        sound: a sound file of it with the same times, where ``media`` is one that encoders of speech cannot read (film);
+            never written to files.
     """
 
     id: str
     utterances: tuple[Utterance, ...]
     media: Path | None = None
+    sound: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.utterances:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from moodline.cli.console import print_json, progress_bar, stdout
+
+if TYPE_CHECKING:
+    from moodline.conversation import Conversation
+    from moodline.prediction import Prediction
+    from moodline.recognizer import Recognizer
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """How a recording is listened to; see ``moodline.listen.listen.listen``."""
+
+    transcript: Path | None = None
+    speakers: int | None = None
+    channels: Literal["mix", "split"] = "mix"
+    transcriber: str | None = None
+    diarizer: str | None = None
 
 
 def run(
     file: Path,
-    output: Path | None,
+    outputs: Sequence[Path],
     format_: str | None,
+    hearing: Hearing,
     model: str,
     abstain_below: float,
     skip_empty: bool,
@@ -19,38 +39,129 @@ def run(
     json_: bool,
     quiet: bool,
 ) -> None:
-    """Read a transcript, recognize it, print a table, write a file. Bad input is found before anything is loaded."""
-    from moodline.errors import ConfigError
-    from moodline.report.write import check_output, check_subtitles, write_prediction
-    from moodline.transcripts import read_transcript
+    """Read a transcript or listen to a recording, recognize it, print a table, write files.
 
-    if output is not None:
-        check_output(output)
-        if output.exists() and file.exists() and output.samefile(file):
-            raise ConfigError(f"{output}: the output would replace the transcript", fix="Name another file.")
-    conversations = read_transcript(file, format=format_, skip_empty=skip_empty)
-    if output is not None and output.suffix.lower() in (".srt", ".vtt"):
-        check_subtitles(conversations)
+    Bad input is found before anything is loaded, as far as that can be.
+    """
+    from moodline.report.write import check_times, write_prediction
+
+    _check_outputs(outputs, file, hearing.transcript)
+    recording = _is_recording(file, None if hearing.transcript else format_)
+    given = hearing.transcript if recording else file
+    conversations = _read(given, format_, skip_empty) if given is not None else []
+    if recording:
+        _check_one(conversations, given)
+    else:
+        _check_no_hearing(file, hearing)
+        for output in outputs:
+            check_times(output, conversations)
 
     from moodline.recognizer import Recognizer
 
     warnings.filterwarnings("ignore")
     recognizer = Recognizer.load(model, device)
-    predictions = []
-    with progress_bar(quiet or len(conversations) < 2) as progress:
-        for number, conversation in enumerate(conversations, 1):
-            predictions.append(recognizer.recognize(conversation, abstain_below))
-            progress("recognizing conversations", number, len(conversations))
-    if output is not None:
+    if recording:
+        transcript = conversations[0] if conversations else None
+        predictions = [_listen(file, transcript, hearing, recognizer, abstain_below, quiet)]
+    else:
+        predictions = []
+        with progress_bar(quiet or len(conversations) < 2) as progress:
+            for number, conversation in enumerate(conversations, 1):
+                predictions.append(recognizer.recognize(conversation, abstain_below))
+                progress("recognizing conversations", number, len(conversations))
+    for output in outputs:
         write_prediction(predictions, output)
     if json_:
         rows = [p.to_dict() for p in predictions]
         print_json(rows[0] if len(rows) == 1 else rows)
     elif not quiet:
-        from moodline.report.table import mood_summary, prediction_table
+        _print(predictions, outputs)
 
-        for prediction in predictions:
-            stdout().print(prediction_table(prediction))
-            stdout().print(mood_summary(prediction))
-        if output is not None:
-            stdout().print(f"written: {output}")
+
+def _listen(
+    file: Path,
+    transcript: Conversation | None,
+    hearing: Hearing,
+    recognizer: Recognizer,
+    abstain_below: float,
+    quiet: bool,
+) -> Prediction:
+    from moodline.errors import ConversationError
+    from moodline.listen.listen import listen
+
+    with progress_bar(quiet) as progress:
+        heard = listen(
+            file,
+            transcript,
+            hearing.speakers,
+            hearing.channels,
+            hearing.transcriber,
+            hearing.diarizer,
+            progress,
+        )
+    try:
+        found = recognizer.recognize(heard.conversation, abstain_below)
+    except ConversationError as error:
+        raise ConversationError(error.rule, " ".join(heard.notes) or error.found, error.fix) from None
+    utterances = tuple(replace(u, text=heard.texts.get(u.id, u.text)) for u in found.utterances)
+    return replace(found, utterances=utterances, media=file, sound=heard.sound, notes=(*heard.notes, *found.notes))
+
+
+def _is_recording(file: Path, format_: str | None) -> bool:
+    """Told by the suffix, or else by the first bytes."""
+    from moodline.media.source import is_recording
+    from moodline.transcripts import FORMATS
+
+    suffix = file.suffix.lower().removeprefix(".")
+    return format_ is None and suffix not in FORMATS and is_recording(file)
+
+
+def _read(path: Path, format_: str | None, skip_empty: bool) -> list[Conversation]:
+    from moodline.transcripts import read_transcript
+
+    return read_transcript(path, format=format_, skip_empty=skip_empty)
+
+
+def _check_one(conversations: Sequence[Conversation], given: Path | None) -> None:
+    from moodline.errors import ConversationError
+
+    if len(conversations) > 1:
+        raise ConversationError(
+            f"{given}: the transcript of a recording holds one conversation", len(conversations), "Split the file."
+        )
+
+
+def _check_no_hearing(file: Path, hearing: Hearing) -> None:
+    from moodline.errors import ConfigError
+
+    for name in ("transcript", "speakers", "transcriber", "diarizer"):
+        if getattr(hearing, name) is not None:
+            raise ConfigError(f"--{name} goes with a recording", f"{file}, a transcript", "Leave it out.")
+
+
+def _check_outputs(outputs: Sequence[Path], file: Path, transcript: Path | None) -> None:
+    from moodline.errors import ConfigError
+    from moodline.report.write import check_output
+
+    seen = set[Path]()
+    for output in outputs:
+        check_output(output)
+        if output.resolve() in seen:
+            raise ConfigError(f"{output}: named twice as an output", fix="Name it once.")
+        seen.add(output.resolve())
+        for source in (file, transcript):
+            if source is not None and output.exists() and source.exists() and output.samefile(source):
+                kind = "transcript" if source == transcript or not _is_recording(file, None) else "recording"
+                raise ConfigError(f"{output}: the output would replace the {kind}", fix="Name another file.")
+
+
+def _print(predictions: Sequence[Prediction], outputs: Sequence[Path]) -> None:
+    from moodline.report.table import mood_summary, prediction_table
+
+    for prediction in predictions:
+        stdout().print(prediction_table(prediction))
+        stdout().print(mood_summary(prediction))
+        for note in prediction.notes:
+            stdout().print(f"Note: {note}", markup=False)
+    for output in outputs:
+        stdout().print(f"written: {output}", markup=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -47,12 +47,24 @@ def main(
     """Moodline's commands."""
 
 
-@app.command(epilog="Example: moodline analyze talk.srt -o moods.json")
+@app.command(epilog="Examples: moodline analyze call.wav -o moods.json; moodline analyze talk.srt")
 def analyze(
-    file: Annotated[Path, typer.Argument(help="A transcript: .json, .jsonl, .srt, .vtt, .csv, .tsv or .txt.")],
+    file: Annotated[Path, typer.Argument(help="A recording (sound or film), or a transcript.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write .json, .jsonl, .csv, .srt, .vtt or .parquet.")
+        list[Path] | None,
+        typer.Option("--output", "-o", help="Write a file; its suffix says which kind. May be repeated."),
     ] = None,
+    transcript: Annotated[
+        Path | None, typer.Option("--transcript", "-t", help="What is said in the recording, or who speaks when.")
+    ] = None,
+    speakers: Annotated[int | None, typer.Option(min=1, help="How many speak; found if left out.")] = None,
+    channels: Annotated[
+        Literal["mix", "split"], typer.Option(help="Average the channels, or one speaker on each.")
+    ] = "mix",
+    transcriber: Annotated[
+        str | None, typer.Option(help="Recognizes words: moonshine, whisper[:SIZE] or whisperx[:SIZE].")
+    ] = None,
+    diarizer: Annotated[str | None, typer.Option(help="Tells speakers apart: clusters or pyannote.")] = None,
     model: Annotated[
         str, typer.Option("--model", "-m", help="A name of `moodline models`, or a directory.")
     ] = "meld-text",
@@ -67,10 +79,11 @@ def analyze(
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say which emotion each utterance of a transcript carries."""
-    from moodline.cli.analyze import run
+    """Say which emotion each utterance of a recording or a transcript carries; run it again to go on."""
+    from moodline.cli.analyze import Hearing, run
 
-    run(file, output, format_, model, abstain_below, skip_empty, device, json_, quiet)
+    hearing = Hearing(transcript, speakers, channels, transcriber, diarizer)
+    run(file, output or [], format_, hearing, model, abstain_below, skip_empty, device, json_, quiet)
 
 
 @app.command(epilog="Example: moodline train mister-e/meld-minilm --data meld --seeds 5 --out runs/meld")

