@@ -36,6 +36,7 @@ bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
 	$(BIN)/python benchmarks/analyze_latency.py --json benchmarks/analyze_latency.json
 	$(BIN)/python benchmarks/text_encoding.py --json benchmarks/text_encoding.json
 	$(BIN)/python benchmarks/text_finetuning.py --json benchmarks/text_finetuning.json
+	$(BIN)/python benchmarks/faces.py --json benchmarks/faces.json
 	$(BIN)/python benchmarks/mister_e_epoch.py --json benchmarks/mister_e_epoch.json
 	$(BIN)/python benchmarks/mister_e_growth.py --json benchmarks/mister_e_growth.json
 

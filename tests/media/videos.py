@@ -6,7 +6,7 @@ Navy, comes with matplotlib. A mouth "talks" where a dark ellipse of changing he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -52,16 +52,17 @@ def scene(*faces: tuple[Pixels, int, int]) -> Pixels:
     return picture
 
 
-def write_video(path: Path, pictures: Sequence[Pixels], rate: int = RATE, turned: bool = False, **options: str) -> Path:
+def write_video(path: Path, pictures: Iterable[Pixels], rate: int = RATE, turned: bool = False, **options: str) -> Path:
     """Encode pictures; ``turned`` marks an MP4 file as to be shown a quarter turn clockwise."""
     import av
 
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4" if path.suffix != ".webm" else "libvpx", rate=rate)
-        stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
         stream.codec_context.gop_size = int(options.get("gop", 10))
         for n, pixels in enumerate(pictures):
+            if n == 0:
+                stream.height, stream.width = pixels.shape[:2]
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts = n
             container.mux(stream.encode(frame))

@@ -197,10 +197,12 @@ def _decoded(av: Any, container: Any, stream: Any, path: Path, zero: float) -> I
             continue
         failed = 0 if decoded else failed
         for frame in decoded:
-            if frame.time is None or frame.time - zero <= last:
+            stamp = frame.pts if frame.pts is not None else frame.dts
+            time = last if stamp is None else float(stamp * stream.time_base) - zero
+            if time <= last:
                 continue  # a time that steps back comes from damage
-            found, last = found + 1, frame.time - zero
-            yield last, frame
+            found, last = found + 1, time
+            yield time, frame
     if not found and trouble:
         raise MediaError(f"{path}: no picture can be decoded", trouble, "Copy or download it again.")
 
