@@ -1,4 +1,4 @@
-"""Predictions written to a file of the kind that its suffix names, JSON to ELAN."""
+"""Predictions written to a file of the kind that its suffix names, from JSON to the HTML report."""
 
 from __future__ import annotations
 
@@ -241,6 +241,12 @@ def _eaf(prediction: list[Prediction], file: BinaryIO) -> None:
     write_eaf(prediction, file)
 
 
+def _html(prediction: list[Prediction], file: BinaryIO) -> None:
+    from moodline.report.html import write_html
+
+    write_html(prediction, file)
+
+
 WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
     ".json": _json,
     ".jsonl": _jsonl,
@@ -250,6 +256,7 @@ WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
     ".vtt": _vtt,
     ".textgrid": _textgrid,
     ".eaf": _eaf,
+    ".html": _html,
 }
 """Suffix (in small letters) to writer."""
 

@@ -1,0 +1,127 @@
+"""A prediction as the page's script wants it: short names, whole numbers, plain values."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import asdict
+from typing import Any
+
+from moodline.prediction import Prediction, UtterancePrediction
+from moodline.report.html.looks import looks
+from moodline.report.html.sound import Sound
+from moodline.report.html.summary import SpeakerSummary, summarize
+
+SCALE = 10_000
+"""Probabilities are whole numbers of so many parts."""
+_LAST = 2.0  # seconds that a last turn without an end is drawn
+
+
+def page_data(predictions: list[Prediction], sounds: list[Sound | None], beside: list[str | None]) -> dict[str, Any]:
+    """Everything that the page shows.
+
+    Args:
+        predictions: the conversations.
+        sounds: the recording of each; None if there is none.
+        beside: for each the address of a file to play; None if the sound is in the page, or there is none.
+    """
+    labels = list(dict.fromkeys(label for p in predictions for label in _labels(p)))
+    return {
+        "scale": SCALE,
+        "looks": {label: asdict(look) for label, look in looks(labels).items()},
+        "conversations": [
+            _conversation(p, sound, address) for p, sound, address in zip(predictions, sounds, beside, strict=True)
+        ],
+    }
+
+
+def _labels(p: Prediction) -> list[str]:
+    """The label set, and whatever else has a score."""
+    return list(dict.fromkeys([*p.labels, *(label for u in p.utterances for label in u.scores)]))
+
+
+def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> dict[str, Any]:
+    labels = _labels(p)
+    experts = list(dict.fromkeys(name for u in p.utterances for name in (*u.experts, *u.weights)))
+    summaries = summarize(p)
+    speakers = {s.speaker: n for n, s in enumerate(summaries)}
+    ends = _ends(p)
+    end = max(ends or (), default=0.0)
+    return {
+        "id": p.conversation,
+        "model": p.model,
+        "version": p.version,
+        "media": None if p.media is None else p.media.name,
+        "notes": list(p.notes),
+        "labels": labels,
+        "experts": experts,
+        "timed": ends is not None,
+        "length": round(max(end, sound.seconds if sound else 0.0), 3) if ends else len(p.utterances),
+        "wave": {"rate": sound.rate, "peaks": sound.packed()} if sound and ends else None,
+        "sound": "beside" if address else "inside" if sound and sound.mp3 else None,
+        "address": address,
+        "speakers": [_speaker(s, labels) for s in summaries],
+        "turns": [
+            {
+                **_turn(u, labels, experts),
+                "s": speakers[u.speaker or None],
+                "a": None if u.start is None else round(u.start, 3),
+                "b": round(ends[n], 3) if ends else None,
+            }
+            for n, u in enumerate(p.utterances)
+        ],
+    }
+
+
+def _ends(p: Prediction) -> list[float] | None:
+    """Where each turn ends on the timeline; None if the turns cannot be put on one, for want of a start.
+
+    A turn that lacks its end lasts until the next one begins.
+    """
+    starts = [u.start for u in p.utterances]
+    if any(start is None for start in starts):
+        return None
+    known = sorted(start for start in starts if start is not None)
+    return [_until_next(u.start or 0.0, known) if u.end is None else u.end for u in p.utterances]
+
+
+def _until_next(start: float, known: list[float]) -> float:
+    place = bisect_right(known, start)
+    return known[place] if place < len(known) else start + _LAST
+
+
+def _turn(u: UtterancePrediction, labels: list[str], experts: list[str]) -> dict[str, Any]:
+    """``i`` id, ``t`` text, ``e`` emotion, ``p`` scores, ``u`` unsure, ``x`` experts, ``w`` weights, ``m`` modality."""
+    return {
+        "i": u.id,
+        "t": u.text,
+        "e": labels.index(u.emotion),
+        "p": [_whole(u.scores.get(label, 0.0)) for label in labels],
+        "u": int(u.abstained),
+        "x": [
+            [_whole(u.experts[name].get(label, 0.0)) for label in labels] if name in u.experts else None
+            for name in experts
+        ],
+        "w": [_whole(u.weights[name]) if name in u.weights else None for name in experts],
+        "m": list(u.modalities),
+    }
+
+
+def _whole(probability: float) -> int:
+    return round(probability * SCALE)
+
+
+def _speaker(s: SpeakerSummary, labels: list[str]) -> dict[str, Any]:
+    """A summary; labels as places in the label set, −1 for unsure."""
+    place = {label: n for n, label in enumerate(labels)}
+    return {
+        "name": s.speaker,
+        "turns": s.turns,
+        "seconds": None if s.seconds is None else round(s.seconds, 1),
+        "shares": [[place.get(label, -1), round(share, 4)] for label, share in s.shares.items()],
+        "byTime": s.by_time,
+        "shifts": s.shifts,
+        "commonest": [place[s.commonest[0]], place[s.commonest[1]], s.commonest[2]] if s.commonest else None,
+        "confidence": round(s.confidence, 4),
+        "unsure": s.abstained,
+        "moments": list(s.moments),
+    }
