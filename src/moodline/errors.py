@@ -5,6 +5,7 @@
     ├── TranscriptError            a transcript or a conversation file
     ├── ConversationError          utterances that contradict each other
     ├── MediaError                 audio or video
+    │   └── NoPicturesError        a file that was to be a video and has no pictures
     ├── LabelError                 a label, or two label sets that do not match
     ├── FeatureError               feature arrays and feature stores
     ├── UnsafePickleError          a pickle that asks for more than arrays and plain containers
@@ -58,6 +59,10 @@ class ConversationError(MoodlineError):
 
 class MediaError(MoodlineError):
     """Audio or video cannot be read."""
+
+
+class NoPicturesError(MediaError):
+    """A file has no video stream, as a recording of sound alone."""
 
 
 class LabelError(MoodlineError):

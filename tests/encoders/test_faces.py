@@ -163,6 +163,17 @@ def test_present_only_with_a_face(encoder: Any, films: dict[str, Path], tmp_path
         encoder.encode([VideoClip(tmp_path / "cut.mp4")])
 
 
+def test_a_recording_of_sound_alone_lacks_the_modality(encoder: Any, tmp_path: Path) -> None:
+    import soundfile
+
+    soundfile.write(tmp_path / "call.wav", np.zeros(16000, dtype=np.float32), 16000)
+    call = (tmp_path / "call.wav").rename(tmp_path / "call.mp4")
+    (row,) = encoder.encode([VideoClip(call, 0.2, 0.8)])
+    assert not encoder.finds(row)
+    with pytest.raises(MediaError, match="no video stream"):
+        encoder.encode([VideoClip(call)])
+
+
 def test_it_finds_what_the_package_finds(encoder: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

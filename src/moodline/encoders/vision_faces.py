@@ -30,7 +30,7 @@ from moodline.encoders.vision_expression import (
     weights_file,
 )
 from moodline.encoders.vision_track import PATCH, Track, Tracker, speakers_face
-from moodline.errors import CheckpointError, ConfigError
+from moodline.errors import CheckpointError, ConfigError, NoPicturesError
 from moodline.media.video import Picture, VideoClip
 
 WIDTH = EMBEDDING + len(EXPRESSIONS)
@@ -110,7 +110,12 @@ class FaceEncoder:
         return speakers_face(list(tracks.values()), count)
 
     def _encoded(self, item: FaceInput) -> NDArray[np.float32]:
-        crops = self.faces(item)
+        try:
+            crops = self.faces(item)
+        except NoPicturesError:
+            if item.clip.start is None:
+                raise  # a video of its own; but a whole recording may well be sound alone
+            crops = []
         rows = np.zeros((max(1, len(crops)), WIDTH + 1), dtype=np.float32)
         seen = {n: crop for n, crop in enumerate(crops) if crop is not None}
         there = list(seen)

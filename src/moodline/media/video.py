@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.errors import MediaError, MissingDependencyError
+from moodline.errors import MediaError, MissingDependencyError, NoPicturesError
 
 LONGEST = 1280
 """Pixels of a picture's longer side, at most; larger ones are made smaller while they are decoded."""
@@ -90,7 +90,8 @@ def read_pictures(
         sound goes on, or its end is missing).
 
     Raises:
-        MediaError: missing, not a video, without pictures, shorter than ``start``, or damaged so that no picture can
+        NoPicturesError: the file has no video stream.
+        MediaError: missing, not a video, shorter than ``start``, or damaged so that no picture can
             be decoded.
         MissingDependencyError: PyAV is not installed.
     """
@@ -111,7 +112,7 @@ def read_pictures(
         ) from None  # fmt: skip
     with container:
         if not container.streams.video:
-            raise MediaError(f"{path}: the file has no pictures", "no video stream", "Give a video file.")
+            raise NoPicturesError(f"{path}: the file has no pictures", "no video stream", "Give a video file.")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         zero = (container.start_time or 0) / av.time_base
@@ -235,7 +236,6 @@ def _pyav() -> Any:
         av: Any = importlib.import_module("av")
     except ImportError:
         raise MissingDependencyError("av", "vision", "reading video") from None
-    av.logging.set_level(None)  # FFmpeg's own lines on standard error; what matters is raised
     return av
 
 
