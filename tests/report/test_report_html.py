@@ -184,8 +184,42 @@ def test_blocks_join_without_a_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, rate * 5)
     soundfile.write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
     whole = read_sound(tmp_path / "a.wav")
-    monkeypatch.setattr("moodline.report.html.sound.BLOCK", 0.7)
+    monkeypatch.setattr("moodline.media.source.BLOCK", 5_613)
     assert read_sound(tmp_path / "a.wav") == whole
+
+
+def test_a_long_recording_has_as_many_bins_as_can_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 1000 * 10)
+    soundfile.write(tmp_path / "a.wav", samples, 1000, subtype="FLOAT")
+    monkeypatch.setattr("moodline.report.html.sound.PEAKS", 70)
+    sound = read_sound(tmp_path / "a.wav")
+    assert (len(sound.peaks), sound.rate) == (67, pytest.approx(20 / 3))
+    expected = [np.abs(samples[n * 150 : n * 150 + 150]).max() for n in range(67)]
+    assert list(sound.peaks) == pytest.approx(np.array(expected) / np.abs(samples).max() * 255, abs=0.51)
+
+
+def test_a_damaged_recording_is_used_as_far_as_it_goes(make: Make, recording: Path, tmp_path: Path) -> None:
+    recording.write_bytes(recording.read_bytes()[:-200_000])
+    prediction = dataclasses.replace(make(), media=recording, sound=recording)
+    write_prediction([prediction], tmp_path / "a.html")
+    talk = data_of(Page((tmp_path / "a.html").read_text()))["conversations"][0]
+    assert talk["sound"] == "inside"
+    assert "damaged or cut off" in talk["notes"][0]
+
+
+words = st.text(max_size=40) | st.text("<>!-/&'\"{}script\u2028\ud800", max_size=30)
+
+
+@given(words, words, words, words)
+@settings(deadline=None, max_examples=60)
+def test_whatever_the_words_they_come_back_as_words(name: str, speaker: str, text: str, note: str) -> None:
+    scores = {"joy": 1.0}
+    u = UtterancePrediction("u0", speaker, 0.0, 1.0, text, scores, False, {}, {})
+    written, page = page_of([Prediction(name, "m", "0", ("joy",), (u,), notes=(note,))])
+    (talk,) = data_of(page)["conversations"]
+    assert (talk["id"], talk["notes"], talk["turns"][0]["t"]) == (name, [note], text)
+    assert talk["speakers"][0]["name"] == (speaker or None)
+    assert sum(tag == "script" for tag, *_ in page.elements) == written.count("<script") == 2
 
 
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:

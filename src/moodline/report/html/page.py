@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from moodline.errors import MediaError
+from moodline.errors import MediaError, MissingDependencyError
 from moodline.prediction import Prediction
 from moodline.report.html.data import page_data
 from moodline.report.html.sound import LIMIT, Sound, read_sound
@@ -94,9 +94,10 @@ def _sound(p: Prediction, limit: int) -> tuple[Sound | None, Prediction]:
     if p.sound is None:
         return None, p
     try:
-        return read_sound(Path(p.sound), limit), p
-    except MediaError as error:
+        sound = read_sound(Path(p.sound), limit)
+    except (MediaError, MissingDependencyError) as error:
         return None, replace(p, notes=(*p.notes, f"This report has no sound. {error}"))
+    return sound, replace(p, notes=tuple(dict.fromkeys((*p.notes, *sound.notes))))
 
 
 def _address(p: Prediction, file: BinaryIO) -> str:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import base64
 import math
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from moodline.errors import MediaError
-from moodline.media.audio import audio_seconds, load_audio
+from moodline.media.source import open_source
 
 LIMIT = 25_000_000
 """Bytes of sound that a page holds at most; what is larger is played from its own file."""
-BLOCK = 60.0
-"""Seconds that are in memory at once."""
+RATE = 20
+"""Bins of a waveform in a second."""
 PEAKS = 60_000
-"""Bins of a waveform at most; 20 in a second where that is fewer."""
+"""Bins at most; of a longer recording several become one."""
 
 _RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000)  # of MP3, up to what speech needs
 _BYTES = 4_600  # of MP3 a second, about; higher than what comes out
@@ -35,12 +34,14 @@ class Sound:
         rate: bins a second.
         peaks: the loudest sample of each bin, 0 to 255 for silence to the loudest of all, as bytes.
         mp3: the recording, mono; None if it would be larger than allowed.
+        notes: what was wrong with it, in sentences.
     """
 
     seconds: float
     rate: float
     peaks: bytes
     mp3: bytes | None
+    notes: tuple[str, ...] = ()
 
     def packed(self) -> str:
         """The peaks in base64."""
@@ -51,47 +52,63 @@ def read_sound(path: Path, limit: int = LIMIT) -> Sound:
     """Read a recording once, block by block, for its waveform and its MP3.
 
     Args:
-        path: a sound file that ``media.audio`` reads.
+        path: a sound or film file.
         limit: bytes that the MP3 may have.
 
     Raises:
-        MediaError: as ``media.audio`` does.
+        MediaError, MissingDependencyError: as ``media.source`` does.
     """
-    seconds = audio_seconds(path)
-    rate = min(20.0, PEAKS / max(seconds, 1e-9))
-    peaks = np.zeros(max(1, math.ceil(seconds * rate)), np.float32)
+    source = open_source(path)
+    done, bins = 0, list[NDArray[np.float32]]()
     with tempfile.TemporaryFile() as file:
-        mp3 = _Mp3(file, _own_rate(path)) if seconds * _BYTES <= limit else None
-        for start, samples, own in _blocks(path, seconds):
-            bins = np.minimum(((start + np.arange(len(samples)) / own) * rate).astype(np.int64), len(peaks) - 1)
-            np.maximum.at(peaks, bins, np.abs(samples))
+        mp3 = _Mp3(file, source.rate) if (source.seconds or 0.0) * _BYTES <= limit and limit else None
+        for block in source.blocks():
+            samples = block.mean(axis=1)
+            bins.append(_peaks(samples, done, source.rate))
+            done += len(samples)
             if mp3 is not None:
                 mp3.write(samples)
+                if file.tell() > limit:
+                    mp3.close()
+                    mp3 = None
+            if len(bins) > 1000:
+                bins = [_joined(bins)]
         if mp3 is not None:
             mp3.close()
         data = _content(file) if mp3 is not None else None
-    loudest = float(peaks.max())
+    peaks, factor = _thinned(_joined(bins), PEAKS)
+    loudest = float(peaks.max(initial=0.0))
     scaled = np.round(peaks / loudest * 255) if loudest > 0 else peaks
     kept = data if data is not None and len(data) <= limit else None
-    return Sound(seconds, rate, scaled.astype(np.uint8).tobytes(), kept)
+    return Sound(done / source.rate, RATE / factor, scaled.astype(np.uint8).tobytes(), kept, tuple(source.notes))
 
 
-def _own_rate(path: Path) -> int:
-    import soundfile
+def _peaks(samples: NDArray[np.float32], done: int, rate: int) -> NDArray[np.float32]:
+    """The loudest sample of each bin that a block touches; the first bin's number stands in front of them."""
+    places = ((done + np.arange(len(samples))) * RATE) // rate
+    first = done * RATE // rate
+    out = np.zeros(int(places[-1]) - first + 2 if len(places) else 1, np.float32)
+    out[0] = first
+    np.maximum.at(out, places - first + 1, np.abs(samples))
+    return out
 
-    try:
-        return int(soundfile.info(str(path)).samplerate)
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
-        raise MediaError(f"{path}: not a sound file that can be read", error) from None
+
+def _joined(bins: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Blocks of bins as one; a bin that two blocks share has the louder of the two."""
+    last = max((int(b[0]) + len(b) - 1 for b in bins), default=0)
+    out = np.zeros(last + 1, np.float32)
+    for b in bins:
+        place = out[1 + int(b[0]) : int(b[0]) + len(b)]
+        np.maximum(place, b[1:], out=place)
+    return out
 
 
-def _blocks(path: Path, seconds: float) -> Iterator[tuple[float, np.ndarray, int]]:
-    """Start, samples at the file's own rate, and that rate, of every block."""
-    own = _own_rate(path)
-    for n in range(math.ceil(seconds / BLOCK)):
-        start, end = n * BLOCK, min(seconds, (n + 1) * BLOCK)
-        if round(start * own) < round(end * own):
-            yield start, load_audio(path, own, start, end), own
+def _thinned(joined: NDArray[np.float32], most: int) -> tuple[NDArray[np.float32], int]:
+    """At most so many bins, and how many became one."""
+    peaks = joined[1:]
+    factor = max(1, math.ceil(len(peaks) / most))
+    padded = np.pad(peaks, (0, -len(peaks) % factor))
+    return padded.reshape(-1, factor).max(axis=1) if len(padded) else padded, factor
 
 
 class _Mp3:

@@ -128,7 +128,7 @@ function card(speaker, n) {
     make("dt", {}, speaker.byTime ? "by time" : "by turns"), make("dd", {}, shares),
     make("dt", {}, "shifts"), make("dd", {}, speaker.shifts === 0 ? "none" : `${speaker.shifts}${common ? `, most often ${label(common[0])} → ${label(common[1])} (${common[2]})` : ""}`),
     make("dt", {}, "confidence"), make("dd", {}, `${percent(speaker.confidence)} on average${speaker.unsure ? `, ${speaker.unsure} unsure` : ""}`),
-    make("dt", {}, "strongest"), make("dd", {}, speaker.moments.length ? make("ol", {}, ...speaker.moments.map((place) => make("li", {}, moment(place)))) : "no turn that is sure and not neutral"));
+    make("dt", {}, "strongest"), make("dd", { class: speaker.moments.length ? "wide" : null }, speaker.moments.length ? make("ol", {}, ...speaker.moments.map((place) => make("li", {}, moment(place)))) : "no turn that is sure and not neutral"));
   return make("article", { class: "card", "data-speaker": n },
     make("h3", {}, named(n)),
     make("p", { class: "quiet" }, `${speaker.turns} ${speaker.turns === 1 ? "turn" : "turns"}${speaker.seconds === null ? "" : `, ${clock(speaker.seconds)} of speech`}`), stack, facts);
