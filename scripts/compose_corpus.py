@@ -5,9 +5,10 @@
 No corpus with both real voices and the text of conversations may be had freely, so one is put together. Each speaker of
 a dialogue is given an actor of the same split, and each utterance a clip of that actor with the same emotion. In a
 share of utterances the voice says something else, so that a gate has to learn whom to believe: it is missing, neutral,
-drowned in noise, or contradicts; in others the words are missing, or are another utterance's. A dialogue has one
-recording condition (noise, telephone, …). Dialogues of EmoryNLP that share lines with MELD's dev or test split are left
-out, and the rest is only trained on.
+drowned in noise, or contradicts; in others the words are missing, garbled, or another utterance's. A dialogue has one
+recording condition (noise, telephone, …). To train come sessions without words, in which one to three actors speak
+once or for many turns, so that a voice is learned with little and with much known of its speaker. Dialogues of EmoryNLP
+that share lines with MELD's dev or test split are left out, and the rest is only trained on.
 
 Writes two house directories under OUT, whose audio lies in OUT/audio; run again, it goes on where it stopped.
 
@@ -46,6 +47,8 @@ SPOKEN = {
 WRITTEN = {"joyful": "joy", "mad": "anger", "neutral": "neutral", "sad": "sadness", "scared": "fear"}
 """EmoryNLP's emotions as MELD's; peaceful and powerful have no counterpart and stay unlabelled."""
 CONDITIONS = ("quiet", "loud", "noise-20", "noise-10", "noise-5", "telephone", "codec", "room")
+LONGEST = 60
+"""Turns of the longest session."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,19 @@ class Shares:
         contrary: share whose voice shows any other emotion.
         drowned: share whose voice is lost in noise.
         wordless: share without words.
+        garbled: share whose words are letters at random.
         muddled: share with the words of another utterance.
         only_words, only_voice: shares of dialogues with one modality throughout.
         worse: share of training dialogues recorded in one of ``CONDITIONS``.
     """
 
     silent: float = 0.1
-    flat: float = 0.3
-    contrary: float = 0.1
+    flat: float = 0.25
+    contrary: float = 0.05
     drowned: float = 0.05
     wordless: float = 0.1
-    muddled: float = 0.05
+    garbled: float = 0.05
+    muddled: float = 0.02
     only_words: float = 0.1
     only_voice: float = 0.1
     worse: float = 0.6
@@ -140,9 +145,43 @@ def spoken(
             heard = "drowned" if random.random() < shares.drowned else condition
             takes[own.id] = (choices[random.integers(len(choices))], heard)
             own = replace(own, text=None) if wordless else own
-            if random.random() < shares.muddled and own.text is not None:
+            luck = random.random()
+            if own.text is not None and luck < shares.garbled:
+                own = replace(own, text=garbled(own.text, random))
+            elif own.text is not None and luck < shares.garbled + shares.muddled:
                 own = replace(own, text=said[random.integers(len(said))])
         utterances.append(own)
+    return Conversation(name, tuple(utterances)), takes
+
+
+def garbled(text: str, random: Generator) -> str:
+    """The text with every letter replaced by a random one."""
+    letters = "".join(chr(97 + n) for n in random.integers(0, 26, len(text)))
+    return "".join(new if old.isalpha() else old for old, new in zip(text, letters, strict=True))
+
+
+def session(
+    clips: Clips, conditions: Sequence[str], worse: float, name: str, random: Generator
+) -> tuple[Conversation, dict[str, Take]]:
+    """Voices alone: one to three actors, 1 to ``LONGEST`` turns, moods that mostly last for a few of them.
+
+    Args:
+        clips, conditions, name, random: see ``spoken``.
+        worse: see ``Shares``.
+    """
+    cast = [str(a) for a in random.permutation(sorted(clips))[: random.integers(1, 4)]]
+    condition = str(random.choice(conditions)) if random.random() < worse else "clean"
+    moods = {actor: str(random.choice(MELD_7.labels)) for actor in cast}
+    utterances: list[Utterance] = []
+    takes: dict[str, Take] = {}
+    for number in range(round(float(LONGEST ** random.random()))):
+        actor = cast[random.integers(len(cast))]
+        if random.random() < 0.5:
+            moods[actor] = str(random.choice(MELD_7.labels))
+        choices = clips[actor][moods[actor]]
+        key = f"{name}_{number}"
+        takes[key] = (choices[random.integers(len(choices))], condition)
+        utterances.append(Utterance(key, f"{name} {actor}", emotion=moods[actor]))
     return Conversation(name, tuple(utterances)), takes
 
 
@@ -157,7 +196,7 @@ def dialogues(data: Path) -> dict[str, list[Conversation]]:
     return found
 
 
-def compose(data: Path, seed: int, copies: int, shares: Shares) -> tuple[Splits, dict[str, Take]]:
+def compose(data: Path, seed: int, copies: int, sessions: int, shares: Shares) -> tuple[Splits, dict[str, Take]]:
     """Every split's conversations, and the takes that they need; dev and test are clean."""
     said, voices = dialogues(data), read_corpus("ravdess", data)
     splits: Splits = {}
@@ -172,6 +211,11 @@ def compose(data: Path, seed: int, copies: int, shares: Shares) -> tuple[Splits,
                 whole, needed = spoken(conversation, clips, shares, conditions, name, random)
                 made.append(whole)
                 takes |= needed
+        for number in range(sessions if split == "train" else 0):
+            random = np.random.default_rng((seed, place, copies, number))
+            whole, needed = session(clips, CONDITIONS, shares.worse, f"{split}_voices_{number}", random)
+            made.append(whole)
+            takes |= needed
         splits[split] = tuple(made)
     return splits, takes
 
@@ -232,7 +276,7 @@ def write(
     write_house(Corpus(name, MELD_7, with_audio, {}, (), {}, info), out / name)
 
 
-def compose_all(data: Path, out: Path, seed: int = 0, copies: int = 2, versions: int = 3) -> None:
+def compose_all(data: Path, out: Path, seed: int = 0, copies: int = 1, sessions: int = 700, versions: int = 3) -> None:
     """Both house directories, unless they are there.
 
     Args:
@@ -240,6 +284,7 @@ def compose_all(data: Path, out: Path, seed: int = 0, copies: int = 2, versions:
         out: where they go.
         seed: of everything random.
         copies: of each training dialogue, with other voices.
+        sessions: of voices without words, in train.
         versions: worse recordings of each training clip in ``voice``.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -248,7 +293,8 @@ def compose_all(data: Path, out: Path, seed: int = 0, copies: int = 2, versions:
         write("voice", *alone(data, seed, versions), out, {**info, "versions": versions})
     if not (out / "composed").exists():
         shares = Shares()
-        write("composed", *compose(data, seed, copies, shares), out, {**info, "copies": copies, "shares": vars(shares)})
+        counts = {"copies": copies, "sessions": sessions, "shares": vars(shares)}
+        write("composed", *compose(data, seed, copies, sessions, shares), out, info | counts)
 
 
 def main() -> None:
@@ -257,10 +303,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds MELD, EmoryNLP and RAVDESS")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--copies", type=int, default=2, help="of each training dialogue, with other voices")
+    parser.add_argument("--copies", type=int, default=1, help="of each training dialogue, with other voices")
+    parser.add_argument("--sessions", type=int, default=700, help="of voices without words, in train")
     parser.add_argument("--versions", type=int, default=3, help="worse recordings of each training clip in voice/")
     options = parser.parse_args()
-    compose_all(options.data, options.out, options.seed, options.copies, options.versions)
+    compose_all(options.data, options.out, options.seed, options.copies, options.sessions, options.versions)
     for name in ("voice", "composed"):
         corpus = read_corpus("house", options.out / name)
         counts = {s: f"{len(c)} conversations, {sum(map(len, c))} utterances" for s, c in corpus.splits.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from compose_corpus import SPOKEN, record
+from compose_corpus import SPOKEN, garbled, record
 
 from moodline.build import gather_features, make_examples
 from moodline.checkpoint import Checkpoint
@@ -53,14 +53,13 @@ def composed_cases(test: Sequence[Conversation], audio: Path) -> dict[str, list[
         audio: where recordings are kept, see ``compose_corpus.record``.
     """
     same = changed(test, agreeing)
-    said = [u.text for c in same for u in c if u.text is not None]
     random = np.random.default_rng(0)
 
     def drowned(u: Utterance) -> Utterance:
         return u if u.audio is None else replace(u, audio=record((u.audio, "drowned"), audio))
 
-    def muddled(u: Utterance) -> Utterance:
-        return u if u.text is None else replace(u, text=said[random.integers(len(said))])
+    def noisy(u: Utterance) -> Utterance:
+        return u if u.text is None else replace(u, text=garbled(u.text, random))
 
     return {
         "as composed": list(test),
@@ -68,7 +67,7 @@ def composed_cases(test: Sequence[Conversation], audio: Path) -> dict[str, list[
         "voice missing": changed(same, lambda u: replace(u, audio=None)),
         "words missing": changed(same, lambda u: u if u.audio is None else replace(u, text=None)),
         "voice replaced by noise": changed(same, drowned),
-        "words replaced by others": changed(same, muddled),
+        "words replaced by noise": changed(same, noisy),
     }
 
 

@@ -102,6 +102,21 @@ def test_a_dialogue_has_one_condition_and_words_of_its_own(script: ModuleType) -
     made, _ = spoken(script, muddled=1.0)
     assert {u.text for u in made} <= {u.text for u in talk()}
     assert [u.text for u in made] != [u.text for u in talk()]
+    made, takes = spoken(script, garbled=1.0)
+    for new, old in zip(made, talk(), strict=True):
+        assert (new.text == old.text) == (new.id not in takes)
+        assert [c.isalpha() for c in str(new.text)] == [c.isalpha() for c in str(old.text)]
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000))
+def test_sessions_have_voices_of_their_moods_and_no_words(script: ModuleType, seed: int) -> None:
+    made, takes = script.session(clips(script), script.CONDITIONS, 0.5, "v", np.random.default_rng(seed))
+    assert 1 <= len(made) <= script.LONGEST
+    assert set(takes) == {u.id for u in made}
+    assert all(u.text is None and takes[u.id][0].name.startswith(str(u.emotion)) for u in made)
+    assert all(takes[u.id][0].parent.name == str(u.speaker).removeprefix("v ") for u in made)
+    assert len({condition for _, condition in takes.values()}) == 1
 
 
 @settings(max_examples=30)
