@@ -140,7 +140,9 @@ def test_a_click_shows_the_scores_of_the_turn(show: Open) -> None:
     cells = page.eval_on_selector_all("#experts tbody tr", "all => all.map(e => [...e.cells].map(c => c.innerText))")
     assert cells == [[n, f"{100 * u.experts['speech'][n]:.1f}", f"{100 * u.scores[n]:.1f}"] for n in LABELS]
     said = page.inner_text("#details")
-    assert all(word in said for word in ("Turn 5", "0:09–0:11", "Nagg", WORDS[4], "abstained", "speech, text", "id u4"))
+    assert all(
+        word in said for word in ("Turn 5", "0:09.0–0:11.0", "Nagg", WORDS[4], "abstained", "speech, text", "id u4")
+    )
     assert page.evaluate("location.hash") == "#c1-t5"
     page.click("#turn-5")
     assert "abstained" not in page.inner_text("#details")
@@ -182,6 +184,15 @@ def test_focus_can_be_seen_and_everything_reached_by_tab(show: Open) -> None:
         if page.evaluate("document.activeElement !== document.body"):
             assert style != "none", reached[-1]
     assert {"pick", "helper", "in", "out", "fit", "search", "who", "sure", "list"} <= set(reached)
+
+
+def test_a_screen_reader_hears_the_turn(show: Open) -> None:
+    page = show([talk()])
+    name = page.locator("#turn-4").aria_snapshot()
+    assert all(word in name for word in ("option", "0:09", "Nagg", WORDS[4], "unsure", "%"))
+    page.click("#turn-4")
+    assert page.locator("#list").get_by_role("option", selected=True).count() == 1
+    assert "12 turns: Nagg 6 turns, Nell 6 turns" in page.get_by_role("img").first.get_attribute("aria-label")
 
 
 def test_filters(show: Open) -> None:

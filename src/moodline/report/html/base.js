@@ -42,6 +42,12 @@ function clock(seconds) {
   return minutes >= 60 ? `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
+/** The same with tenths of a second. */
+function fine(seconds) {
+  const tenths = Math.round(seconds * 10);
+  return `${clock(tenths / 10)}.${tenths % 10}`;
+}
+
 /** When a turn begins, as it is shown; its number where nothing has times. */
 const when = (place) => {
   const turn = state.talk.turns[place];

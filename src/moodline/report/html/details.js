@@ -8,7 +8,7 @@ function openDetails(place) {
     return;
   }
   const turn = state.talk.turns[place];
-  const time = turn.a === null ? "" : state.talk.timed ? `${clock(turn.a)}–${clock(turn.b)}` : clock(turn.a);
+  const time = turn.a === null ? "" : state.talk.timed ? `${fine(turn.a)}–${fine(turn.b)}` : fine(turn.a);
   const parts = [
     make("div", { class: "head" },
       make("h2", {}, `Turn ${place + 1}`, make("span", { class: "quiet" }, time ? ` ${time}` : "")),

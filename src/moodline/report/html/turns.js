@@ -23,12 +23,11 @@ function row(turn, place) {
   const sure = confidence(turn);
   return make("li", {
     class: "turn", role: "option", id: `turn-${place}`, "data-place": place, tabindex: "-1", "aria-selected": "false",
-    "aria-label": `${when(place)}, ${named(turn.s)}: ${turn.t ?? "no words"}. ${state.talk.labels[turn.e]}, ${percent(sure)}${turn.u ? ", unsure" : ""}`,
   },
-  make("span", { class: "time" }, when(place)),
-  make("span", { class: "who", title: named(turn.s) }, state.talk.speakers[turn.s].name ?? "–"),
-  chip(turn),
-  make("span", { class: "words" }, turn.t ?? "…", make("span", { class: "feel" }, feeling(turn))),
+  make("span", { class: "time" }, when(place)), " ",
+  make("span", { class: "who", title: named(turn.s) }, state.talk.speakers[turn.s].name ?? "–"), " ",
+  chip(turn), " ",
+  make("span", { class: "words" }, turn.t ?? "…", " ", make("span", { class: "feel" }, feeling(turn), turn.u ? make("span", { class: "heard" }, " unsure") : "")), " ",
   make("span", { class: "conf" }, percent(sure)));
 }
 
