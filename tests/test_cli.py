@@ -101,20 +101,15 @@ def test_version_and_help() -> None:
         assert "Usage: " in out
 
 
-def test_help_is_quick_and_loads_nothing_heavy() -> None:
+def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['moodline', '--help']\n"
         "from moodline.__main__ import main\n"
         "try: main()\n"
         "except SystemExit: print(*sorted({'torch', 'numpy', 'transformers', 'pydantic'} & set(sys.modules)))"
     )
-    times = []
-    for _ in range(3):  # other processes share the machine: the best of three
-        begin = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        times.append(time.perf_counter() - begin)
-    assert done.stdout.splitlines()[-1] == ""
-    assert min(times) < 1.5  # the budget is 0.3 s on an idle machine, see benchmarks/
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ""  # how quick it is: benchmarks/analyze_latency.py
 
 
 @pytest.mark.parametrize(
