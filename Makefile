@@ -14,10 +14,15 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: $(VENV)/.installed  ## label the sample conversations
+# a real recording of two speakers, inside the package moonshine-voice
+CLIP = $$($(BIN)/python -c "from importlib.util import find_spec; print(find_spec('moonshine_voice').submodule_search_locations[0])")/assets/endgame_nagg_nell.wav
+
+demo: $(VENV)/.installed  ## label the sample conversations and a recording; its report is runs/demo/report.html
 	$(BIN)/moodline analyze src/moodline/samples/family_dinner.json
 	$(BIN)/moodline analyze src/moodline/samples/support_call.srt
 	$(BIN)/moodline analyze src/moodline/samples/team_meeting.csv
+	mkdir -p runs/demo
+	$(BIN)/moodline analyze "$(CLIP)" -o runs/demo/report.html
 
 test: $(VENV)/.installed  ## all tests that fit CI; corpus tests run where the corpora are
 	$(BIN)/python -m pytest -n 2 -m "not slow"
@@ -37,6 +42,7 @@ bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
 	$(BIN)/python benchmarks/text_encoding.py --json benchmarks/text_encoding.json
 	$(BIN)/python benchmarks/text_finetuning.py --json benchmarks/text_finetuning.json
 	$(BIN)/python benchmarks/faces.py --json benchmarks/faces.json
+	$(BIN)/python benchmarks/listen.py --json benchmarks/listen.json
 	$(BIN)/python benchmarks/mister_e_epoch.py --json benchmarks/mister_e_epoch.json
 	$(BIN)/python benchmarks/mister_e_growth.py --json benchmarks/mister_e_growth.json
 

@@ -24,6 +24,9 @@ WINDOW, STEP = 1.6, 0.8
 FIRM = 1.0
 """Windows with less speech (seconds) do not found clusters; they are given to one."""
 
+FEW = 4
+"""With fewer firm windows for each speaker, all windows are clustered."""
+
 MOST = 1200
 """Windows that are clustered; of more, an even sample is, and the rest go to the nearest."""
 
@@ -194,7 +197,7 @@ def find_speakers(
         float32 [speakers, D] of length 1; fewer than asked for if there are fewer windows.
     """
     firm = np.flatnonzero(seconds >= FIRM)
-    firm = firm if len(firm) >= max(2, speakers or 2) else np.arange(len(vectors))
+    firm = firm if len(firm) >= FEW * (speakers or 2) else np.arange(len(vectors))
     if len(firm) > MOST:
         firm = firm[np.linspace(0, len(firm) - 1, MOST).astype(int)]
     x, weight = vectors[firm], seconds[firm]

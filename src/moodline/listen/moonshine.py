@@ -18,8 +18,8 @@ from moodline.media.audio import RATE
 
 LAYERS, HEADS, WIDTH = 6, 8, 36
 BEGIN, STOP = 1, 2
-TOKENS_PER_SECOND = 6.5
-"""More tokens than that are a loop, not speech; the bound of the model's authors."""
+TOKENS_PER_SECOND, SPARE_TOKENS = 6.5, 6
+"""More tokens than that are a loop, not speech; the rate is its authors' bound, the rest is for short clips."""
 
 SHORTEST = 0.2
 """Shorter clips (seconds) are filled up with silence."""
@@ -54,7 +54,7 @@ class Moonshine:
         feed: dict[str, Any] = dict.fromkeys(self.outputs, empty)
         feed |= {"encoder_hidden_states": states, "encoder_attention_mask": mask}
         ids, scores, token = list[int](), list[float](), BEGIN
-        for step in range(max(2, int(mask.shape[1] / RATE * TOKENS_PER_SECOND))):
+        for step in range(SPARE_TOKENS + int(mask.shape[1] / RATE * TOKENS_PER_SECOND)):
             feed |= {"input_ids": np.array([[token]], np.int64), "use_cache_branch": np.array([step > 0])}
             logits, *state = self.decoder.run(None, feed)
             for name, value in zip(self.outputs, state, strict=True):

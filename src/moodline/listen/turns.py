@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from moodline.conversation import Utterance
 from moodline.listen.base import Chunk, Span, Word
@@ -30,24 +31,42 @@ def spread(text: str, speech: Sequence[Span]) -> list[Word]:
         speech: where there is voice, in order; not empty.
     """
     words = text.split()
+    if len(words) < len(speech):  # more noises than words: the longest are taken for the words
+        speech = sorted(sorted(speech, key=lambda s: -s.seconds)[: len(words)])
     size = [len(w) + 1 for w in words]
-    total, voiced = sum(size), sum(s.seconds for s in speech)
-    out, done = [], 0
-    for word, letters in zip(words, size, strict=True):
-        start = _at(speech, voiced * done / total, after=True)
-        done += letters
-        out.append(Word(word, start, max(start, _at(speech, voiced * done / total, after=False))))
+    edges = _shares(words, size, speech)
+    out = []
+    for span, (first, last) in zip(speech, pairwise(edges), strict=True):
+        done, letters = 0, max(1, sum(size[first:last]))
+        for n in range(first, last):
+            start = span.start + span.seconds * done / letters
+            done += size[n]
+            out.append(Word(words[n], start, max(start, span.start + span.seconds * done / letters)))
     return out
 
 
-def _at(speech: Sequence[Span], spoken: float, after: bool) -> float:
-    """The moment by which so many seconds were spoken; at a pause its end (``after``) or its beginning."""
-    for n, span in enumerate(speech):
-        left = spoken - span.seconds
-        if left < -1e-9 or n == len(speech) - 1 or (left <= 1e-9 and not after):
-            return min(span.end, span.start + max(0.0, spoken))
-        spoken = left
-    return speech[-1].end
+def _shares(words: Sequence[str], size: Sequence[int], speech: Sequence[Span]) -> list[int]:
+    """Which word each stretch of speech begins with, and last how many words there are.
+
+    The number of letters decides, and that people pause at ends of sentences and clauses.
+    """
+    total, voiced = sum(size), sum(s.seconds for s in speech)
+    before = [0]
+    for letters in size:
+        before.append(before[-1] + letters)
+    edges, spoken = [0], 0.0
+    for n, span in enumerate(speech[:-1], 1):
+        spoken += span.seconds
+        target = total * spoken / max(voiced, 1e-9)
+        low, high = edges[-1] + 1, len(words) - (len(speech) - n)  # every stretch gets a word
+        costs = {k: abs(before[k] - target) - _pause(words[k - 1]) for k in range(low, high + 1)}
+        edges.append(min(costs, key=lambda k: costs[k]))
+    return [*edges, len(words)]
+
+
+def _pause(word: str) -> float:
+    """How many letters' worth a pause after this word is more likely than after others."""
+    return 12.0 if _END.search(word) else 6.0 if word[-1] in ",;:" else 0.0
 
 
 @dataclass

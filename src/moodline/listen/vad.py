@@ -20,7 +20,7 @@ WINDOW, CONTEXT = 512, 64
 BLOCK = 1000
 """Windows in one call: 32 s."""
 
-THRESHOLD, SPEECH_MS, SILENCE_MS, PAD_MS = 0.5, 160, 100, 60
+THRESHOLD, SPEECH_MS, SILENCE_MS, PAD_MS = 0.5, 160, 100, 30
 
 
 def onnx_session(path: Path) -> Any:
