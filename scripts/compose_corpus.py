@@ -47,6 +47,7 @@ SPOKEN = {
 WRITTEN = {"joyful": "joy", "mad": "anger", "neutral": "neutral", "sad": "sadness", "scared": "fear"}
 """EmoryNLP's emotions as MELD's; peaceful and powerful have no counterpart and stay unlabelled."""
 CONDITIONS = ("quiet", "loud", "noise-20", "noise-10", "noise-5", "telephone", "codec", "room")
+KINDS = ("mixed", "only_words", "only_voice", "lost_words", "lost_voice")
 LONGEST = 60
 """Turns of the longest session."""
 
@@ -64,6 +65,7 @@ class Shares:
         garbled: share whose words are letters at random.
         muddled: share with the words of another utterance.
         only_words, only_voice: shares of dialogues with one modality throughout.
+        lost_words, lost_voice: shares of dialogues with one modality garbled or drowned throughout.
         worse: share of training dialogues recorded in one of ``CONDITIONS``.
     """
 
@@ -76,7 +78,14 @@ class Shares:
     muddled: float = 0.02
     only_words: float = 0.1
     only_voice: float = 0.1
+    lost_words: float = 0.07
+    lost_voice: float = 0.07
     worse: float = 0.6
+
+    def kinds(self) -> list[float]:
+        """How often a dialogue is of each of ``KINDS``."""
+        special = [getattr(self, kind) for kind in KINDS[1:]]
+        return [1 - sum(special), *special]
 
 
 Clips = dict[str, dict[str, list[Path]]]
@@ -129,7 +138,7 @@ def spoken(
     people = list(dict.fromkeys(u.speaker for u in conversation))
     actors = list(itertools.islice(itertools.cycle(random.permutation(sorted(clips))), len(people)))
     cast = dict(zip(people, actors, strict=True))
-    kind = random.random()
+    kind = KINDS[int(random.choice(len(KINDS), p=shares.kinds()))]
     condition = str(random.choice(conditions)) if conditions and random.random() < shares.worse else "clean"
     utterances: list[Utterance] = []
     takes: dict[str, Take] = {}
@@ -138,15 +147,15 @@ def spoken(
         own = replace(
             utterance, id=f"{name}_{number}", speaker=f"{name} {utterance.speaker}", start=None, end=None, audio=None
         )
-        shown = None if kind < shares.only_words else voice_emotion(utterance.emotion, shares, random)
-        wordless = random.random() < shares.wordless or kind > 1 - shares.only_voice
+        shown = None if kind == "only_words" else voice_emotion(utterance.emotion, shares, random)
+        wordless = random.random() < shares.wordless or kind == "only_voice"
         if shown is not None:
             choices = clips[cast[utterance.speaker]][shown]
-            heard = "drowned" if random.random() < shares.drowned else condition
+            heard = "drowned" if random.random() < shares.drowned or kind == "lost_voice" else condition
             takes[own.id] = (choices[random.integers(len(choices))], heard)
             own = replace(own, text=None) if wordless else own
             luck = random.random()
-            if own.text is not None and luck < shares.garbled:
+            if own.text is not None and (luck < shares.garbled or kind == "lost_words"):
                 own = replace(own, text=garbled(own.text, random))
             elif own.text is not None and luck < shares.garbled + shares.muddled:
                 own = replace(own, text=said[random.integers(len(said))])

@@ -87,6 +87,10 @@ def test_without_losses_each_voice_shows_the_label_and_each_speaker_is_one_actor
         )),
         ("drowned", lambda made, takes: {c for _, c in takes.values()} == {"drowned"}),
         ("wordless", lambda made, takes: all((u.text is None) == (u.id in takes) for u in made)),
+        ("lost_voice", lambda made, takes: {c for _, c in takes.values()} == {"drowned"}),
+        ("lost_words", lambda made, takes: all(
+            (new.text == old.text) == (new.id not in takes) for new, old in zip(made, talk(), strict=True)
+        )),
         ("only_words", lambda made, takes: not takes and all(u.text is not None for u in made)),
         ("only_voice", lambda made, takes: all(u.text is None for u in made if u.id in takes)),
     ],
