@@ -1,6 +1,6 @@
 """Build the packaged model of voice and words again: compose, train, choose the seed on dev, test once, pack.
 
-    python scripts/build_default_model.py --data DIR [--seeds 5] [--work runs/voice-words]
+    python scripts/build_default_model.py --data DIR [--seeds 0 1 2 3 4] [--work runs/voice-words]
 
 DIR is the folder that holds MELD, EmoryNLP and RAVDESS. Whatever was done before an interruption is not done again.
 Writes results/models/voice-words.json and the package's own folder.
@@ -33,13 +33,13 @@ NAME, RECIPE, TEXT = "voice-words", "mister-e/voice-words", "mister-e/meld-minil
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "models"
 
 
-def prepare(data: Path, work: Path, seeds: int, text_run: Path) -> Run:
+def prepare(data: Path, work: Path, seeds: list[int], text_run: Path) -> Run:
     """The corpus, the text encoders (fine-tuned on MELD, not on composed dialogues), the models of all seeds."""
     compose_corpus.compose_all(data, work)
-    train(load_recipe(TEXT), data, text_run, range(seeds))
+    train(load_recipe(TEXT), data, text_run, seeds)
     recipe, composed, out = load_recipe(RECIPE), work / "composed", work / "run"
     begin_run(recipe, corpus_hash(read_corpus("house", composed)), composed, out)
-    for seed in range(seeds):
+    for seed in seeds:
         target = out / f"seed-{seed}" / "encoder-text"
         if not target.exists():
             draft = target.with_name("encoder-text.tmp")
@@ -47,7 +47,7 @@ def prepare(data: Path, work: Path, seeds: int, text_run: Path) -> Run:
             shutil.copytree(text_run / f"seed-{seed}" / "encoder-text", draft)
             draft.rename(target)
     with progress_bar() as progress:
-        return train(recipe, composed, out, range(seeds), progress)
+        return train(recipe, composed, out, seeds, progress)
 
 
 def examine(directory: Path, data: Path, work: Path) -> dict[str, Any]:
@@ -105,14 +105,14 @@ def main() -> None:
     """Compose, train, test, pack."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--work", type=Path, default=Path("runs/voice-words"))
     parser.add_argument("--text-run", type=Path, default=Path("runs/meld-text"), help=f"a run of {TEXT}")
     parser.add_argument("--target", type=Path, default=PACKAGED / NAME)
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     run = prepare(options.data, options.work, options.seeds, options.text_run)
-    seeds = [s for s in run.seeds if s < options.seeds]
+    seeds = [s for s in run.seeds if s in options.seeds]
     found = {s: examine(run.directory / f"seed-{s}", options.data, options.work) for s in seeds}
     metrics = {s: json.loads((run.directory / f"seed-{s}" / "metrics.json").read_text("utf-8")) for s in seeds}
     best = max(seeds, key=lambda s: metrics[s]["dev"]["weighted_f1"])
