@@ -5,7 +5,8 @@
 Each figure is a process of its own with an empty cache, on the real two-speaker clip of the package moonshine-voice,
 repeated as often as needed (so words, voices and turns are real; every repetition is recognized again). The long
 recording comes with a transcript that names no speakers, so that decoding, voices and emotions are measured over hours
-in a bearable time; ``--words`` recognizes its words too. Wall-clock times depend on what else the machine does: processor seconds of all threads are given too, and the load before the run.
+in a bearable time; ``--words`` recognizes its words too. Wall-clock times depend on what else the machine does:
+processor seconds of all threads are given too, and the load before the run.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Diarizer(Protocol):
 
 @dataclass(frozen=True)
 class ClusterSettings:
-    """How voices are grouped; chosen on the synthesised conversations with odd numbers (docs/listening.md)."""
+    """How voices are grouped; chosen looking at the conversations of docs/listening.md."""
 
     threshold: float = 0.30
     """Clusters whose average cosine distance is larger stay apart."""
