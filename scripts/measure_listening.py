@@ -157,7 +157,7 @@ def recognized(sound: Path) -> list[Any]:
 
 
 def measure_clip() -> None:
-    """The two speakers of the real clip; its words and turns by ear."""
+    """The two speakers of the real clip; see ``tests/listen/clips.py`` for what its words and times are worth."""
     import sys
 
     sys.path.insert(0, str(ROOT))

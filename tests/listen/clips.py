@@ -26,7 +26,8 @@ PLAY_TURNS = (
     ("S1", 23.72, 27.52, "Do you remember the day I went and fetched you from that ditch?"),
     ("S2", 28.00, 28.28, "No."),
 )
-"""What is said in ``play()``, by ear: two speakers in turn. The times of speech are those of the voice activity."""
+"""What is said in ``play()``: two speakers in turn. No transcript of it is published: the words are those that the
+recognizer gives most often over longer and shorter pieces, the times those of the voice activity."""
 
 
 def packaged(name: str) -> Path:
