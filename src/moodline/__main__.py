@@ -32,7 +32,8 @@ def main() -> None:
     except SystemExit as stop:
         if stop.code == 130:  # what typer makes of Ctrl-C
             print(
-                "moodline: interrupted; training, encoding and listening go on where they were when the same command is run again",
+                "moodline: interrupted; training, encoding and listening go on where they were when the same command is"
+                " run again",
                 file=sys.stderr,
             )
         raise

@@ -70,8 +70,8 @@ class Conversation:
         id: unique in its corpus.
         utterances: at least one, ids distinct.
         media: the recording of the whole conversation, or None.
-        sound: a sound file of it with the same times, where ``media`` is one that encoders of speech cannot read (film);
-            never written to files.
+        sound: a sound file of it with the same times, where ``media`` is one that encoders of speech cannot read, such
+            as film; never written to files.
     """
 
     id: str
