@@ -11,11 +11,13 @@ from moodline.errors import UnknownNameError
 
 MODELS = {
     "mister-e": "moodline.models.mister_e:MisterE",
+    "sure": "moodline.models.sure:Sure",
 }
 """Model name to its class. The class has ``Config``, ``forward``, ``loss`` and ``fit_statistics``."""
 
 MODEL_DESCRIPTIONS = {
     "mister-e": "MiSTER-E: one expert per modality, one fusion expert, a gate over their logits (arXiv 2602.23300).",
+    "sure": "SURE: uncertainty-aware experts, iterative reasoning, a gate of transformers (ICASSP 2026).",
 }
 
 PRETRAINED = {

@@ -20,6 +20,7 @@ from tests.models.helpers import one, random_batch
 CLASSES = 4
 SMALL = {
     "mister-e": {"hidden": 16, "gru_layers": 2, "fusion_layers": 2, "heads": 2, "head_width": 4},
+    "sure": {"hidden": 16, "expert_hidden": 8, "heads": 2, "feed_forward": 16, "dropout": 0.0},
 }
 DIMS = ({"text": 6}, {"speech": 5, "text": 6}, {"speech": 5, "text": 6, "visual": 3})
 cases = pytest.mark.parametrize(("name", "dims"), [(n, d) for n in MODELS for d in DIMS], ids=lambda v: str(v))

@@ -39,7 +39,7 @@ from moodline.losses import directional_kl, focal_loss, supervised_contrastive_l
 from moodline.nn.attention import MultiHeadAttention
 from moodline.nn.convolution import convolve
 from moodline.nn.dropout import Dropout
-from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics
+from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
 from moodline.nn.recurrent import BiGRU
 from moodline.nn.rows import Rows
 from moodline.settings import Settings
@@ -385,10 +385,4 @@ class MisterE(nn.Module):
         return symmetric_kl([*students, (experts[FUSION], everywhere)])
 
     def _drop_modalities(self, present: dict[str, Tensor]) -> dict[str, Tensor]:
-        rate = self.config.modality_dropout
-        if not self.training or not rate or len(present) == 1:
-            return present
-        stacked = torch.stack(list(present.values()))
-        luck = torch.rand(stacked.shape, device=stacked.device) * stacked
-        kept = stacked & ((luck >= rate) | (luck == luck.max(0).values))
-        return dict(zip(present, kept, strict=True))
+        return hide_modalities(present, self.config.modality_dropout) if self.training else present

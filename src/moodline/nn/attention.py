@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moodline.nn.rows import Rows
+from moodline.nn.windows import Windows
 
 
 class MultiHeadAttention(nn.Module):
@@ -51,13 +52,16 @@ class MultiHeadAttention(nn.Module):
             [N, D]; zero where no key within reach is real.
         """
         q = rows.pad(self.query(query))
-        k = torch.stack([rows.pad(self.key(m)) for m in memories], dim=1)  # [B, M, U, heads · head_width]
-        v = torch.stack([rows.pad(self.value(m)) for m in memories], dim=1)
-        mask = torch.stack([rows.pad(r) for r in real], dim=1)
+        k, v = ([rows.pad(layer(m)) for m in memories] for layer in (self.key, self.value))
+        masks = [rows.pad(r) for r in real]
         if self.window and rows.shape[1] > self.window:
-            attended, some = self._in_blocks(q, k, v, mask, rows.valid)
+            windows = Windows(rows.valid, self.window)
+            k, v, masks = ([windows.around(x) for x in kind] for kind in (k, v, masks))
+            mask = windows.near.repeat(1, len(masks)) & torch.cat(masks, dim=1)[:, None]
+            found = self._attend(windows.own(q), torch.cat(k, dim=1), torch.cat(v, dim=1), mask)
+            attended, some = (windows.back(x) for x in found)
         else:
-            attended, some = self._attend(q, k.flatten(1, 2), v.flatten(1, 2), mask.flatten(1)[:, None])
+            attended, some = self._attend(q, torch.cat(k, dim=1), torch.cat(v, dim=1), torch.cat(masks, dim=1)[:, None])
         out = self.out(rows.pack(attended))
         return torch.where(rows.pack(some.expand(rows.shape))[:, None], out, torch.zeros((), dtype=out.dtype))
 
@@ -76,28 +80,3 @@ class MultiHeadAttention(nn.Module):
             dropout_p=self.dropout if self.training else 0.0,
         )
         return attended.transpose(1, 2).flatten(2), some
-
-    def _in_blocks(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, U, I], [B, M, U, I] twice, bool [B, M, U], valid [B, U] → as ``_attend``, within the window.
-
-        Only blocks that hold an utterance are computed.
-        """
-        (batch, utterances), side = valid.shape, self.window - 1
-        size = -(-self.window // 2)
-        blocks = -(-utterances // size)
-        spare = blocks * size - utterances
-        span = size + 2 * side
-        used = F.pad(valid, (0, spare)).view(batch * blocks, size).any(1).nonzero().squeeze(1)
-
-        def around(x: Tensor) -> Tensor:  # [B, M, U, …] → [used blocks, M · span, …]
-            ends = [0, 0] * (x.dim() - 3) + [side, side + spare]
-            x = F.pad(x, ends).unfold(2, span, size).movedim(2, 1)[used // blocks, used % blocks]
-            return x.movedim(-1, 2).flatten(1, 2)
-
-        own = F.pad(q, (0, 0, 0, spare)).view(batch * blocks, size, -1)[used]
-        near = torch.arange(size, device=q.device)[:, None] + side - torch.arange(span, device=q.device)
-        band = (near.abs() < self.window).repeat(1, mask.shape[1])
-        attended, some = self._attend(own, around(k), around(v), band & around(mask)[:, None])
-        whole = attended.new_zeros(batch * blocks, size, attended.shape[-1]).index_copy(0, used, attended)
-        found = some.new_zeros(batch * blocks, size).index_copy(0, used, some)
-        return whole.view(batch, blocks * size, -1)[:, :utterances], found.view(batch, -1)[:, :utterances]

@@ -64,6 +64,21 @@ class SpeakerInput(nn.Module):
         return torch.where((speakers >= 0)[:, None], self.table[speakers % self.slots], 0.0)
 
 
+def hide_modalities(present: dict[str, Tensor], rate: float) -> dict[str, Tensor]:
+    """Hide a share of present (utterance, modality) pairs, never the last one of an utterance; for training.
+
+    Args:
+        present: modality to bool [B, U].
+        rate: the share.
+    """
+    if not rate or len(present) == 1:
+        return present
+    stacked = torch.stack(list(present.values()))
+    luck = torch.rand(stacked.shape, device=stacked.device) * stacked
+    kept = stacked & ((luck >= rate) | (luck == luck.max(0).values))
+    return dict(zip(present, kept, strict=True))
+
+
 def fit_statistics(inputs: dict[str, ModalityInput], batches: Iterable[Batch]) -> None:
     """Set mean and scale of each modality from present utterances of the training set.
 
