@@ -433,7 +433,7 @@ def test_control_c(house: Path, tmp_path: Path) -> None:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=60)
-    assert "interrupted; training and encoding go on where they were" in one_line(error)
+    assert "interrupted; training, encoding and listening go on where they were" in one_line(error)
     assert (process.returncode, out) == (130, "")
 
 
