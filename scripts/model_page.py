@@ -69,6 +69,8 @@ def page(results: dict[str, Any]) -> str:
             ["case", *experts],
             [[n, *(f"{c['gate_weights'][e][0]:.2f}" for e in experts)] for n, c in cases.items()],
         ),
+        "The gate sees the experts' logits, not their inputs. An expert whose input is noise can lose weight, or say",
+        "little: logits close to each other, which leave the answer to the others whatever their weight.\n",
         "## The voice under bad conditions (held-out actors, accuracy)\n",
         voice_table(voice),
         "*Clip alone*: each clip is a recording of its own, the speaker's other turns are unknown. *Together*: all",
