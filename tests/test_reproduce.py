@@ -169,9 +169,8 @@ def test_changed_settings_are_named(script: ModuleType, tmp_path: Path) -> None:
 def test_make_passes_rows_on(root: Path) -> None:
     if shutil.which("make") is None:
         pytest.skip("no make")
-    done = subprocess.run(
-        ["make", "-n", "--no-print-directory", "results", "ROWS=a/b c/d", "LIST=1", f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.installed"],
-        cwd=root, capture_output=True, text=True, check=True,
-        env={name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")},
-    )  # fmt: skip
+    outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    command = ["make", "-n", "--no-print-directory", "results", "ROWS=a/b c/d", "LIST=1", f"VENV={sys.prefix}"]
+    command += ["-o", f"{sys.prefix}/.installed"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, env=outside)
     assert done.stdout.rstrip().endswith("scripts/reproduce_results.py a/b c/d --list")
