@@ -27,6 +27,7 @@ from moodline.cli.app import app
 from moodline.config import Recipe, load_recipe, parse, recipe_names
 from moodline.corpora import READERS, known_options
 from moodline.models.mister_e import MisterEConfig
+from moodline.models.sure import SureConfig
 from moodline.registry import DEFAULT_MODEL, pretrained_directory
 from moodline.report.results import BEGIN, END, collect_results, insert_table
 from moodline.report.study_page import write_docs
@@ -113,7 +114,7 @@ def check_values(given: dict[str, Any], where: str) -> None:
         for option in given.get("option") or ():
             assert option.partition("=")[0] in known_options(given["corpus"]), where
     recipe = given.get("recipe") or (given.get("source") if "corpus" not in given else None)
-    if isinstance(recipe, str) and "settings" in given and recipe.startswith("mister-e/"):
+    if isinstance(recipe, str) and "settings" in given and recipe.startswith(("mister-e/", "sure/")):
         load_recipe(recipe, list(given["settings"] or ()))
 
 
@@ -132,12 +133,13 @@ def test_commands_in_running_text_exist(page: Path) -> None:
 def test_names_exist(page: Path) -> None:
     """Recipes, settings of recipes, make targets, corpus options in the text."""
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"\bmister-e/[\w-]+", text):
+    for name in re.findall(r"\b(?:mister-e|sure)/[\w-]+", text):
         assert name in (*recipe_names(), *study_names()), f"{page.name}: {name}"
-    fields = {"model": MisterEConfig, "training": TrainConfig}
+    fields = {"model": (MisterEConfig, SureConfig), "training": (TrainConfig,)}
     for group, name in re.findall(r"\b(model|training)\.(\w+)(?==|`)", text):
         if name not in ("py", "yaml", "safetensors"):
-            assert name in {f.name for f in dataclasses.fields(fields[group])}, f"{page.name}: {group}.{name}"
+            known = {f.name for kind in fields[group] for f in dataclasses.fields(kind)}
+            assert name in known, f"{page.name}: {group}.{name}"
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     for name in re.findall(r"`make ([\w-]+)", text):
         assert name in targets, f"{page.name}: make {name}"
@@ -237,7 +239,7 @@ def test_tree_is_the_tree() -> None:
 
 def test_model_config_and_train_config_explain_every_field() -> None:
     """The how-to sends readers to these docstrings."""
-    for kind in (MisterEConfig, TrainConfig):
+    for kind in (MisterEConfig, SureConfig, TrainConfig):
         body = ast.parse(inspect.getsource(kind)).body[0].body  # type: ignore[attr-defined]
         for n, node in enumerate(body):
             if isinstance(node, ast.AnnAssign):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ class UtterancePrediction:
         experts: expert name ("speech", "text", "visual", "fusion") to its own label-to-probability mapping.
         weights: expert name to gate weight; sums to 1.
         modalities: which of the model's modalities the utterance had ("speech", "text", "visual").
+        uncertainty: modality that the utterance had to the model's σ of it, larger for less certain; empty where the
+            model has none. Comparable within a model and a modality only.
     """
 
     id: str
@@ -30,6 +32,7 @@ class UtterancePrediction:
     experts: dict[str, dict[str, float]]
     weights: dict[str, float]
     modalities: tuple[str, ...] = ()
+    uncertainty: dict[str, float] = field(default_factory=dict)
 
     @property
     def emotion(self) -> str:
@@ -42,7 +45,8 @@ class UtterancePrediction:
         return next(iter(self.scores.values()))
 
     def to_dict(self) -> dict[str, Any]:
-        """One object of the result format; probabilities to four decimals."""
+        """One object of the result format, numbers to four decimals; ``uncertainty`` only where there is some."""
+        unsure = {"uncertainty": {m: round(s, 4) for m, s in self.uncertainty.items()}} if self.uncertainty else {}
         return {
             "id": self.id,
             "speaker": self.speaker,
@@ -56,7 +60,7 @@ class UtterancePrediction:
             "experts": {e: {k: round(v, 4) for k, v in s.items()} for e, s in self.experts.items()},
             "weights": {e: round(w, 4) for e, w in self.weights.items()},
             "modalities": list(self.modalities),
-        }
+        } | unsure
 
 
 @dataclass(frozen=True)

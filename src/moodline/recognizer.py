@@ -117,6 +117,7 @@ class Recognizer:
         experts = {n: softmax(z, calibration["experts"].get(n, 1.0)) for n, z in found.experts.items()}
         rows = []
         for u, utterance in enumerate(conversation):
+            has = tuple(m for m, known in features.items() if utterance.id in known)
             order = np.argsort(-mixture[u], kind="stable")
             rows.append(
                 UtterancePrediction(
@@ -129,7 +130,8 @@ class Recognizer:
                     abstained=bool(mixture[u].max() < abstain_below),
                     experts={n: dict(zip(self.labels, map(float, p[u]), strict=True)) for n, p in experts.items()},
                     weights=dict(zip(experts, map(float, found.weights[u]), strict=True)),
-                    modalities=tuple(m for m, known in features.items() if utterance.id in known),
+                    modalities=has,
+                    uncertainty={m: float(found.uncertainty[m][u]) for m in has if m in found.uncertainty},
                 )
             )
         return Prediction(

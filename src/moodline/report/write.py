@@ -94,10 +94,12 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
     """One flat row for every utterance, the form of CSV and Parquet.
 
     Columns: conversation, id, speaker, start, end, text, emotion, confidence, abstained, then ``score_<label>`` for
-    each label in the model's order and ``weight_<expert>`` for each expert; numbers to four decimals, times to three.
+    each label in the model's order, ``weight_<expert>`` for each expert and, where the model tells it,
+    ``uncertainty_<modality>``; numbers to four decimals, times to three.
     """
     labels = list(dict.fromkeys(label for p in prediction for label in p.labels))
     experts = list(dict.fromkeys(expert for p in prediction for u in p.utterances for expert in u.weights))
+    unsure = list(dict.fromkeys(m for p in prediction for u in p.utterances for m in u.uncertainty))
     return [
         {
             "conversation": p.conversation,
@@ -111,6 +113,7 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
             "abstained": u.abstained,
             **{f"score_{label}": _rounded(u.scores.get(label), 4) for label in labels},
             **{f"weight_{expert}": _rounded(u.weights.get(expert), 4) for expert in experts},
+            **{f"uncertainty_{m}": _rounded(u.uncertainty.get(m), 4) for m in unsure},
         }
         for p in prediction
         for u in p.utterances

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,14 @@ class Answers:
         experts: expert name to float32 [U, C].
         weights: float32 [U, K] in the order of ``experts``.
         labels: int64 [U].
+        uncertainty: modality to float32 [U], its σ; empty for a model that has none.
     """
 
     logits: NDArray[np.float32]
     experts: dict[str, NDArray[np.float32]]
     weights: NDArray[np.float32]
     labels: NDArray[np.int64]
+    uncertainty: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @torch.inference_mode()
@@ -91,4 +93,5 @@ def _one(output: Output, batch: Any, row: int) -> Answers:
         experts={name: take(z) for name, z in experts.items()},
         weights=take(weights),
         labels=batch.labels[row][real].cpu().numpy(),
+        uncertainty={m: take(x) for m, x in output.extras.get("uncertainty", {}).items()},
     )

@@ -70,7 +70,7 @@ def fit(
 
     Args:
         model: ``model(batch)`` gives an ``Output``; ``model.loss(batch, output)`` named terms with ``"total"``,
-            means over real, labelled utterances.
+            means over real, labelled utterances; those named ``entropy_…`` are noted, and no part of the total.
         train, dev: examples.
         collate: examples to a batch with ``to``, ``count``, ``valid`` and ``labels``.
         lengths: length of an example, for batches of similar lengths.
@@ -323,10 +323,9 @@ class _Run:
 
     def close_epoch(self, state: FitState, losses: dict[str, float], score: float) -> None:
         """Note the epoch's numbers, keep the weights if they are the best, decide whether to go on, save."""
+        told = {k if k.startswith("entropy_") else f"loss_{k}": v for k, v in losses.items()}
         state.history.append(
-            {"epoch": state.epoch, "dev_weighted_f1": score}
-            | {f"loss_{k}": v for k, v in losses.items()}
-            | {"seconds": round(self.clock(state), 2)}
+            {"epoch": state.epoch, "dev_weighted_f1": score} | told | {"seconds": round(self.clock(state), 2)}
         )
         if score > state.best_score:
             state.best_epoch, state.best_score = state.epoch, score
@@ -335,7 +334,8 @@ class _Run:
             for name, value in self.weights().items():
                 self.best[name].copy_(value)
         if self.tracker is not None:
-            self.tracker.log({f"loss/{k}": v for k, v in losses.items()} | {"dev/weighted_f1": score}, step=state.epoch)
+            numbers = {k.replace("_", "/", 1): v for k, v in told.items()}
+            self.tracker.log(numbers | {"dev/weighted_f1": score}, step=state.epoch)
         state.epoch += 1
         waited = state.epoch - 1 - state.best_epoch
         state.finished = state.epoch >= self.config.epochs or (0 < self.config.patience <= waited)

@@ -90,8 +90,11 @@ def _until_next(start: float, known: list[float]) -> float:
 
 
 def _turn(u: UtterancePrediction, labels: list[str], experts: list[str]) -> dict[str, Any]:
-    """``i`` id, ``t`` text, ``e`` emotion, ``p`` scores, ``u`` unsure, ``x`` experts, ``w`` weights, ``m`` modality."""
-    return {
+    """``i`` id, ``t`` text, ``e`` emotion, ``p`` scores, ``u`` unsure, ``x`` experts, ``w`` weights, ``m`` modality.
+
+    And ``o``, where the model tells them, pairs of a modality and its σ.
+    """
+    turn: dict[str, Any] = {
         "i": u.id,
         "t": u.text,
         "e": labels.index(u.emotion),
@@ -104,6 +107,9 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str]) -> dict
         "w": [_whole(u.weights[name]) if name in u.weights else None for name in experts],
         "m": list(u.modalities),
     }
+    if u.uncertainty:
+        turn["o"] = [[m, round(sigma, 4)] for m, sigma in u.uncertainty.items()]
+    return turn
 
 
 def _whole(probability: float) -> int:

@@ -24,6 +24,7 @@ function openDetails(place) {
     scores(turn),
     state.talk.experts.length ? weights(turn) : null,
     alone(turn) ? null : make("div", { class: "scroll" }, experts(turn)),
+    turn.o ? doubts(turn) : null,
     make("p", { class: "quiet" }, `Read from: ${turn.m.length ? turn.m.join(", ") : "not recorded"} · id ${turn.i}`),
   ];
   panel.replaceChildren(...parts.filter(Boolean));
@@ -53,6 +54,13 @@ function scores(turn) {
 function weights(turn) {
   return make("table", { class: "bars", id: "weights" }, make("caption", {}, "Gate weights of the experts"), make("tbody", {},
     ...state.talk.experts.map((name, k) => bar(name, turn.w[k] === null ? 0 : share(turn.w[k]), null, turn.w[k] === null ? "–" : undefined))));
+}
+
+/** σ of each modality, beside the largest of the conversation. */
+function doubts(turn) {
+  const largest = Math.max(...state.talk.turns.flatMap((other) => (other.o ?? []).map((pair) => pair[1])));
+  return make("table", { class: "bars", id: "uncertainty" }, make("caption", {}, "Uncertainty (σ) of each modality"), make("tbody", {},
+    ...turn.o.map(([name, sigma]) => bar(name, largest ? sigma / largest : 0, null, sigma.toFixed(3)))));
 }
 
 /** A column for each expert; its own first choice is underlined. */
