@@ -58,14 +58,32 @@ def test_files_and_report_tell_it(prediction: Prediction, tmp_path: Path) -> Non
     ]
 
 
+def test_every_step_of_reasoning_tells_where_it_looked(prediction: Prediction) -> None:
+    for u in prediction.utterances:
+        (steps,) = u.attention.values()
+        assert len(steps) == 2
+        for step in steps:
+            assert {i for i, _ in step} <= {"a", "b"}
+            assert sum(w for _, w in step) == pytest.approx(1.0, abs=0.02)
+            assert [w for _, w in step] == sorted((w for _, w in step), reverse=True)
+        told = u.to_dict()["attention"]["text"][-1]
+        assert [(x["id"], x["weight"]) for x in told] == [(i, round(w, 4)) for i, w in steps[-1]]
+    (talk,) = page_data([prediction], [None], [None])["conversations"]
+    for turn, u in zip(talk["turns"], prediction.utterances, strict=True):
+        ((name, turns),) = turn["l"]
+        assert name == "text"
+        assert turns == [["ab".index(i), round(w, 4)] for i, w in u.attention["text"][-1]]
+
+
 def test_a_model_without_sigma_says_nothing_of_it(prediction: Prediction, tmp_path: Path) -> None:
     silent = dataclasses.replace(
-        prediction, utterances=tuple(dataclasses.replace(u, uncertainty={}) for u in prediction.utterances)
+        prediction,
+        utterances=tuple(dataclasses.replace(u, uncertainty={}, attention={}) for u in prediction.utterances),
     )
-    assert "uncertainty" not in silent.utterances[0].to_dict()
+    assert not {"uncertainty", "attention"} & set(silent.utterances[0].to_dict())
     write_prediction([silent], tmp_path / "a.csv")
     assert "uncertainty" not in (tmp_path / "a.csv").read_text(encoding="utf-8")
-    assert "o" not in page_data([silent], [None], [None])["conversations"][0]["turns"][0]
+    assert not {"o", "l"} & set(page_data([silent], [None], [None])["conversations"][0]["turns"][0])
 
 
 def test_the_training_log_tells_how_evenly_the_experts_are_used(run: Path) -> None:

@@ -20,6 +20,8 @@ class UtterancePrediction:
         modalities: which of the model's modalities the utterance had ("speech", "text", "visual").
         uncertainty: modality that the utterance had to the model's σ of it, larger for less certain; empty where the
             model has none. Comparable within a model and a modality only.
+        attention: modality that the utterance had to the model's reasoning steps, each the utterances it looked at
+            most, (id, weight), the largest first; empty where the model does not reason.
     """
 
     id: str
@@ -33,6 +35,7 @@ class UtterancePrediction:
     weights: dict[str, float]
     modalities: tuple[str, ...] = ()
     uncertainty: dict[str, float] = field(default_factory=dict)
+    attention: dict[str, tuple[tuple[tuple[str, float], ...], ...]] = field(default_factory=dict)
 
     @property
     def emotion(self) -> str:
@@ -45,8 +48,15 @@ class UtterancePrediction:
         return next(iter(self.scores.values()))
 
     def to_dict(self) -> dict[str, Any]:
-        """One object of the result format, numbers to four decimals; ``uncertainty`` only where there is some."""
-        unsure = {"uncertainty": {m: round(s, 4) for m, s in self.uncertainty.items()}} if self.uncertainty else {}
+        """One object of the result format, numbers to four decimals; the last two fields only where there are any."""
+        more: dict[str, Any] = {}
+        if self.uncertainty:
+            more["uncertainty"] = {m: round(s, 4) for m, s in self.uncertainty.items()}
+        if self.attention:
+            more["attention"] = {
+                m: [[{"id": i, "weight": round(w, 4)} for i, w in step] for step in steps]
+                for m, steps in self.attention.items()
+            }
         return {
             "id": self.id,
             "speaker": self.speaker,
@@ -60,7 +70,7 @@ class UtterancePrediction:
             "experts": {e: {k: round(v, 4) for k, v in s.items()} for e, s in self.experts.items()},
             "weights": {e: round(w, 4) for e, w in self.weights.items()},
             "modalities": list(self.modalities),
-        } | unsure
+        } | more
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,9 @@ class Recognizer:
                     weights=dict(zip(experts, map(float, found.weights[u]), strict=True)),
                     modalities=has,
                     uncertainty={m: float(found.uncertainty[m][u]) for m in has if m in found.uncertainty},
+                    attention={
+                        m: _looked_at(conversation, *found.attention[m], u) for m in has if m in found.attention
+                    },
                 )
             )
         return Prediction(
@@ -143,3 +146,14 @@ class Recognizer:
             media=conversation.media,
             sound=conversation.sound or conversation.media,
         )
+
+
+def _looked_at(
+    conversation: Conversation, weights: np.ndarray, places: np.ndarray, u: int
+) -> tuple[tuple[tuple[str, float], ...], ...]:
+    """What each reasoning step of an utterance looked at, from weights and places [U, N, P]; below 1 % is left out."""
+    ids = [utterance.id for utterance in conversation]
+    return tuple(
+        tuple((ids[p], float(w)) for p, w in zip(at, step, strict=True) if p >= 0 and w >= 0.01)
+        for at, step in zip(places[u], weights[u], strict=True)
+    )

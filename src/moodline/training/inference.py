@@ -26,6 +26,8 @@ class Answers:
         weights: float32 [U, K] in the order of ``experts``.
         labels: int64 [U].
         uncertainty: modality to float32 [U], its σ; empty for a model that has none.
+        attention: modality to weights float32 [U, N, P] of N reasoning steps and the utterances [U, N, P] they are on,
+            −1 for none; empty for a model that does not reason.
     """
 
     logits: NDArray[np.float32]
@@ -33,6 +35,7 @@ class Answers:
     weights: NDArray[np.float32]
     labels: NDArray[np.int64]
     uncertainty: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    attention: dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]] = field(default_factory=dict)
 
 
 @torch.inference_mode()
@@ -94,4 +97,8 @@ def _one(output: Output, batch: Any, row: int) -> Answers:
         weights=take(weights),
         labels=batch.labels[row][real].cpu().numpy(),
         uncertainty={m: take(x) for m, x in output.extras.get("uncertainty", {}).items()},
+        attention={
+            m: (take(x), output.extras["attention_places"][m][row][real].cpu().numpy())
+            for m, x in output.extras.get("attention", {}).items()
+        },
     )

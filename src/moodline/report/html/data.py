@@ -13,6 +13,8 @@ from moodline.report.html.summary import SpeakerSummary, summarize
 
 SCALE = 10_000
 """Probabilities are whole numbers of so many parts."""
+LOOKED_AT = 3
+"""So many turns are told that a turn was judged by."""
 _LAST = 2.0  # seconds that a last turn without an end is drawn
 
 
@@ -44,6 +46,7 @@ def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> di
     experts = list(dict.fromkeys(name for u in p.utterances for name in (*u.experts, *u.weights)))
     summaries = summarize(p)
     speakers = {s.speaker: n for n, s in enumerate(summaries)}
+    places = {u.id: n for n, u in enumerate(p.utterances)}
     ends = _ends(p)
     end = max(ends or (), default=0.0)
     return {
@@ -62,7 +65,7 @@ def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> di
         "speakers": [_speaker(s, labels) for s in summaries],
         "turns": [
             {
-                **_turn(u, labels, experts),
+                **_turn(u, labels, experts, places),
                 "s": speakers[u.speaker or None],
                 "a": None if u.start is None else round(u.start, 3),
                 "b": round(ends[n], 3) if ends else None,
@@ -89,10 +92,11 @@ def _until_next(start: float, known: list[float]) -> float:
     return known[place] if place < len(known) else start + _LAST
 
 
-def _turn(u: UtterancePrediction, labels: list[str], experts: list[str]) -> dict[str, Any]:
+def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places: dict[str, int]) -> dict[str, Any]:
     """``i`` id, ``t`` text, ``e`` emotion, ``p`` scores, ``u`` unsure, ``x`` experts, ``w`` weights, ``m`` modality.
 
-    And ``o``, where the model tells them, pairs of a modality and its σ.
+    And where the model tells them, ``o``, pairs of a modality and its σ, and ``l``, pairs of a modality and what its
+    last reasoning step looked at most: pairs of a turn's number, from 0, and a weight.
     """
     turn: dict[str, Any] = {
         "i": u.id,
@@ -109,6 +113,12 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str]) -> dict
     }
     if u.uncertainty:
         turn["o"] = [[m, round(sigma, 4)] for m, sigma in u.uncertainty.items()]
+    if u.attention:
+        turn["l"] = [
+            [m, [[places[i], round(w, 4)] for i, w in steps[-1][:LOOKED_AT] if i in places]]
+            for m, steps in u.attention.items()
+            if steps
+        ]
     return turn
 
 

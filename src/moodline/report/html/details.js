@@ -25,6 +25,7 @@ function openDetails(place) {
     state.talk.experts.length ? weights(turn) : null,
     alone(turn) ? null : make("div", { class: "scroll" }, experts(turn)),
     turn.o ? doubts(turn) : null,
+    turn.l ? make("p", { class: "quiet", id: "looked" }, looked(turn)) : null,
     make("p", { class: "quiet" }, `Read from: ${turn.m.length ? turn.m.join(", ") : "not recorded"} · id ${turn.i}`),
   ];
   panel.replaceChildren(...parts.filter(Boolean));
@@ -55,6 +56,9 @@ function weights(turn) {
   return make("table", { class: "bars", id: "weights" }, make("caption", {}, "Gate weights of the experts"), make("tbody", {},
     ...state.talk.experts.map((name, k) => bar(name, turn.w[k] === null ? 0 : share(turn.w[k]), null, turn.w[k] === null ? "–" : undefined))));
 }
+
+/** Which turns the last reasoning step looked at most. */
+const looked = (turn) => turn.l.map(([name, turns]) => `Looked at by ${name}: ${turns.map(([place, weight]) => `turn ${place + 1} (${percent(weight)})`).join(", ") || "nothing"}`).join(" · ");
 
 /** σ of each modality, beside the largest of the conversation. */
 function doubts(turn) {
