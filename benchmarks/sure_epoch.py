@@ -5,9 +5,10 @@
 Features are random, sizes are those of ``sure/iemocap-paper``; lengths are those of IEMOCAP's 108 training
 conversations, of which an evenly spread sample of N is taken, and times are scaled to all. Ours is the model and the
 training loop of `moodline train`; the plain one (``plain_sure.py``) pads to 110, walks through time step by step and
-loops over experts. Each runs in a process of its own and they take turns batch by batch, so other load on the machine
-meets both alike: **the ratio is what counts**. ``growth`` is the memory that an answer needs for one long
-conversation, with small features, beyond what a conversation of 8 needs.
+loops over experts. Each runs in a process of its own, one after the other, for each needs the memory of a model with
+its optimizer. Other load on the machine lengthens seconds and hardly changes processor seconds: **cpu_ratio is what
+counts**. ``growth`` is what an answer to one long conversation needs, at a quarter of the width, beyond what a
+conversation of 8 needs.
 """
 
 from __future__ import annotations
@@ -148,29 +149,25 @@ def grown(size: int, pipe: Connection) -> None:
 
 
 def measure(options: argparse.Namespace, lengths: list[int], everything: int) -> dict[str, Any]:
-    """Both sides in turn."""
-    context = get_context("spawn")
-    pipes, parameters, times = {}, {}, {}
+    """Both sides, one after the other."""
+    context, scale = get_context("spawn"), everything / sum(lengths)
+    found: dict[str, Any] = {}
     for kind in ("ours", "plain"):
-        pipes[kind], other = context.Pipe()
-        context.Process(target=work, args=(kind, options, lengths, other), daemon=True).start()
-        parameters[kind] = pipes[kind].recv()
-        times[kind] = []
+        here, there = context.Pipe()
+        process = context.Process(target=work, args=(kind, options, lengths, there), daemon=True)
+        process.start()
+        found[kind] = {"parameters": here.recv()}
 
-    def ask(kind: str, command: str, n: int = 0) -> Any:
-        pipes[kind].send((command, n))
-        return pipes[kind].recv()
+        def ask(command: str, n: int = 0, pipe: Connection = here) -> Any:
+            pipe.send((command, n))
+            return pipe.recv()
 
-    for kind in pipes if options.warm else ():
-        ask(kind, "step", 0)  # the first one also allocates the optimizer's memory
-    for n in range(-(-len(lengths) // options.batch)):
-        for kind, done in times.items():
-            done.append(ask(kind, "step", n))
-    scale = everything / sum(lengths)
-    found: dict[str, Any] = {"parameters": parameters}
-    for kind, done in times.items():
+        if options.warm:
+            ask("step")  # the first one also allocates the optimizer's memory
+        done = [ask("step", n) for n in range(-(-len(lengths) // options.batch))]
         wall, cpu = (scale * sum(column) for column in zip(*done, strict=True))
-        found[kind] = {"seconds_per_epoch": wall, "cpu_seconds_per_epoch": cpu, "peak_memory_gb": ask(kind, "end")}
+        found[kind] |= {"seconds_per_epoch": wall, "cpu_seconds_per_epoch": cpu, "peak_memory_gb": ask("end")}
+        process.join()
     return found | {
         name: found["plain"][column] / found["ours"][column]
         for name, column in (("ratio", "seconds_per_epoch"), ("cpu_ratio", "cpu_seconds_per_epoch"))

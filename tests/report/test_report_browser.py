@@ -149,6 +149,26 @@ def test_a_click_shows_the_scores_of_the_turn(show: Open) -> None:
     assert "null" not in page.inner_text("#details")
 
 
+def test_what_a_model_says_of_its_doubt_and_where_it_looked(show: Open) -> None:
+    plain = talk()
+    ids = [u.id for u in plain.utterances]
+    attention = {"text": (((ids[0], 0.9),), ((ids[2], 0.7), (ids[0], 0.25)))}
+    second = dataclasses.replace(plain.utterances[1], uncertainty={"text": 0.2, "speech": 0.4}, attention=attention)
+    utterances = (plain.utterances[0], second, *plain.utterances[2:])
+    page = show([dataclasses.replace(plain, utterances=utterances)])
+    page.click("#turn-1")
+    rows = page.eval_on_selector_all(
+        "#uncertainty tr", "all => all.map(e => [e.cells[0].innerText, e.cells[2].innerText])"
+    )
+    assert rows == [["text", "0.200"], ["speech", "0.400"]]
+    wide = page.eval_on_selector_all("#uncertainty .fill", "all => all.map(e => e.getBoundingClientRect().width)")
+    assert wide[1] == pytest.approx(2 * wide[0], rel=0.05)
+    assert page.inner_text("#looked") == "Looked at by text: turn 3 (70\u00a0%), turn 1 (25\u00a0%)"
+    page.click("#turn-0")
+    assert page.query_selector("#uncertainty") is None
+    assert page.query_selector("#looked") is None
+
+
 def test_keys(show: Open) -> None:
     page = show([talk()])
     keys = ["ArrowDown", "ArrowRight", "ArrowUp", "ArrowUp", "End", "ArrowDown", "Home"]
