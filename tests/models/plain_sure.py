@@ -34,7 +34,8 @@ def layer_norm(x: Array, w: Weights, name: str) -> Array:
 def gaussian(x: Array, w: Weights, name: str, config: Any) -> tuple[Array, Array]:
     """Eq. 1–2: μ and log σ²."""
     bound = config.log_variance_bound
-    return linear(x, w, f"{name}.mean"), bound * np.tanh(linear(x, w, f"{name}.spread") / bound)
+    before = np.maximum(linear(x, w, f"{name}.before.0"), 0) if config.sigma_hidden else x
+    return linear(x, w, f"{name}.mean"), bound * np.tanh(linear(before, w, f"{name}.spread") / bound)
 
 
 def mixture(x: Array, w: Weights, name: str, config: Any) -> tuple[Array, dict[str, Array]]:

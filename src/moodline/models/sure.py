@@ -80,6 +80,8 @@ class SureConfig(Settings):
     """|log σ²| stays below it."""
     log_variance_start: float = -4.0
     """log σ² before training."""
+    sigma_hidden: int = 0
+    """Hidden layer before FC_σ (ours); 0 is the paper's single layer, whose σ cannot tell noise."""
     reasoning_steps: int = 2
     """Reasoning steps N; 0 leaves memory and reasoning out (the paper's "w/o Reasoning")."""
     memory_layers: int = 1
@@ -114,7 +116,7 @@ class SureConfig(Settings):
         for name in ("classes", "top_k", "expert_hidden", "memory_layers", "heads", "feed_forward"):
             if getattr(self, name) < 1:
                 problems.append(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("experts", "reasoning_steps", "attention_window", "speakers"):
+        for name in ("experts", "sigma_hidden", "reasoning_steps", "attention_window", "speakers"):
             if getattr(self, name) < 0:
                 problems.append(f"{name} must not be negative, got {getattr(self, name)}")
         if self.experts and self.top_k > self.experts:
@@ -254,7 +256,7 @@ class Sure(nn.Module):
             self.experts = nn.ModuleDict(
                 {
                     m: UncertainExperts(
-                        Gaussian(d, d, c.log_variance_bound, start),
+                        Gaussian(d, d, c.log_variance_bound, start, c.sigma_hidden),
                         SparseExperts(d, c.expert_hidden, *asked),
                         c.residual,
                     )

@@ -16,17 +16,20 @@ class Gaussian(nn.Module):
         width: size of μ and σ.
         bound: |log σ²| stays below it.
         start: log σ² before training, so that learning does not begin in noise.
+        hidden: width of a hidden layer before FC_σ; 0 for none. Of a linear σ, noise around x leaves log σ² the same on
+            average; with a hidden layer it can tell how far out x is.
     """
 
-    def __init__(self, inputs: int, width: int, bound: float, start: float) -> None:
+    def __init__(self, inputs: int, width: int, bound: float, start: float, hidden: int = 0) -> None:
         super().__init__()
         self.bound = bound
-        self.mean, self.spread = nn.Linear(inputs, width), nn.Linear(inputs, width)
+        self.mean, self.spread = nn.Linear(inputs, width), nn.Linear(hidden or inputs, width)
+        self.before = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU()) if hidden else nn.Identity()
         nn.init.constant_(self.spread.bias, bound * math.atanh(start / bound))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[N, D] → μ and log σ², each [N, width]."""
-        return self.mean(x), bounded(self.spread(x), self.bound)
+        return self.mean(x), bounded(self.spread(self.before(x)), self.bound)
 
 
 def bounded(x: Tensor, bound: float) -> Tensor:
