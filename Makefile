@@ -36,6 +36,7 @@ check: $(VENV)/.installed  ## style, types, generated tables
 	$(BIN)/mypy
 	$(BIN)/moodline results results --write README.md --write docs/results.md --check
 	$(BIN)/moodline experiment --pages docs/experiments --published results --check
+	$(BIN)/python scripts/model_page.py --check
 
 bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
 	$(BIN)/python benchmarks/analyze_latency.py --json benchmarks/analyze_latency.json
@@ -50,12 +51,14 @@ bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
 docs: $(VENV)/.installed  ## put the tables and pages of results/ into README and docs
 	$(BIN)/moodline results results --write README.md --write docs/results.md
 	$(BIN)/moodline experiment --pages docs/experiments --published results
+	$(BIN)/python scripts/model_page.py
 
 results: $(VENV)/.installed  ## make published rows again and compare: ROWS="RECIPE ..." some, LIST=1 only say, PUBLISH=1 replace
 	DATA=$(DATA) $(BIN)/python scripts/reproduce_results.py $(ROWS) $(if $(LIST),--list) $(if $(PUBLISH),--publish)
 
-model: $(VENV)/.installed  ## build the packaged text model from the corpora again
+model: $(VENV)/.installed  ## build the packaged models from the corpora again (hours)
 	$(BIN)/python scripts/build_text_model.py --data $(DATA)
+	$(BIN)/python scripts/build_default_model.py --data $(DATA)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist src/*.egg-info

@@ -122,7 +122,8 @@ def main() -> None:
         "chosen_on": "dev of the composed corpus",
         "packed_seed": best,
         "seeds": [
-            {"seed": s, "dev": metrics[s]["dev"], "seconds": metrics[s].get("seconds"), **found[s]} for s in seeds
+            {"seed": s, "dev": metrics[s]["dev"], "seconds": metrics[s].get("seconds"), **without_answers(found[s])}
+            for s in seeds
         ],
         "summary": over_seeds([without_answers(found[s]) for s in seeds]),
         "provenance": provenance(run.corpus_hash, {}, {}),

@@ -22,10 +22,20 @@ MODEL_DESCRIPTIONS = {
 
 PRETRAINED = {
     "meld-text": "pretrained/meld-text",
+    "voice-words": "pretrained/voice-words",
 }
 """Packaged models, ready for ``moodline analyze --model NAME``."""
 
+PRETRAINED_LICENCES = {
+    "meld-text": "Apache-2.0; trained on MELD (GPL-3 data)",
+    "voice-words": "CC BY-NC-SA 4.0, not for commercial use: trained on RAVDESS",
+}
+"""Packaged model to the licence of its weights."""
+
 DEFAULT_MODEL = "meld-text"
+"""For a transcript."""
+RECORDING_MODEL = "voice-words"
+"""For a recording."""
 
 
 def model_class(name: str) -> type[Any]:

@@ -32,8 +32,8 @@ def run(
     outputs: Sequence[Path],
     format_: str | None,
     hearing: Hearing,
-    model: str,
-    abstain_below: float,
+    model: str | None,
+    abstain_below: float | None,
     skip_empty: bool,
     device: str,
     json_: bool,
@@ -57,9 +57,10 @@ def run(
             check_times(output, conversations)
 
     from moodline.recognizer import Recognizer
+    from moodline.registry import DEFAULT_MODEL, RECORDING_MODEL
 
     warnings.filterwarnings("ignore")
-    recognizer = Recognizer.load(model, device)
+    recognizer = Recognizer.load(model or (RECORDING_MODEL if recording else DEFAULT_MODEL), device)
     if recording:
         transcript = conversations[0] if conversations else None
         predictions = [_listen(file, transcript, hearing, recognizer, abstain_below, quiet)]
@@ -83,7 +84,7 @@ def _listen(
     transcript: Conversation | None,
     hearing: Hearing,
     recognizer: Recognizer,
-    abstain_below: float,
+    abstain_below: float | None,
     quiet: bool,
 ) -> Prediction:
     from moodline.errors import ConversationError

@@ -66,11 +66,21 @@ def analyze(
     ] = None,
     diarizer: Annotated[str | None, typer.Option(help="Tells speakers apart: clusters or pyannote.")] = None,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="A name of `moodline models`, or a directory.")
-    ] = "meld-text",
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A name of `moodline models`, or a directory; default: voice-words for a recording, else meld-text.",
+        ),
+    ] = None,
     abstain_below: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Mark utterances with a lower confidence as abstained.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Mark utterances with a lower confidence as abstained; default: the model's own threshold.",
+        ),
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="The transcript's format, e.g. srt; default: by the file's name.")
     ] = None,

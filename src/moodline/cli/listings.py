@@ -25,7 +25,7 @@ def _cell(value: Any) -> str:
 
 
 def _models() -> list[dict[str, Any]]:
-    from moodline.registry import MODEL_DESCRIPTIONS, PRETRAINED, pretrained_directory
+    from moodline.registry import MODEL_DESCRIPTIONS, PRETRAINED, PRETRAINED_LICENCES, pretrained_directory
 
     rows: list[dict[str, Any]] = []
     for name in PRETRAINED:
@@ -42,7 +42,8 @@ def _models() -> list[dict[str, Any]]:
                 "kind": "pretrained",
                 "reads": list(config["modalities"]),
                 "labels": labels["labels"],
-                "description": f"{config['name']}, {size / 1e6:.1f} MB; use: moodline analyze --model {name}",
+                "licence": PRETRAINED_LICENCES[name],
+                "description": f"{size / 1e6:.1f} MB; use: moodline analyze --model {name}",
             }
         )
     for name, description in MODEL_DESCRIPTIONS.items():

@@ -58,7 +58,7 @@ def prediction_table(prediction: Prediction) -> Table:
     table.add_column("text", ratio=1, min_width=12, overflow="fold")
     table.add_column("emotion", no_wrap=True)
     table.add_column("confidence", no_wrap=True)
-    table.add_column("experts")
+    table.add_column("experts", no_wrap=True)
     for number, u in enumerate(prediction.utterances, start=1):
         cells: list[RenderableType] = [str(number)]
         if timed:
@@ -150,7 +150,7 @@ class _Weights:
         from rich.measure import Measurement
 
         narrow, wide = max(map(len, self.pairs), default=0), len(" ".join(self.pairs))
-        return Measurement(narrow, wide if options.max_width >= _WIDE else narrow)
+        return Measurement(narrow, wide if console.width >= _WIDE else narrow)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         from rich.text import Text
