@@ -120,8 +120,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no labels": (lambda f: edit(f / "labels.json", lambda d: d.pop("labels")), "KeyError: 'labels'"),
     "labels none": (lambda f: edit(f / "labels.json", lambda d: d.update(labels=None)), "TypeError"),
     "other model": (
-        lambda f: edit(f / "config.json", lambda d: d["model"].update(name="sure")),
-        "unknown model 'sure'",
+        lambda f: edit(f / "config.json", lambda d: d["model"].update(name="sured")),
+        "unknown model 'sured'",
     ),
     "no model": (lambda f: edit(f / "config.json", lambda d: d.update(model=[])), "TypeError"),
     "other settings": (lambda f: edit(f / "config.json", lambda d: d["model"].update(a=1)), "unknown key a"),

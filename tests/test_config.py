@@ -136,7 +136,7 @@ def test_wrong_values_are_reported_together(tmp_path: Path) -> None:
         ({"modalities": {"speech": {"encoder": {"name": "minilm"}}}}, "speech: the encoder minilm reads text"),
         ({"modalities": {"text": {"encoder": {"name": "minlm"}}}}, "unknown encoder 'minlm'. Did you mean minilm?"),
         ({"model": {}}, "model needs a name"),
-        ({"model": {"name": "mistere"}}, "unknown model 'mistere'. Did you mean mister-e?"),
+        ({"model": {"name": "mistere"}}, "unknown model 'mistere'. Did you mean mister-e"),
         ({"model": {"name": "mister-e", "structure": "monolithic"}}, "needs at least two modalities"),
         ({"modell": {}}, "unknown key modell (did you mean model?)"),
         ({"name": "../up"}, "name must be words"),
