@@ -157,7 +157,8 @@ HEAD = """# SURE and noise
 What corrupted features do to weighted F1, and to what SURE says of itself: σ of each modality, and how much of its
 experts' work moves to others (0 none, 1 all). Means over {seeds} seeds ± standard deviation on the {split} split of
 {corpus}; every run and seed reads the same corrupted features; noise is in standard deviations of the training set.
-Nothing was trained with noise. Made by `scripts/measure_robustness.py` from `{source}`; do not edit.
+Only `sure/mosi-noise` was trained with noise. σ reads one utterance alone, so it cannot notice that a vector belongs to
+another utterance. Made by `scripts/measure_robustness.py` from `{source}`; do not edit.
 """
 
 
