@@ -291,7 +291,7 @@ def test_a_fine_tuned_encoder_end_to_end(house: Path, tmp_path: Path) -> None:
     assert said == {r["utterance"]: r["predicted"] for r in rows}
     shutil.rmtree(moved / "encoder-text")
     with pytest.raises(MoodlineError, match="expected a fine-tuned encoder"):
-        Recognizer.load(moved)
+        Recognizer.load(moved).recognize(conversation.Conversation.from_dict(test[0], "test").unlabelled())
 
 
 def test_killed_at_random_moments_of_both_stages_and_resumed(house: Path, tmp_path: Path) -> None:

@@ -277,8 +277,10 @@ def test_all_mistakes_of_a_space_are_told_together(recipe: Recipe, tmp_path: Pat
     wide = space(
         tmp_path, {"model.hiden": {"values": [8]}, "training.epochs": {"values": [0]}, "name": {"values": ["x"]}}
     )
-    with pytest.raises(ConfigError, match=r"hiden.*name cannot.*epochs must be at least 1"):
+    with pytest.raises(ConfigError) as error:
         wide.check(recipe)
+    for part in ("hiden", "name cannot", "epochs must be at least 1"):
+        assert part in str(error.value)
 
 
 def test_optuna_is_optional(house: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,9 +300,9 @@ def test_names() -> None:
 
 
 FITS: dict[str, Callable[[Recipe], bool]] = {
-    "mister-e": lambda r: True,
+    "mister-e": lambda r: r.model["name"] == "mister-e",
     "training": lambda r: True,
-    "mister-e-fusion": lambda r: len(r.modalities) > 1,
+    "mister-e-fusion": lambda r: r.model["name"] == "mister-e" and len(r.modalities) > 1,
     "finetune-text": lambda r: "text" in r.modalities and r.modalities["text"].finetune is not None,
 }
 

@@ -239,7 +239,9 @@ def start(root: Path, pause: float = 0.0, limit: int = 0, log: Path | str = os.d
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    out, _ = process.communicate(timeout=60)
+    with process:
+        assert process.stdout is not None
+        out = process.stdout.read()  # not communicate(), which forgets what readline has already taken in
     return process.returncode, out.strip()
 
 

@@ -336,7 +336,7 @@ def test_no_screen_is_too_narrow(show: Open, spoken: Prediction, width: int, sch
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.click("#turn-6")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.is_visible("#scores")
+    page.wait_for_selector("#scores", state="visible")
     seen = page.evaluate(
         "(() => { const t = document.getElementById('turn-6').getBoundingClientRect();"
         " const e = document.elementFromPoint(t.x + 9, t.y + t.height / 2); return e && e.closest('.turn')?.id; })()"
