@@ -160,6 +160,7 @@ def card(text: str, results: dict[str, Any]) -> str:
         "anyone's emotions at work or in education, which the law forbids in places.",
         f"Made by `scripts/build_default_model.py`, recipe `{RECIPE}`.",
     ]
+    text = text.replace("encoder minilm, fine-tuned on the corpus", "encoder minilm, fine-tuned on MELD")
     return text + "\n".join(lines) + "\n"
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -19,20 +16,14 @@ from moodline.conversation import Conversation, Utterance
 from moodline.labels import MELD_7, RAVDESS_8
 from moodline.media.audio import RATE, load_audio
 from moodline.media.effects import EFFECTS, apply_effect
+from tests.tiny import load_script
 
 ACTORS = ("actor_01", "actor_02", "actor_03")
 
 
 @pytest.fixture(scope="module")
-def script(root: Path) -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("compose_corpus", root / "scripts" / "compose_corpus.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["compose_corpus"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["compose_corpus"]
+def script() -> ModuleType:
+    return load_script("compose_corpus")
 
 
 def clips(script: ModuleType) -> dict[str, dict[str, list[Path]]]:

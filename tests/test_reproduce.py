@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -20,19 +19,14 @@ from moodline.config import load_recipe
 from moodline.experiment import Run, evaluate, train
 from moodline.report.results import collect_results, draw_plots, markdown_table, publish_results
 from moodline.results import read_results, training_seconds
-from tests.tiny import LORA, TEXT, write_recipe
+from tests.tiny import LORA, TEXT, load_script, write_recipe
 
 ONE = {**TEXT, "modalities": {"speech": {"features": "tones"}}, "training": {**TEXT["training"], "epochs": 2}}
 
 
 @pytest.fixture(scope="module")
-def script(root: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reproduce_results", root / "scripts" / "reproduce_results.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script() -> ModuleType:
+    return load_script("reproduce_results")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from moodline.training.data import ConversationExample
+from tests.tiny import load_script
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "models" / "sure-robustness.md"
@@ -20,12 +20,7 @@ SOURCE = ROOT / "results" / "models" / "sure-robustness.json"
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("measure_robustness", ROOT / "scripts" / "measure_robustness.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("measure_robustness")
 
 
 def examples() -> list[ConversationExample]:

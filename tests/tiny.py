@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -138,3 +140,14 @@ def call(*arguments: object) -> tuple[int, str, str]:
         sys.argv = before
     assert isinstance(code, int)
     return code, out.getvalue(), err.getvalue()
+
+
+def load_script(name: str) -> ModuleType:
+    """A file of ``scripts/`` as a module; the files beside it can be imported by it, as when it is run."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).resolve().parents[1] / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module

@@ -330,8 +330,6 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path, tiny_model: Path) -> None:
             time.sleep(0.01)
         p.send_signal(signal.SIGINT)
         out, error = p.communicate(timeout=60)
-    if p.returncode == 0:
-        pytest.skip("finished before the signal came")
     assert p.returncode == 130
     assert "listening go on where they were" in error
     assert "Traceback" not in error
