@@ -13,6 +13,7 @@ from moodline.labels import IGNORE
 from moodline.losses import (
     directional_kl,
     focal_loss,
+    gate_likelihood,
     kl_divergence,
     supervised_contrastive_loss,
     symmetric_kl,
@@ -136,3 +137,37 @@ def test_kl_is_zero_for_equal_and_positive_otherwise() -> None:
     a = torch.randn(4, 3)
     assert torch.allclose(kl_divergence(a, a + 7), torch.zeros(4), atol=1e-6)
     assert (kl_divergence(a, -a) > 0).all()
+
+
+def test_the_gate_s_loss_is_the_likelihood_of_the_mixture_and_leaves_the_experts_alone() -> None:
+    torch.manual_seed(0)
+    scores = torch.randn(6, 3, requires_grad=True)
+    experts = torch.randn(6, 3, 4, requires_grad=True)
+    labels = torch.randint(0, 4, (6,))
+    available = torch.ones(6, 3, dtype=torch.bool)
+    available[0, 1] = False  # an expert that has nothing to read: weight 0
+    weights = scores.masked_fill(~available, float("-inf")).softmax(-1)
+    found = gate_likelihood(weights, experts, labels)
+    total = 0.0
+    for w, z, y in zip(weights.tolist(), experts.tolist(), labels.tolist(), strict=True):
+        total -= math.log(sum(share * softmax(row)[y] for share, row in zip(w, z, strict=True)))
+    assert found.item() == pytest.approx(total / 6, rel=1e-5)
+    found.backward()
+    assert experts.grad is None
+    assert scores.grad is not None
+    assert bool(torch.isfinite(scores.grad).all())
+
+
+def test_the_gate_s_loss_moves_weight_to_the_expert_that_is_right() -> None:
+    scores = torch.zeros(1, 2, requires_grad=True)
+    experts = torch.tensor([[[4.0, 0.0], [0.0, 0.0]]])  # the first is right, the second knows nothing
+    gate_likelihood(scores.softmax(-1), experts, torch.tensor([0])).backward()
+    assert scores.grad is not None
+    assert scores.grad[0, 0] < 0 < scores.grad[0, 1]
+
+
+def test_the_gate_s_loss_of_nothing_is_zero() -> None:
+    weights = torch.zeros(0, 2, requires_grad=True)
+    found = gate_likelihood(weights, torch.zeros(0, 2, 3), torch.zeros(0, dtype=torch.long))
+    found.backward()
+    assert found.item() == 0

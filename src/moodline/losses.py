@@ -105,3 +105,23 @@ def symmetric_kl(experts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         if bool(both.any()):
             terms.append(((kl_divergence(a[both], b[both]) + kl_divergence(b[both], a[both])) / 2).mean())
     return torch.stack(terms).mean() if terms else experts[0][0].sum() * 0.0
+
+
+def gate_likelihood(weights: Tensor, experts: Tensor, labels: Tensor) -> Tensor:
+    """Mean of −log Σ_k w_k p_k(y), the experts held fixed: its gradient is what each expert had to do with the truth.
+
+    The likelihood of a mixture of experts (Jacobs et al. 1991, eq. 1.3, for classes); not part of MiSTER-E's paper.
+
+    Args:
+        weights: the gate's [N, K].
+        experts: logits [N, K, C]; no gradient reaches them.
+        labels: int64 [N], none of them ``IGNORE``.
+
+    Returns:
+        A scalar; 0 (still attached to the graph) without rows.
+    """
+    if not len(labels):
+        return weights.sum() * 0.0
+    p = experts.detach().float().softmax(-1)
+    p = p.gather(-1, labels[:, None, None].expand(-1, p.shape[1], 1)).squeeze(-1)
+    return -(weights.float() * p).sum(-1).clamp_min(1e-12).log().mean()

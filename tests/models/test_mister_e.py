@@ -79,7 +79,8 @@ def test_switches_choose_their_terms() -> None:
     assert terms() == {"total", *experts, "contrastive", "focal_mixture", "kl"}
     assert terms(expert_losses=False) == {"total", "focal_mixture"}
     assert terms(beta=0.0, kl_weight=0.0) == {"total", *experts, "focal_mixture"}
-    assert terms(structure="monolithic") == {"total", "focal_fusion", "contrastive"}
+    assert terms(gate_loss=0.5) == {"total", *experts, "contrastive", "focal_mixture", "kl", "gate"}
+    assert terms(structure="monolithic", gate_loss=0.5) == {"total", "focal_fusion", "contrastive"}
     assert terms(gate_at="features") == {"total", *experts, "contrastive", "focal_mixture", "kl"}
 
 

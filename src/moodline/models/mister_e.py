@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from moodline.batch import Batch, Output
 from moodline.errors import ConfigError
 from moodline.labels import IGNORE
-from moodline.losses import directional_kl, focal_loss, supervised_contrastive_loss, symmetric_kl
+from moodline.losses import directional_kl, focal_loss, gate_likelihood, supervised_contrastive_loss, symmetric_kl
 from moodline.nn.attention import MultiHeadAttention
 from moodline.nn.convolution import convolve
 from moodline.nn.dropout import Dropout
@@ -83,6 +83,9 @@ class MisterEConfig(Settings):
     """Hidden units of the gate; 0 is the paper's single layer, the released code has 10."""
     gate_temperature: float = 1.0
     """τ_g of the gate's softmax; 2 in the released code."""
+    gate_loss: float = 0.0
+    """Weight of a loss of the gate alone (ours): −log Σ_k w_k p_k(y), so that it learns whom to believe, not only what
+    the mixture needs. Without it an expert that reads noise says little, and keeps its weight."""
     gate_at: Literal["logits", "features"] = "logits"
     """``features`` is the paper's feat-MoE ablation: experts' features are mixed, then classified."""
     structure: Literal["modular", "monolithic"] = "modular"
@@ -125,7 +128,7 @@ class MisterEConfig(Settings):
         for name in ("gate_temperature", "tau"):
             if not 0 < getattr(self, name) < float("inf"):
                 problems.append(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("gamma", "beta", "kl_weight", "attention_window"):
+        for name in ("gamma", "beta", "kl_weight", "gate_loss", "attention_window"):
             if not 0 <= getattr(self, name) < float("inf"):
                 problems.append(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("dropout", "modality_dropout"):
@@ -363,6 +366,9 @@ class MisterE(nn.Module):
             terms["focal_mixture"] = focal_loss(output.logits[real], labels, c.gamma)
             if c.expert_losses and c.kl_weight:
                 terms["kl"] = c.kl_weight * self._consistency(experts, present)
+            if c.gate_loss and output.weights is not None:
+                z = torch.stack(list(experts.values()), dim=1)
+                terms["gate"] = c.gate_loss * gate_likelihood(output.weights[real], z, labels)
         terms["total"] = torch.stack(list(terms.values())).sum()
         return terms
 
