@@ -25,8 +25,9 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("conversation",),
     ("prediction",),
     ("batch",),
+    ("cache",),
     # L1: parts; none knows another of its layer
-    ("cache", "corpora", "features", "losses", "media", "metrics", "nn", "normalization", "transcripts"),
+    ("corpora", "features", "hub", "losses", "media", "metrics", "nn", "normalization", "transcripts"),
     # L2: learning and perceiving; none knows another of its layer
     ("encoders", "listen", "models", "training"),
     # L3: composing

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
+
+from moodline.hub import files_revision as files_revision
 
 
 class Encoder(Protocol):
@@ -58,15 +58,6 @@ def found_by(encoder: Encoder, features: Mapping[str, np.ndarray]) -> Mapping[st
     if not isinstance(encoder, Selective):
         return features
     return {i: array for i, array in features.items() if encoder.finds(array)}
-
-
-def files_revision(files: Iterable[Path]) -> str:
-    """SHA-256 over the content of files, whatever their folder is called; the first 16 hex digits."""
-    digest = hashlib.sha256()
-    for path in sorted(files, key=lambda p: p.name):
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def length_batches(lengths: Sequence[int], batch_size: int, budget: int) -> Iterator[list[int]]:
