@@ -16,6 +16,7 @@ from moodline.experiment import train
 from moodline.prediction import Prediction
 from moodline.recognizer import Recognizer
 from moodline.report.html.data import page_data
+from moodline.report.mood_plot import attention_matrices
 from moodline.report.write import write_prediction
 from tests.tiny import TEXT, write_house, write_recipe
 
@@ -94,3 +95,24 @@ def test_the_training_log_tells_how_evenly_the_experts_are_used(run: Path) -> No
         assert epoch["loss_total"] == pytest.approx(
             epoch["loss_nll"] + epoch["loss_kl"] + epoch["loss_balance"], rel=1e-4
         )
+
+
+def test_the_picture_shows_each_step_of_reasoning(prediction: Prediction, tmp_path: Path) -> None:
+    matrices = attention_matrices(prediction.utterances)
+    assert list(matrices) == ["text"]
+    assert len(matrices["text"]) == 2
+    for step, matrix in enumerate(matrices["text"]):
+        assert matrix.shape == (2, 2)
+        for row, u in enumerate(prediction.utterances):
+            seen = {"ab"[c]: w for c, w in enumerate(matrix[row]) if w == w}
+            assert seen == dict(u.attention["text"][step])
+    write_prediction([prediction], tmp_path / "mood.svg")
+    picture = (tmp_path / "mood.svg").read_text(encoding="utf-8")
+    assert picture.count("<image") >= 3  # the scores and a matrix a step
+    write_prediction([prediction], tmp_path / "mood.png")
+    silent = dataclasses.replace(
+        prediction, utterances=tuple(dataclasses.replace(u, attention={}) for u in prediction.utterances)
+    )
+    write_prediction([silent], tmp_path / "silent.png")
+    heights = [int.from_bytes((tmp_path / n).read_bytes()[20:24], "big") for n in ("mood.png", "silent.png")]
+    assert heights[0] > heights[1] + 200  # a row of matrices more

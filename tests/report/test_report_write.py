@@ -199,3 +199,15 @@ def test_a_link_is_followed_and_rights_are_the_usual_ones(make: Make, tmp_path: 
     assert (tmp_path / "real" / "a.json").stat().st_size > 0
     (tmp_path / "plain").touch()
     assert (tmp_path / "real" / "a.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_pictures_show_one_conversation_and_are_the_same_each_time(make: Make, tmp_path: Path, suffix: str) -> None:
+    for name in ("a", "b"):
+        write_prediction([make(timed=False)], tmp_path / f"{name}{suffix}")
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+    empty = dataclasses.replace(make(), utterances=())
+    for wrong in ([make("a"), make("b")], [], [empty]):
+        with pytest.raises(ConversationError, match="pictures show one conversation"):
+            write_prediction(wrong, tmp_path / f"c{suffix}")
+    assert not (tmp_path / f"c{suffix}").exists()

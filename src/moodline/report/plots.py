@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -348,6 +348,18 @@ def _figure(
     for file in paths:
         check_place(file)
 
+    with canvas(inches, layout) as figure:
+        yield figure, paths
+        for file in paths:
+            picture = io.BytesIO()
+            save(figure, picture, file.suffix)
+            with replacing(file) as out:
+                out.write(picture.getvalue())
+
+
+@contextmanager
+def canvas(inches: tuple[float, float], layout: Literal["constrained", "compressed"] = "constrained") -> Iterator[Any]:
+    """An empty figure in the project's style; matplotlib's global state is left as it was."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -357,13 +369,13 @@ def _figure(
         mpl.rcParams.update(_STYLE)
         figure = Figure(figsize=inches, layout=layout)
         FigureCanvasAgg(figure)
-        yield figure, paths
-        for file in paths:
-            kind = file.suffix.lower()
-            picture = io.BytesIO()
-            figure.savefig(picture, format=kind[1:], metadata=_METADATA[kind], bbox_inches="tight", pad_inches=0.15)
-            with replacing(file) as out:
-                out.write(picture.getvalue())
+        yield figure
+
+
+def save(figure: Any, file: BinaryIO, suffix: str) -> None:
+    """Write a figure of ``canvas``, inside its block; ``suffix`` is ``.svg`` or ``.png``."""
+    kind = suffix.lower()
+    figure.savefig(file, format=kind[1:], metadata=_METADATA[kind], bbox_inches="tight", pad_inches=0.15)
 
 
 _METADATA: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".png": {"Software": None}}

@@ -80,14 +80,21 @@ def check_times(path: Path, conversations: Sequence[Iterable[Utterance | Utteran
     """Raise unless a file of this kind can hold these utterances; call it before any work is done.
 
     Args:
-        path: the file; only kinds in ``TIMED`` want anything.
+        path: the file; only kinds in ``TIMED`` and ``PICTURES`` want anything.
         conversations: the utterances of each conversation, recognized or not yet.
 
     Raises:
         ConversationError: several conversations, or an utterance without start or end.
     """
-    if Path(path).suffix.lower() in TIMED:
-        check_subtitles(conversations, TIMED[Path(path).suffix.lower()])
+    suffix = Path(path).suffix.lower()
+    if suffix in TIMED:
+        check_subtitles(conversations, TIMED[suffix])
+    if suffix in PICTURES and (len(conversations) != 1 or not any(True for _ in conversations[0])):
+        raise ConversationError(
+            "pictures show one conversation",
+            f"{len(conversations)} conversations" if len(conversations) != 1 else "no utterance",
+            "Write .html, .json or .csv.",
+        )
 
 
 def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
@@ -250,6 +257,15 @@ def _html(prediction: list[Prediction], file: BinaryIO) -> None:
     write_html(prediction, file)
 
 
+def _picture(suffix: str) -> Callable[[list[Prediction], BinaryIO], None]:
+    def write(prediction: list[Prediction], file: BinaryIO) -> None:
+        from moodline.report.mood_plot import write_mood_plot
+
+        write_mood_plot(prediction, file, suffix)
+
+    return write
+
+
 WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
     ".json": _json,
     ".jsonl": _jsonl,
@@ -260,8 +276,13 @@ WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
     ".textgrid": _textgrid,
     ".eaf": _eaf,
     ".html": _html,
+    ".svg": _picture(".svg"),
+    ".png": _picture(".png"),
 }
 """Suffix (in small letters) to writer."""
 
 TIMED = {".srt": "subtitles", ".vtt": "subtitles", ".textgrid": "TextGrids", ".eaf": "ELAN files"}
 """Suffixes of files that hold one conversation, all of whose utterances have times, and what these files are called."""
+
+PICTURES = (".svg", ".png")
+"""Suffixes of files that show one conversation, with or without times."""
