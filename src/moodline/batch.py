@@ -33,7 +33,7 @@ class Batch:
         labels: int64 [B, U], ``IGNORE`` at padding and at unlabelled utterances; None at inference.
         speakers: int64 [B, U], the speaker's number within the conversation (0 for the first to speak);
             -1 where unknown; None where no model asks for it.
-        scores: float [B, U], NaN where there is none; None for classification.
+        scores: float [B, U], NaN at padding and where there is none; None for a model of classes.
         frames: modality to float [B, U, T, D], for models that read frame sequences.
         frames_valid: modality to bool [B, U, T].
 
@@ -63,6 +63,11 @@ class Batch:
                 raise FeatureError(f"{name}: features must be finite", "NaN or infinity", "Clean the features first.")
         if self.labels is not None and bool((self.labels[~self.valid] != IGNORE).any()):
             raise FeatureError("labels outside valid must be IGNORE")
+        if self.scores is not None:
+            if self.scores.shape != shape or bool((~torch.isnan(self.scores[~self.valid])).any()):
+                raise FeatureError("scores must be [B, U], NaN outside valid", tuple(self.scores.shape))
+            if bool(torch.isinf(self.scores).any()):
+                raise FeatureError("scores must be finite, or NaN where there is none", "infinity")
         return self
 
     def to(self, device: torch.device | str) -> Batch:
@@ -78,7 +83,9 @@ class Batch:
         return Batch(**{f.name: move(getattr(self, f.name)) for f in fields(self)})
 
     def count(self) -> int:
-        """How many labelled utterances there are: what a loss is divided by."""
+        """How many labelled (or, for a model that regresses, scored) utterances there are: a loss is divided by it."""
+        if self.scores is not None:
+            return int((~torch.isnan(self.scores)).sum())
         return int((self.labels != IGNORE).sum()) if self.labels is not None else 0
 
 
@@ -87,8 +94,9 @@ class Output:
     """What a model says of a batch.
 
     Args:
-        logits: [B, U, C], before the softmax.
-        experts: expert name to logits [B, U, C]; what each one would have said alone.
+        logits: [B, U, C], before the softmax; of a model that regresses [B, U, 1], the scores themselves, in the
+            range of its ``config.scores`` (a little beyond it where the network is not bounded).
+        experts: expert name to the same; what each one would have said alone.
         weights: [B, U, K], the gate weights in the order of ``experts``; sums to 1 over real experts.
         extras: anything else a model's own loss or report needs.
     """

@@ -54,20 +54,26 @@ class Checkpoint:
     normalizations: dict[str, SpeakerNormalization] = field(default_factory=dict)
 
 
-def build_model(settings: dict[str, Any], dims: dict[str, int], classes: int) -> nn.Module:
+def build_model(
+    settings: dict[str, Any], dims: dict[str, int], classes: int, scores: tuple[float, float] | None = None
+) -> nn.Module:
     """A model with fresh weights.
 
     Args:
         settings: ``name`` and the model's own settings, as in a recipe.
         dims: modality to feature size.
-        classes: number of classes.
+        classes: number of classes; 1 for a model of scores.
+        scores: the range of the scores to learn in place of classes; None for a model of classes.
 
     Raises:
         UnknownNameError, ConfigError: see ``config.parse``.
     """
     kind = model_class(settings["name"])
     rest = {k: v for k, v in settings.items() if k != "name"}
-    config = parse(kind.Config, rest | {"dims": dims, "classes": classes}, f"model {settings['name']}")
+    sizes: dict[str, Any] = {"dims": dims, "classes": classes}
+    if scores is not None:
+        sizes["scores"] = scores
+    config = parse(kind.Config, rest | sizes, f"model {settings['name']}")
     return kind(config)
 
 

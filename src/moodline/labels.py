@@ -1,10 +1,11 @@
-"""Label sets: which classes a corpus or a model speaks of, and in which order.
+"""What a corpus or a model speaks of: label sets, classes in an order, and score scales, numbers in a range.
 
 Names are stored, never bare numbers: the same seven MELD emotions circulate in at least three orders.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -60,6 +61,57 @@ class LabelSet:
             )
 
 
+@dataclass(frozen=True)
+class ScoreScale:
+    """The numbers that utterances are scored with, e.g. sentiment from −3 to 3; what a model answers that regresses.
+
+    Args:
+        name: a short name; that of a corpus family decides which accuracies are measured (``metrics.py``).
+        low, high: the least and the greatest score.
+    """
+
+    name: str
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise LabelError(f"score scale {self.name}: expected low < high, both finite", [self.low, self.high])
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest score."""
+        return (self.low, self.high)
+
+    def check(self, score: float | None, where: str) -> float:
+        """The score as a float, NaN for None.
+
+        Raises:
+            LabelError: it lies outside the range.
+        """
+        if score is None:
+            return math.nan
+        if not self.low <= score <= self.high:
+            raise LabelError(
+                f"{where}: a score of scale {self.name} lies between {self.low:g} and {self.high:g}",
+                f"{score:g}",
+                "Correct the score, or leave it out.",
+            )
+        return float(score)
+
+    def check_same(self, other: ScoreScale, where: str) -> None:
+        """Raise unless ``other`` has the same range."""
+        if other.range != self.range:
+            raise LabelError(
+                f"{where}: expected scores from {self.low:g} to {self.high:g}",
+                f"{other.low:g} to {other.high:g}",
+                "Use a checkpoint and a corpus with the same score scale.",
+            )
+
+
+Target = LabelSet | ScoreScale
+"""What a model learns to answer."""
+
 # Orders as in the field's loaders; dictionaries elsewhere are made from these names.
 MELD_7 = LabelSet("meld-7", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"))
 EMORYNLP_7 = LabelSet("emorynlp-7", ("joyful", "mad", "peaceful", "neutral", "sad", "powerful", "scared"))
@@ -71,3 +123,8 @@ RAVDESS_8 = LabelSet("ravdess-8", ("neutral", "calm", "happy", "sad", "angry", "
 LABEL_SETS: dict[str, LabelSet] = {
     s.name: s for s in (MELD_7, EMORYNLP_7, IEMOCAP_6, SENTIMENT_2, SENTIMENT_3, RAVDESS_8)
 }
+
+MOSI_SCORES = ScoreScale("mosi", -3.0, 3.0)
+SIMS_SCORES = ScoreScale("sims", -1.0, 1.0)
+
+SCORE_SCALES: dict[str, ScoreScale] = {s.name: s for s in (MOSI_SCORES, SIMS_SCORES)}

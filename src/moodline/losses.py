@@ -6,14 +6,19 @@ the caller indexes with a mask first. Sources: MiSTER-E (arXiv 2602.23300), equa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from moodline.labels import IGNORE
+
+ScoreLoss = Literal["l1", "mse", "smooth_l1"]
+"""How far a score is from the true one: |d|, d², or d²/2 within 1 and |d| − 1/2 beyond."""
 
 
 def focal_loss(logits: Tensor, labels: Tensor, gamma: float, weight: Tensor | None = None) -> Tensor:
@@ -38,6 +43,31 @@ def focal_loss(logits: Tensor, labels: Tensor, gamma: float, weight: Tensor | No
         return loss.mean()
     per_row = weight.to(loss)[labels]
     return (loss * per_row).sum() / per_row.sum()
+
+
+def score_distance(a: Tensor, b: Tensor, kind: ScoreLoss) -> Tensor:
+    """The distance of scores [N] from others [N], each; gradients flow into both."""
+    d = (a.float() - b.float()).abs()
+    if kind == "l1":
+        return d
+    return d * d if kind == "mse" else torch.where(d < 1, 0.5 * d * d, d - 0.5)
+
+
+def score_loss(predicted: Tensor, scores: Tensor, kind: ScoreLoss) -> Tensor:
+    """Mean distance of predicted scores from the true ones.
+
+    Args:
+        predicted: float [N].
+        scores: float [N]; rows that are NaN have no score and are left out.
+        kind: which distance.
+
+    Returns:
+        A scalar; 0 (still attached to the graph) if no row is scored.
+    """
+    real = ~torch.isnan(scores)
+    if not bool(real.any()):
+        return predicted.float().sum() * 0.0
+    return score_distance(predicted[real], scores[real], kind).mean()
 
 
 def supervised_contrastive_loss(embeddings: Tensor, labels: Tensor, temperature: float) -> Tensor:
@@ -79,31 +109,39 @@ def kl_divergence(teacher: Tensor, student: Tensor) -> Tensor:
     return (log_t.exp() * (log_t - log_s)).sum(-1)
 
 
-def directional_kl(teacher: Tensor, students: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+Divergence = Callable[[Tensor, Tensor], Tensor]
+"""How far two experts' answers [N, C] are apart, for each utterance [N]."""
+
+
+def directional_kl(
+    teacher: Tensor, students: Sequence[tuple[Tensor, Tensor]], apart: Divergence = kl_divergence
+) -> Tensor:
     """Σ_m mean KL(p_teacher ‖ p_m) over the utterances where m is present (MiSTER-E eq. 17).
 
     Args:
         teacher: logits [N, C] of the fusion expert.
         students: for each unimodal expert its logits [N, C] and a bool [N] that says where it counts.
+        apart: what stands in KL's place, for answers that are no logits.
     """
     total = teacher.sum() * 0.0
     for logits, where in students:
         if bool(where.any()):
-            total = total + kl_divergence(teacher[where], logits[where]).mean()
+            total = total + apart(teacher[where], logits[where]).mean()
     return total
 
 
-def symmetric_kl(experts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+def symmetric_kl(experts: Sequence[tuple[Tensor, Tensor]], apart: Divergence = kl_divergence) -> Tensor:
     """Mean over pairs of experts of (KL(i‖j) + KL(j‖i)) / 2, as in the released code of MiSTER-E.
 
     Args:
         experts: for each expert its logits [N, C] and a bool [N] that says where it counts.
+        apart: what stands in KL's place, for answers that are no logits.
     """
     terms = []
     for (a, where_a), (b, where_b) in combinations(experts, 2):
         both = where_a & where_b
         if bool(both.any()):
-            terms.append(((kl_divergence(a[both], b[both]) + kl_divergence(b[both], a[both])) / 2).mean())
+            terms.append(((apart(a[both], b[both]) + apart(b[both], a[both])) / 2).mean())
     return torch.stack(terms).mean() if terms else experts[0][0].sum() * 0.0
 
 
@@ -125,3 +163,63 @@ def gate_likelihood(weights: Tensor, experts: Tensor, labels: Tensor) -> Tensor:
     p = experts.detach().float().softmax(-1)
     p = p.gather(-1, labels[:, None, None].expand(-1, p.shape[1], 1)).squeeze(-1)
     return -(weights.float() * p).sum(-1).clamp_min(1e-12).log().mean()
+
+
+@dataclass(frozen=True)
+class ClassGoal:
+    """What the losses of a model of classes are made of; ``z`` are logits [N, C], ``y`` classes [N].
+
+    Args:
+        gamma: focusing parameter of the focal loss.
+    """
+
+    gamma: float
+
+    def loss(self, z: Tensor, y: Tensor) -> Tensor:
+        """How wrong an answer is, a mean."""
+        return focal_loss(z, y, self.gamma)
+
+    def apart(self, teacher: Tensor, student: Tensor) -> Tensor:
+        """How far two answers are apart, [N]."""
+        return kl_divergence(teacher, student)
+
+    def groups(self, y: Tensor) -> Tensor:
+        """Which utterances are alike, int64 [N]: those of the same class."""
+        return y
+
+    def gate(self, weights: Tensor, z: Tensor, y: Tensor) -> Tensor:
+        """The loss of the gate alone, for its weights [N, K] and the experts' answers [N, K, C], held fixed."""
+        return gate_likelihood(weights, z, y)
+
+
+@dataclass(frozen=True)
+class ScoreGoal:
+    """The same of a model that regresses; ``z`` are numbers [N, 1], ``y`` the true ones [N], both from −3 to 3.
+
+    Args:
+        kind: the distance that all terms use.
+    """
+
+    kind: ScoreLoss
+
+    def loss(self, z: Tensor, y: Tensor) -> Tensor:
+        """How wrong an answer is, a mean."""
+        return score_loss(z.squeeze(-1), y, self.kind)
+
+    def apart(self, teacher: Tensor, student: Tensor) -> Tensor:
+        """How far two answers are apart, [N]."""
+        return score_distance(teacher.squeeze(-1), student.squeeze(-1), self.kind)
+
+    def groups(self, y: Tensor) -> Tensor:
+        """Which utterances are alike, int64 [N]: those whose scores round to the same of seven whole numbers."""
+        return y.round().long()
+
+    def gate(self, weights: Tensor, z: Tensor, y: Tensor) -> Tensor:
+        """Mean of Σ_k w_k d(z_k, y) for weights [N, K] and answers [N, K, 1], held fixed: whom to believe."""
+        if not len(y):
+            return weights.sum() * 0.0
+        d = score_distance(z.detach().squeeze(-1), y[:, None].expand(-1, z.shape[1]), self.kind)
+        return (weights.float() * d).sum(-1).mean()
+
+
+Goal = ClassGoal | ScoreGoal

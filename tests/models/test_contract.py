@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from torch import nn
 
 from moodline.batch import Batch, Output
 from moodline.checkpoint import build_model
+from moodline.errors import ConfigError
 from moodline.labels import IGNORE
 from moodline.registry import MODELS
-from tests.models.helpers import one, random_batch
+from tests.models.helpers import one, random_batch, select
 
 CLASSES = 4
 SMALL = {
@@ -23,13 +25,28 @@ SMALL = {
     "sure": {"hidden": 16, "expert_hidden": 8, "heads": 2, "feed_forward": 16, "dropout": 0.0},
 }
 DIMS = ({"text": 6}, {"speech": 5, "text": 6}, {"speech": 5, "text": 6, "visual": 3})
-cases = pytest.mark.parametrize(("name", "dims"), [(n, d) for n in MODELS for d in DIMS], ids=lambda v: str(v))
+Range = tuple[float, float] | None
+SCORES: tuple[Range, ...] = (None, (-1.0, 1.0))
+"""A model of classes, and one of scores in this range."""
+cases = pytest.mark.parametrize(
+    ("name", "dims", "scores"),
+    [
+        pytest.param(n, d, s, id=f"{n}-{'-'.join(d)}-{'scores' if s else 'classes'}")
+        for n in MODELS
+        for d in DIMS
+        for s in SCORES
+    ],
+)
 
 
-def make(name: str, dims: dict[str, int], **settings: object) -> nn.Module:
+def build(name: str, dims: dict[str, int], scores: Range, **settings: object) -> nn.Module:
+    return build_model({"name": name, **SMALL[name], **settings}, dims, 1 if scores else CLASSES, scores)
+
+
+def make(name: str, dims: dict[str, int], scores: Range = None, **settings: object) -> nn.Module:
     torch.manual_seed(0)
-    model = build_model({"name": name, **SMALL[name], **settings}, dims, CLASSES)
-    model.fit_statistics([random_batch(dims, [7, 3], CLASSES, seed=9)])  # type: ignore[operator]
+    model = build(name, dims, scores, **settings)
+    model.fit_statistics([random_batch(dims, [7, 3], CLASSES, seed=9, scores=scores)])  # type: ignore[operator]
     with torch.no_grad():
         for p in model.parameters():  # zeros (biases, missing vectors) would hide mistakes
             p.add_(0.05 * torch.randn_like(p))
@@ -49,8 +66,8 @@ def row(output: Output, batch: Batch, index: int) -> dict[str, torch.Tensor]:
 
 
 @cases
-def test_padding_and_company_change_nothing(name: str, dims: dict[str, int]) -> None:
-    model, batch = make(name, dims), random_batch(dims, [1, 6, 4, 9], CLASSES, missing=0.3)
+def test_padding_and_company_change_nothing(name: str, dims: dict[str, int], scores: Range) -> None:
+    model, batch = make(name, dims, scores), random_batch(dims, [1, 6, 4, 9], CLASSES, missing=0.3, scores=scores)
     together = model(batch)
     for i in range(4):
         alone_batch = one(batch, i)
@@ -60,12 +77,14 @@ def test_padding_and_company_change_nothing(name: str, dims: dict[str, int]) -> 
 
 
 @cases
-def test_what_stands_in_padding_and_in_missing_places_is_never_read(name: str, dims: dict[str, int]) -> None:
-    model, batch = make(name, dims), random_batch(dims, [2, 6], CLASSES, missing=0.4)
+def test_what_stands_in_padding_and_in_missing_places_is_never_read(
+    name: str, dims: dict[str, int], scores: Range
+) -> None:
+    model, batch = make(name, dims, scores), random_batch(dims, [2, 6], CLASSES, missing=0.4, scores=scores)
     poisoned = {
         m: torch.where(batch.present[m][..., None], x, torch.tensor(float("nan"))) for m, x in batch.features.items()
     }
-    other = Batch(poisoned, batch.present, batch.valid, batch.labels)
+    other = replace(batch, features=poisoned)
     a, b = model(batch), model(other)
     assert close(a.logits[batch.valid], b.logits[batch.valid])
     la, lb = model.loss(batch, a)["total"], model.loss(other, b)["total"]  # type: ignore[operator]
@@ -74,27 +93,21 @@ def test_what_stands_in_padding_and_in_missing_places_is_never_read(name: str, d
 
 
 @cases
-def test_gradients_are_finite_with_poisoned_padding(name: str, dims: dict[str, int]) -> None:
-    model, batch = make(name, dims), random_batch(dims, [2, 6], CLASSES, missing=0.4)
+def test_gradients_are_finite_with_poisoned_padding(name: str, dims: dict[str, int], scores: Range) -> None:
+    model, batch = make(name, dims, scores), random_batch(dims, [2, 6], CLASSES, missing=0.4, scores=scores)
     poisoned = {
         m: torch.where(batch.present[m][..., None], x, torch.tensor(float("nan"))) for m, x in batch.features.items()
     }
-    other = Batch(poisoned, batch.present, batch.valid, batch.labels)
+    other = replace(batch, features=poisoned)
     model.loss(other, model(other))["total"].backward()  # type: ignore[operator]
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
 @cases
-def test_order_of_conversations_changes_nothing(name: str, dims: dict[str, int]) -> None:
-    model, batch = make(name, dims), random_batch(dims, [3, 5, 2], CLASSES, missing=0.2)
+def test_order_of_conversations_changes_nothing(name: str, dims: dict[str, int], scores: Range) -> None:
+    model, batch = make(name, dims, scores), random_batch(dims, [3, 5, 2], CLASSES, missing=0.2, scores=scores)
     order = torch.tensor([2, 0, 1])
-    assert batch.labels is not None
-    shuffled = Batch(
-        {m: x[order] for m, x in batch.features.items()},
-        {m: x[order] for m, x in batch.present.items()},
-        batch.valid[order],
-        batch.labels[order],
-    )
+    shuffled = select(batch, order)
     assert close(model(batch).logits[order], model(shuffled).logits)
     a = model.loss(batch, model(batch))["total"]  # type: ignore[operator]
     b = model.loss(shuffled, model(shuffled))["total"]  # type: ignore[operator]
@@ -102,18 +115,18 @@ def test_order_of_conversations_changes_nothing(name: str, dims: dict[str, int])
 
 
 @cases
-def test_one_utterance_alone(name: str, dims: dict[str, int]) -> None:
-    model, batch = make(name, dims), random_batch(dims, [1], CLASSES)
+def test_one_utterance_alone(name: str, dims: dict[str, int], scores: Range) -> None:
+    model, batch = make(name, dims, scores), random_batch(dims, [1], CLASSES, scores=scores)
     output = model(batch)
-    assert output.logits.shape == (1, 1, CLASSES)
+    assert output.logits.shape == (1, 1, 1 if scores else CLASSES)
     assert torch.isfinite(model.loss(batch, output)["total"])  # type: ignore[operator]
 
 
 @cases
 def test_weights_are_a_distribution_and_zero_where_an_expert_has_nothing_to_read(
-    name: str, dims: dict[str, int]
+    name: str, dims: dict[str, int], scores: Range
 ) -> None:
-    model, batch = make(name, dims), random_batch(dims, [6, 4], CLASSES, missing=0.5)
+    model, batch = make(name, dims, scores), random_batch(dims, [6, 4], CLASSES, missing=0.5, scores=scores)
     output = model(batch)
     assert output.weights is not None
     assert output.weights.shape == (*batch.valid.shape, len(output.experts))
@@ -125,21 +138,24 @@ def test_weights_are_a_distribution_and_zero_where_an_expert_has_nothing_to_read
 
 
 @cases
-def test_a_conversation_without_any_modality_still_gets_finite_answers(name: str, dims: dict[str, int]) -> None:
-    model, batch = make(name, dims), random_batch(dims, [3], CLASSES)
-    empty = Batch(batch.features, {m: torch.zeros_like(p) for m, p in batch.present.items()}, batch.valid, batch.labels)
+def test_a_conversation_without_any_modality_still_gets_finite_answers(
+    name: str, dims: dict[str, int], scores: Range
+) -> None:
+    model, batch = make(name, dims, scores), random_batch(dims, [3], CLASSES, scores=scores)
+    empty = replace(batch, present={m: torch.zeros_like(p) for m, p in batch.present.items()})
     output = model(empty)
     assert torch.isfinite(output.logits).all()
     assert torch.isfinite(model.loss(empty, output)["total"])  # type: ignore[operator]
 
 
 @cases
-def test_unlabelled_utterances_do_not_count(name: str, dims: dict[str, int]) -> None:
-    model, batch = make(name, dims), random_batch(dims, [5], CLASSES)
+def test_utterances_without_label_or_score_do_not_count(name: str, dims: dict[str, int], scores: Range) -> None:
+    model, batch = make(name, dims, scores), random_batch(dims, [5], CLASSES, scores=scores)
     assert batch.labels is not None
-    labels = batch.labels.clone()
-    labels[0, 2] = IGNORE
-    partly = Batch(batch.features, batch.present, batch.valid, labels)
+    hole = torch.tensor([[False, False, True, False, False]])
+    known = None if batch.scores is None else batch.scores.masked_fill(hole, float("nan"))
+    partly = replace(batch, labels=batch.labels.masked_fill(hole, IGNORE), scores=known)
+    assert partly.count() == 4
     output = model(partly)
     changed = Output(
         output.logits.clone().index_fill_(1, torch.tensor([2]), 50.0),
@@ -151,11 +167,11 @@ def test_unlabelled_utterances_do_not_count(name: str, dims: dict[str, int]) -> 
 
 
 @cases
-def test_the_loss_falls(name: str, dims: dict[str, int]) -> None:
-    model, batch = make(name, dims).train(), random_batch(dims, [6, 4, 5], CLASSES)
+def test_the_loss_falls(name: str, dims: dict[str, int], scores: Range) -> None:
+    model, batch = make(name, dims, scores).train(), random_batch(dims, [6, 4, 5], CLASSES, scores=scores)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     losses = []
-    for _ in range(15):
+    for _ in range(30):
         loss = model.loss(batch, model(batch))["total"]  # type: ignore[operator]
         optimizer.zero_grad()
         loss.backward()
@@ -165,10 +181,10 @@ def test_the_loss_falls(name: str, dims: dict[str, int]) -> None:
 
 
 @cases
-def test_save_and_load(name: str, dims: dict[str, int], tmp_path: Path) -> None:
-    model, batch = make(name, dims), random_batch(dims, [4, 2], CLASSES)
+def test_save_and_load(name: str, dims: dict[str, int], scores: Range, tmp_path: Path) -> None:
+    model, batch = make(name, dims, scores), random_batch(dims, [4, 2], CLASSES, scores=scores)
     save_file(model.state_dict(), tmp_path / "m.safetensors")
-    other = build_model({"name": name, **SMALL[name]}, dims, CLASSES)
+    other = build(name, dims, scores)
     other.load_state_dict(load_file(tmp_path / "m.safetensors"))
     assert torch.equal(model(batch).logits, other.eval()(batch).logits)
 
@@ -178,12 +194,37 @@ def test_save_and_load(name: str, dims: dict[str, int], tmp_path: Path) -> None:
     lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5),
     seed=st.integers(0, 99),
     missing=st.sampled_from([0.0, 0.5, 0.9]),
+    scores=st.sampled_from(SCORES),
 )
-def test_any_batch_equals_its_conversations_one_by_one(lengths: list[int], seed: int, missing: float) -> None:
+def test_any_batch_equals_its_conversations_one_by_one(
+    lengths: list[int], seed: int, missing: float, scores: Range
+) -> None:
     for name in MODELS:
-        model = make(name, DIMS[1])
-        batch = random_batch(DIMS[1], lengths, CLASSES, seed=seed, missing=missing)
+        model = make(name, DIMS[1], scores)
+        batch = random_batch(DIMS[1], lengths, CLASSES, seed, missing, scores)
         together = model(batch)
         for i in range(len(lengths)):
             single = one(batch, i)
             assert close(row(together, batch, i)["logits"], row(model(single), single, 0)["logits"])
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("kind", ["l1", "mse", "smooth_l1"])
+def test_a_model_of_scores_says_the_same_of_every_range(name: str, kind: str) -> None:
+    """Scores stretched to another range: the answers are stretched alike, the losses stay."""
+    dims, other = DIMS[1], (0.0, 10.0)
+    batch = random_batch(dims, [4, 2], scores=(-1.0, 1.0))
+    assert batch.scores is not None
+    stretched = replace(batch, scores=5 + 5 * batch.scores)
+    a, b = make(name, dims, (-1.0, 1.0), score_loss=kind), make(name, dims, other, score_loss=kind)
+    said, of_other = a(batch), b(stretched)
+    assert torch.allclose(of_other.logits[batch.valid], 5 + 5 * said.logits[batch.valid], atol=1e-4)
+    assert close(a.loss(batch, said)["total"], b.loss(stretched, of_other)["total"])  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_scores_and_classes_contradict_each_other(name: str) -> None:
+    with pytest.raises(ConfigError, match="classes must be 1, got 4"):
+        build_model({"name": name, **SMALL[name]}, DIMS[1], 4, (-1.0, 1.0))
+    with pytest.raises(ConfigError, match="scores must be a range"):
+        build_model({"name": name, **SMALL[name]}, DIMS[1], 1, (1.0, -1.0))

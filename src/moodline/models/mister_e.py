@@ -18,6 +18,9 @@ Where this file goes beyond the paper or differs from it:
   is the same; beyond, time and memory for each utterance stay level instead of growing with the conversation.
 - The contrastive loss compares the utterances of a batch in parts of at most ``CONTRASTIVE_PART``, for the same
   reason. The paper's batches are smaller than one part.
+- Scores can be learned in place of classes (``scores``): every head gives one number, the gate weighs the numbers,
+  the losses are distances of scores (``score_loss``) where they were focal losses and KL, and utterances are positives
+  of each other whose scores round to the same of seven steps. γ then has no effect.
 - Where paper and released code disagree (gate, fusion head, KL) both are settings; the paper's is the default.
 - Features are standardised with training-set statistics, which small encoders need; paper-size recipes keep it.
 """
@@ -27,21 +30,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from moodline.batch import Batch, Output
 from moodline.errors import ConfigError
-from moodline.labels import IGNORE
-from moodline.losses import directional_kl, focal_loss, gate_likelihood, supervised_contrastive_loss, symmetric_kl
+from moodline.losses import (
+    ClassGoal,
+    Goal,
+    ScoreGoal,
+    ScoreLoss,
+    directional_kl,
+    supervised_contrastive_loss,
+    symmetric_kl,
+)
 from moodline.nn.attention import MultiHeadAttention
-from moodline.nn.convolution import convolve
+from moodline.nn.context import ContextAddition, TemporalInception
 from moodline.nn.dropout import Dropout
 from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
 from moodline.nn.recurrent import BiGRU
 from moodline.nn.rows import Rows
+from moodline.nn.scores import from_range, score_problems, to_range, truth
 from moodline.settings import Settings
 
 FUSION = "fusion"
@@ -60,7 +71,11 @@ class MisterEConfig(Settings):
     dims: dict[str, int]
     """Feature size D of each modality, e.g. ``{"speech": 2048, "text": 2048}``; set from the data."""
     classes: int
-    """Number of classes C; set from the label set."""
+    """Number of classes C; set from the label set; 1 with ``scores``."""
+    scores: tuple[float, float] | None = None
+    """The range of the scores to learn in place of classes; set from the corpus, if the recipe's task is scores."""
+    score_loss: ScoreLoss = "l1"
+    """With ``scores``: how far an answer is from the true score."""
     hidden: int = 1024
     """Width d of the context and multimodal networks; even (the BiGRU has d/2 per direction)."""
     kernels: tuple[int, ...] = (1, 3, 5)
@@ -134,34 +149,9 @@ class MisterEConfig(Settings):
         for name in ("dropout", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 problems.append(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        problems += score_problems(self.classes, self.scores)
         if problems:
             raise ConfigError("mister-e: " + "; ".join(problems))
-
-
-class TemporalInception(nn.Module):
-    """TIN(e) = Σ_k ReLU(Conv1d_k(e)), 'same' padding, over the utterances of a conversation (§3.3.1)."""
-
-    def __init__(self, width: int, hidden: int, kernels: Iterable[int]) -> None:
-        super().__init__()
-        self.convolutions = nn.ModuleList(nn.Conv1d(width, hidden, k, padding=k // 2) for k in kernels)
-
-    def forward(self, x: Tensor, rows: Rows) -> Tensor:
-        """[N, D] → [N, hidden]."""
-        first, *others = (torch.relu_(y) for y in convolve(x, rows, self.convolutions))  # type: ignore[arg-type]
-        return sum(others, first)
-
-
-class ContextAddition(nn.Module):
-    """h = BiGRU(TIN(e)) + W_skip e: one modality's view of the conversation (eq. 3–4, without the last layer)."""
-
-    def __init__(self, inception: nn.Module, recurrent: nn.Module, skip: nn.Module, dropout: float) -> None:
-        super().__init__()
-        self.inception, self.recurrent, self.skip = inception, recurrent, skip
-        self.dropout = Dropout(dropout)
-
-    def forward(self, x: Tensor, rows: Rows) -> Tensor:
-        """[N, D] → [N, hidden]."""
-        return self.recurrent(self.dropout(self.inception(x, rows)), rows) + self.skip(x)
 
 
 class FusionBlock(nn.Module):
@@ -250,11 +240,13 @@ class MisterE(nn.Module):
     """
 
     Config = MisterEConfig
+    reads: ClassVar[dict[str, str]] = {}
 
     def __init__(self, config: MisterEConfig) -> None:
         super().__init__()
         self.config = config
         c, d = config, config.hidden
+        self.goal: Goal = ClassGoal(c.gamma) if c.scores is None else ScoreGoal(c.score_loss)
         self.modalities = tuple(c.dims)
         several = len(self.modalities) > 1
         modular = c.structure == "modular"
@@ -325,7 +317,7 @@ class MisterE(nn.Module):
             fused = torch.cat([streams[m] for m in self.modalities], dim=-1)
             experts[FUSION] = self.fusion_head(fused, (first[m] for m in self.modalities))
             extras["contrastive"] = {m: rows.pad(stream) for m, stream in streams.items()}
-        padded = {name: rows.pad(z) for name, z in experts.items()}
+        padded = {name: rows.pad(self._told(z)) for name, z in experts.items()}
         if len(experts) == 1:
             (logits,) = padded.values()
             return Output(logits, padded, batch.valid[..., None].to(logits), extras)
@@ -339,7 +331,7 @@ class MisterE(nn.Module):
         weights = self.gate(views, available)
         mixed = torch.einsum("nk,nkw->nw", weights, views)  # eq. 11
         logits = mixed if self.config.gate_at == "logits" else self.mixture_head(mixed)
-        return Output(rows.pad(logits), padded, rows.pad(weights), extras)
+        return Output(rows.pad(self._told(logits)), padded, rows.pad(weights), extras)
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
         """L_total = L_uni + L_mm + L_moe (eq. 12–18), each term a mean over real, labelled utterances.
@@ -348,29 +340,36 @@ class MisterE(nn.Module):
             ``total`` and the named terms it is made of, scalars.
         """
         c = self.config
-        assert batch.labels is not None
-        real = batch.valid & (batch.labels != IGNORE)
-        labels = batch.labels[real]
+        real, y = truth(batch, c.scores)
         present = {m: mask[real] for m, mask in output.extras["present"].items()}
-        experts = {name: z[real] for name, z in output.experts.items()}
+        experts = {name: self._heard(z[real]) for name, z in output.experts.items()}
+        kind = "focal" if c.scores is None else "score"
         terms: dict[str, Tensor] = {}
         if c.expert_losses or len(experts) == 1:
             for name, z in experts.items():
                 here = present.get(name)
                 rows = slice(None) if here is None else here
-                terms[f"focal_{name}"] = focal_loss(z[rows], labels[rows], c.gamma)
+                terms[f"{kind}_{name}"] = self.goal.loss(z[rows], y[rows])
         if c.expert_losses and c.beta and "contrastive" in output.extras:
             streams = {m: stream[real] for m, stream in output.extras["contrastive"].items()}
-            terms["contrastive"] = c.beta * self._contrastive(streams, labels, present)
+            terms["contrastive"] = c.beta * self._contrastive(streams, self.goal.groups(y), present)
         if len(experts) > 1:
-            terms["focal_mixture"] = focal_loss(output.logits[real], labels, c.gamma)
+            terms[f"{kind}_mixture"] = self.goal.loss(self._heard(output.logits[real]), y)
             if c.expert_losses and c.kl_weight:
                 terms["kl"] = c.kl_weight * self._consistency(experts, present)
             if c.gate_loss and output.weights is not None:
                 z = torch.stack(list(experts.values()), dim=1)
-                terms["gate"] = c.gate_loss * gate_likelihood(output.weights[real], z, labels)
+                terms["gate"] = c.gate_loss * self.goal.gate(output.weights[real], z, y)
         terms["total"] = torch.stack(list(terms.values())).sum()
         return terms
+
+    def _told(self, z: Tensor) -> Tensor:
+        """What the network says, as others read it: logits as they are, numbers in the range of the scores."""
+        return z if self.config.scores is None else to_range(z, self.config.scores)
+
+    def _heard(self, told: Tensor) -> Tensor:
+        """The inverse of ``_told``."""
+        return told if self.config.scores is None else from_range(told, self.config.scores)
 
     def _contrastive(self, streams: dict[str, Tensor], labels: Tensor, present: dict[str, Tensor]) -> Tensor:
         total, number = labels.new_zeros((), dtype=torch.float32), len(labels)
@@ -387,8 +386,8 @@ class MisterE(nn.Module):
         everywhere = torch.ones(len(experts[FUSION]), dtype=torch.bool, device=experts[FUSION].device)
         students = [(experts[m], present[m]) for m in self.modalities]
         if self.config.kl == "directional":
-            return directional_kl(experts[FUSION], students)
-        return symmetric_kl([*students, (experts[FUSION], everywhere)])
+            return directional_kl(experts[FUSION], students, self.goal.apart)
+        return symmetric_kl([*students, (experts[FUSION], everywhere)], self.goal.apart)
 
     def _drop_modalities(self, present: dict[str, Tensor]) -> dict[str, Tensor]:
         return hide_modalities(present, self.config.modality_dropout) if self.training else present

@@ -18,6 +18,8 @@ What the paper states (equation numbers below), what only its released code says
   losses, which the paper does not have; |log σ²| is softly bounded, and begins low; the query starts from the
   memory's recurrent state of the utterance (the paper's c_i); the reasoning LSTM begins at zero; its one weight
   matrix has one bias.
+- Also ours: scores in place of classes (``scores``): the last layer gives one number, and its distance from the true
+  score takes the place of the NLL.
 - Also ours: any set of modalities. A missing one is replaced by a learned vector, nobody attends to it, and no loss
   of its Gaussian or experts counts there. An utterance without any gets the uniform answer. Padding enters nothing;
   all layers work on the N real utterances laid end to end (``nn/rows.py``). Attention reaches less than
@@ -32,6 +34,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +42,7 @@ from torch import Tensor, nn
 from moodline.batch import Batch, Output
 from moodline.errors import ConfigError
 from moodline.labels import IGNORE
-from moodline.losses import focal_loss
+from moodline.losses import ScoreLoss, focal_loss, score_loss
 from moodline.nn.attention import MultiHeadAttention
 from moodline.nn.dropout import Dropout
 from moodline.nn.experts import Routing, SparseExperts, balance, usage_entropy
@@ -49,6 +52,7 @@ from moodline.nn.positions import sinusoids
 from moodline.nn.recall import recall
 from moodline.nn.recurrent import BiGRU
 from moodline.nn.rows import Rows
+from moodline.nn.scores import from_range, score_problems, to_range, truth
 from moodline.settings import Settings
 
 ATTENTION_KEPT = 8
@@ -65,7 +69,11 @@ class SureConfig(Settings):
     dims: dict[str, int]
     """Feature size D of each modality, e.g. ``{"speech": 1582, "text": 1024}``; set from the data."""
     classes: int
-    """Number of classes C; set from the label set."""
+    """Number of classes C; set from the label set; 1 with ``scores``."""
+    scores: tuple[float, float] | None = None
+    """The range of the scores to learn in place of classes; set from the corpus, if the recipe's task is scores."""
+    score_loss: ScoreLoss = "l1"
+    """With ``scores``: how far an answer is from the true score."""
     hidden: int = 1024
     """Width d of everything; even, and a multiple of ``heads``."""
     experts: int = 4
@@ -133,6 +141,9 @@ class SureConfig(Settings):
         for name in ("dropout", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 problems.append(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        problems += score_problems(self.classes, self.scores)
+        if self.class_weights and self.scores is not None:
+            problems.append("class_weights goes with classes, not with scores")
         if problems:
             raise ConfigError("sure: " + "; ".join(problems))
 
@@ -241,6 +252,7 @@ class Sure(nn.Module):
     """The three steps and the classifier. See the module's docstring and ``SureConfig``."""
 
     Config = SureConfig
+    reads: ClassVar[dict[str, str]] = {}
     class_weight: Tensor
 
     def __init__(self, config: SureConfig) -> None:
@@ -280,8 +292,8 @@ class Sure(nn.Module):
 
         def counted() -> Iterator[Batch]:
             for batch in batches:
-                assert batch.labels is not None
-                counts.add_(torch.bincount(batch.labels[batch.labels != IGNORE], minlength=len(counts)))
+                if self.config.class_weights and batch.labels is not None:
+                    counts.add_(torch.bincount(batch.labels[batch.labels != IGNORE], minlength=len(counts)))
                 yield batch
 
         fit_statistics({m: self.inputs[m] for m in self.modalities}, counted())  # type: ignore[misc]
@@ -315,7 +327,8 @@ class Sure(nn.Module):
         fused = self.gate(streams, present, who, rows)
         logits = self.classify(torch.cat([fused[m] for m in self.modalities], dim=-1))
         some = torch.stack(list(present.values())).any(0)
-        padded = rows.pad(torch.where(some[:, None], logits, torch.zeros_like(logits)))
+        logits = torch.where(some[:, None], logits, torch.zeros_like(logits))
+        padded = rows.pad(logits if c.scores is None else to_range(logits, c.scores))
         extras = {"present": masks, "traces": traces} | self._tell(traces, present, rows)
         return Output(padded, {"model": padded}, batch.valid[..., None].to(padded), extras)
 
@@ -327,10 +340,12 @@ class Sure(nn.Module):
             experts are used, which is no part of the total.
         """
         c = self.config
-        assert batch.labels is not None
-        real = batch.valid & (batch.labels != IGNORE)
-        weight = self.class_weight if c.class_weights else None
-        terms = {"nll": focal_loss(output.logits[real], batch.labels[real], 0.0, weight)}
+        real, y = truth(batch, c.scores)
+        if c.scores is None:
+            terms = {"nll": focal_loss(output.logits[real], y, 0.0, self.class_weight if c.class_weights else None)}
+        else:
+            told = from_range(output.logits[real], c.scores)
+            terms = {"score": score_loss(told.squeeze(-1), y, c.score_loss)}
         rows = Rows(batch.valid)
         present = {m: rows.pack(mask) for m, mask in output.extras["present"].items()}
         traces: dict[str, Trace] = output.extras["traces"]

@@ -14,7 +14,7 @@ from torch import Tensor
 from moodline.batch import Batch
 from moodline.conversation import Conversation
 from moodline.errors import FeatureError
-from moodline.labels import IGNORE, LabelSet
+from moodline.labels import IGNORE, ScoreScale, Target
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class ConversationExample:
         present: modality to bool [U].
         labels: int64 [U], ``IGNORE`` where unlabelled.
         speakers: int64 [U], in the order of first speaking; -1 where unknown.
+        scores: float32 [U], NaN where there is none; None for a model of classes.
     """
 
     id: str
@@ -36,6 +37,7 @@ class ConversationExample:
     present: dict[str, NDArray[np.bool_]]
     labels: NDArray[np.int64]
     speakers: NDArray[np.int64]
+    scores: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -45,7 +47,7 @@ def make_example(
     conversation: Conversation,
     features: Mapping[str, Mapping[str, Any]],
     dims: Mapping[str, int],
-    labels: LabelSet | None,
+    target: Target | None,
 ) -> ConversationExample:
     """Join a conversation with its features.
 
@@ -54,11 +56,11 @@ def make_example(
         features: modality to a mapping from utterance id to a vector [D] or frames [T, D] (frames are averaged);
             an utterance that is not in the mapping lacks the modality.
         dims: modality to D.
-        labels: the label set; None at inference.
+        target: the label set, or the scale of the scores; None at inference.
 
     Raises:
         FeatureError: a vector has another size, or is NaN or infinite.
-        LabelError: an emotion is not in the label set.
+        LabelError: an emotion is not in the label set, or a score not in its range.
     """
     ids = tuple(u.id for u in conversation)
     values: dict[str, NDArray[np.float32]] = {}
@@ -83,15 +85,18 @@ def make_example(
         values[m], present[m] = rows, where
     numbers: dict[str, int] = {}
     speakers = [-1 if u.speaker is None else numbers.setdefault(u.speaker, len(numbers)) for u in conversation]
-    targets = [IGNORE if labels is None else labels.index(u.emotion) for u in conversation]
-    return ConversationExample(
-        conversation.id, ids, values, present, np.array(targets, np.int64), np.array(speakers, np.int64)
-    )
+    labels, scores = np.full(len(ids), IGNORE, np.int64), None
+    if isinstance(target, ScoreScale):
+        scores = np.array([target.check(u.score, f"utterance {u.id}") for u in conversation], np.float32)
+    elif target is not None:
+        labels = np.array([target.index(u.emotion) for u in conversation], np.int64)
+    return ConversationExample(conversation.id, ids, values, present, labels, np.array(speakers, np.int64), scores)
 
 
 def collate(examples: Sequence[ConversationExample]) -> Batch:
     """Pad conversations to the longest and stack them into a checked ``Batch``."""
     longest = max(len(e) for e in examples)
+    scored = examples[0].scores is not None
 
     def stack(arrays: Iterable[NDArray[Any]], fill: float) -> Tensor:
         padded = []
@@ -106,6 +111,7 @@ def collate(examples: Sequence[ConversationExample]) -> Batch:
         valid=stack((np.ones(len(e), bool) for e in examples), False),
         labels=stack((e.labels for e in examples), IGNORE),
         speakers=stack((e.speakers for e in examples), -1),
+        scores=stack((e.scores for e in examples if e.scores is not None), np.nan) if scored else None,
     ).check()
 
 
