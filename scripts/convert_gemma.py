@@ -38,14 +38,17 @@ def convert(out: Path) -> Path:
         if importlib.util.find_spec(package) is None:
             raise MissingDependencyError(name, None, "converting Gemma")
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         source = Path(folder) / "source"
         file = importlib.import_module(PACKAGE).assemble(source / "model.gguf")
         tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file.name)
-        network = AutoModelForCausalLM.from_pretrained(source, gguf_file=file.name, dtype=torch.bfloat16)
+        whole = GgufConfig(dequantize=True)
+        network = AutoModelForCausalLM.from_pretrained(
+            source, gguf_file=file.name, dtype=torch.bfloat16, quantization_config=whole
+        )
         done = Path(folder) / "done"
         network.save_pretrained(done)
         tokenizer.save_pretrained(done)

@@ -26,8 +26,9 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("prediction",),
     ("batch",),
     ("cache",),
+    ("hub",),
     # L1: parts; none knows another of its layer
-    ("corpora", "features", "hub", "losses", "media", "metrics", "nn", "normalization", "transcripts"),
+    ("corpora", "features", "losses", "media", "metrics", "nn", "normalization", "transcripts"),
     # L2: learning and perceiving; none knows another of its layer
     ("encoders", "listen", "models", "training"),
     # L3: composing

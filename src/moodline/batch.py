@@ -36,6 +36,9 @@ class Batch:
         scores: float [B, U], NaN at padding and where there is none; None for a model of classes.
         frames: modality to float [B, U, T, D], for models that read frame sequences.
         frames_valid: modality to bool [B, U, T].
+        tokens: int64 [B, U, T], the words for a model with a language model of its own; they are its text modality.
+        tokens_valid: bool [B, U, T].
+        tokens_own: bool [B, U, T], True at the utterance's own words, not at its context.
 
     Raises:
         FeatureError: shapes contradict each other, or a present feature is NaN or infinite.
@@ -49,6 +52,9 @@ class Batch:
     scores: Tensor | None = None
     frames: dict[str, Tensor] = field(default_factory=dict)
     frames_valid: dict[str, Tensor] = field(default_factory=dict)
+    tokens: Tensor | None = None
+    tokens_valid: Tensor | None = None
+    tokens_own: Tensor | None = None
 
     def check(self) -> Batch:
         """Verify shapes, masks and finiteness; called once, where batches are made. Returns itself."""
@@ -61,6 +67,12 @@ class Batch:
                 raise FeatureError(f"{name}: present where no utterance is")
             if not bool(torch.isfinite(x[mask]).all()):
                 raise FeatureError(f"{name}: features must be finite", "NaN or infinity", "Clean the features first.")
+        for name, x in self.frames.items():
+            mask = self.frames_valid.get(name)
+            if x.dim() != 4 or mask is None or mask.shape != x.shape[:3] or x.shape[:2] != shape:
+                raise FeatureError(f"{name}: expected frames [B, U, T, D] and frames_valid [B, U, T]")
+            if not bool(torch.isfinite(x[mask]).all()):
+                raise FeatureError(f"{name}: frames must be finite", "NaN or infinity", "Clean the features first.")
         if self.labels is not None and bool((self.labels[~self.valid] != IGNORE).any()):
             raise FeatureError("labels outside valid must be IGNORE")
         if self.scores is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,18 @@ class Checkpoint:
     config: dict[str, Any]
     normalizations: dict[str, SpeakerNormalization] = field(default_factory=dict)
 
+    @property
+    def reads(self) -> dict[str, str]:
+        """Modality to "frames" or "tokens", where the model does not read vectors."""
+        return dict(model_class(self.config["model"]["name"]).reads)
+
 
 def build_model(
-    settings: dict[str, Any], dims: dict[str, int], classes: int, scores: tuple[float, float] | None = None
+    settings: dict[str, Any],
+    dims: dict[str, int],
+    classes: int,
+    scores: tuple[float, float] | None = None,
+    labels: Sequence[str] = (),
 ) -> nn.Module:
     """A model with fresh weights.
 
@@ -64,6 +73,7 @@ def build_model(
         dims: modality to feature size.
         classes: number of classes; 1 for a model of scores.
         scores: the range of the scores to learn in place of classes; None for a model of classes.
+        labels: the classes' names, for a model that speaks them.
 
     Raises:
         UnknownNameError, ConfigError: see ``config.parse``.
@@ -73,6 +83,8 @@ def build_model(
     sizes: dict[str, Any] = {"dims": dims, "classes": classes}
     if scores is not None:
         sizes["scores"] = scores
+    elif "labels" in kind.Config.__dataclass_fields__:
+        sizes["labels"] = list(labels)
     config = parse(kind.Config, rest | sizes, f"model {settings['name']}")
     return kind(config)
 
@@ -126,6 +138,7 @@ def save_checkpoint(
         "dims": dims,
         "labels": list(labels.labels),
         "encoders": encoders or {},
+        **({"base": model.base} if hasattr(model, "base") else {}),
         "modalities": {m: to_plain(spec) for m, spec in modalities.items()},
     }
     try:
@@ -178,8 +191,9 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
             raise ValueError("abstain.confidence of calibration.json must lie between 0 and 1")
         weights = _read_weights(directory)
         with torch.device("meta"):  # sizes first, memory later
-            _check_sizes(build_model(config["model"], config["dims"], len(labels)), weights, directory)
-        model = build_model(config["model"], config["dims"], len(labels))
+            _check_sizes(_build(config, labels), weights, directory)
+        model = _build(config, labels)
+        _check_base(config.get("base"), getattr(model, "base", None), directory)
         name = str(config["name"])
         shrink = {m: spec.shrink for m, spec in modalities.items() if spec.normalize == "speaker"}
         normalizations = load_normalizations(directory, shrink, config["dims"])
@@ -196,6 +210,20 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     model.eval().to(device)
     return Checkpoint(directory, name, model, labels, modalities, calibration, config, normalizations)
+
+
+def _build(config: dict[str, Any], labels: LabelSet) -> nn.Module:
+    return build_model(config["model"], config["dims"], len(labels), labels=labels.labels)
+
+
+def _check_base(saved: dict[str, str] | None, found: dict[str, str] | None, directory: Path) -> None:
+    """A model whose weights are an addition to others must be given the same others again."""
+    if saved and found and saved["revision"] != found["revision"]:
+        raise CheckpointError(
+            f"{directory.name}: the model was trained on revision {saved['revision']} of {saved['id']}",
+            found["revision"],
+            "Use the same weights of the language model, or train again.",
+        )
 
 
 def _read_weights(directory: Path) -> dict[str, Tensor]:

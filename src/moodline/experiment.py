@@ -39,6 +39,7 @@ from moodline.folds import Fold, Tested, join, read_folds
 from moodline.labels import IGNORE
 from moodline.normalization import SpeakerNormalization
 from moodline.predictions import write_predictions
+from moodline.registry import model_class
 from moodline.results import provenance, read_results, score, summarize, training_seconds, write_json
 from moodline.runs import Run, anything_trained, begin_run, forget_run, seed_directory
 from moodline.training.calibration import calibrate
@@ -139,10 +140,11 @@ def fit_model(
         The model, the course of its training, the dev examples.
     """
     dims = {m: feature_size(f) for m, f in features.items()}
-    train_set = make_examples(corpus.splits["train"], features, dims, corpus.labels)
-    dev_set = make_examples(corpus.splits["dev"], features, dims, corpus.labels)
+    reads = model_class(recipe.model["name"]).reads
+    train_set = make_examples(corpus.splits["train"], features, dims, corpus.labels, reads)
+    dev_set = make_examples(corpus.splits["dev"], features, dims, corpus.labels, reads)
     torch.manual_seed(seed)
-    model = build_model(recipe.model, dims, len(corpus.labels))
+    model = build_model(recipe.model, dims, len(corpus.labels), labels=corpus.labels.labels)
     model.fit_statistics(collate(train_set[i : i + 64]) for i in range(0, len(train_set), 64))  # type: ignore[operator]
     result = fit(
         model,
@@ -220,7 +222,7 @@ def predict_split(
         m: gather_features(part, m, spec, encoders.get(m), progress) for m, spec in checkpoint.modalities.items()
     }
     features |= {m: n.apply(features[m], conversations) for m, n in checkpoint.normalizations.items()}
-    examples = make_examples(conversations, features, checkpoint.config["dims"], corpus.labels)
+    examples = make_examples(conversations, features, checkpoint.config["dims"], corpus.labels, checkpoint.reads)
     return answer(checkpoint.model, examples, collate, lengths=[len(e) for e in examples])
 
 

@@ -92,7 +92,7 @@ class Recognizer:
             )
         for m, normalization in self.checkpoint.normalizations.items():
             features[m] = normalization.apply(features[m], [conversation])
-        example = make_example(conversation, features, self.checkpoint.config["dims"], None)
+        example = make_example(conversation, features, self.checkpoint.config["dims"], None, self.checkpoint.reads)
         (found,) = answer(self.checkpoint.model, [example], collate, lengths=[len(example)])
         return self._prediction(conversation, found, features, abstain_below)
 

@@ -13,7 +13,8 @@ MODELS = {
     "mister-e": "moodline.models.mister_e:MisterE",
     "sure": "moodline.models.sure:Sure",
 }
-"""Model name to its class. The class has ``Config``, ``forward``, ``loss`` and ``fit_statistics``."""
+"""Model name to its class. The class has ``Config``, ``reads`` (modality to "frames" or "tokens"; all others are
+vectors), ``forward``, ``loss`` and ``fit_statistics``."""
 
 MODEL_DESCRIPTIONS = {
     "mister-e": "MiSTER-E: one expert per modality, one fusion expert, a gate over their logits (arXiv 2602.23300).",

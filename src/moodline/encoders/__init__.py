@@ -1,7 +1,8 @@
 """Encoders: from words, sounds and faces to vectors.
 
 ``ENCODERS`` lists what comes by name; ``hf-text:<id or folder>`` and ``hf-speech:<id or folder>`` take any model of
-transformers, ``finetuned:<folder>`` what ``encoders.finetune_io.save_finetuned`` has written. Importing this package
+transformers, ``tokens:<id, folder or converted model>`` the tokenizer of a model's own language model,
+``finetuned:<folder>`` what ``encoders.finetune_io.save_finetuned`` has written. Importing this package
 imports neither torch nor transformers; loading an encoder does what it needs.
 """
 
@@ -93,7 +94,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
 """Name to facts: modality, description, needs (an extra of Moodline, or packages), dim at default settings, licence,
 revision (the hash that the pinned package's files must have), defaults (of ``EncoderSpec`` fields left None)."""
 
-FORMS = {"hf-text": "text", "hf-speech": "speech"}
+FORMS = {"hf-text": "text", "hf-speech": "speech", "tokens": "text"}
 """Prefix of free names to modality."""
 
 
@@ -110,7 +111,8 @@ def encoder_modality(name: str) -> str | None:
         return None
     if name in ENCODERS:
         return str(ENCODERS[name]["modality"])
-    known = [*ENCODERS, "hf-text:ID_OR_FOLDER", "hf-speech:ID_OR_FOLDER", "finetuned:FOLDER"]
+    forms = ("hf-text:ID_OR_FOLDER", "hf-speech:ID_OR_FOLDER", "tokens:ID_OR_FOLDER", "finetuned:FOLDER")
+    known = [*ENCODERS, *forms]
     raise UnknownNameError("encoder", name, known)
 
 
@@ -192,6 +194,10 @@ def load_encoder(spec: EncoderSpec, base_dir: Path | None = None, device: str = 
         from moodline.encoders.vision_faces import FaceEncoder
 
         return FaceEncoder(spec, ENCODERS["faces"]["revision"], device)
+    if prefix == "tokens" and rest:
+        from moodline.encoders.model_tokens import ModelTokens
+
+        return ModelTokens(spec)
     if prefix == "finetuned" and rest:
         from moodline.encoders.finetune_io import load_finetuned
 

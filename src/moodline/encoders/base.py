@@ -30,8 +30,8 @@ class Encoder(Protocol):
         """D, the size of a vector."""
 
     @property
-    def kind(self) -> Literal["utterance", "frames"]:
-        """Whether an input gives a vector [D] or a sequence [T, D]."""
+    def kind(self) -> Literal["utterance", "frames", "tokens"]:
+        """Whether an input gives a vector [D], a sequence [T, D], or a sequence of tokens (``model_tokens.py``)."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Encoder(Protocol):
         """Encode inputs (see ``encoders.inputs``).
 
         Returns:
-            float32 [D] or [T, D], one per input, in order.
+            float32 [D] or [T, D], one per input, in order; int64 [T, 2] for tokens.
         """
 
 

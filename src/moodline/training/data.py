@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from moodline.batch import Batch
 from moodline.conversation import Conversation
 from moodline.errors import FeatureError
 from moodline.labels import IGNORE, ScoreScale, Target
+
+Sequences = tuple[NDArray[Any], ...]
+"""[T, D] for each utterance, of different lengths."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class ConversationExample:
         labels: int64 [U], ``IGNORE`` where unlabelled.
         speakers: int64 [U], in the order of first speaking; -1 where unknown.
         scores: float32 [U], NaN where there is none; None for a model of classes.
+        frames: modality to float32 [T, D] for each utterance, T = 0 where it is not present; for a model that reads
+            frames, instead of ``features``.
+        tokens: int64 [T, 2] for each utterance, see ``encoders.model_tokens``; for a model that reads tokens.
     """
 
     id: str
@@ -38,6 +44,8 @@ class ConversationExample:
     labels: NDArray[np.int64]
     speakers: NDArray[np.int64]
     scores: NDArray[np.float32] | None = None
+    frames: dict[str, Sequences] = field(default_factory=dict)
+    tokens: Sequences | None = None
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -48,6 +56,7 @@ def make_example(
     features: Mapping[str, Mapping[str, Any]],
     dims: Mapping[str, int],
     target: Target | None,
+    reads: Mapping[str, str] | None = None,
 ) -> ConversationExample:
     """Join a conversation with its features.
 
@@ -57,32 +66,28 @@ def make_example(
             an utterance that is not in the mapping lacks the modality.
         dims: modality to D.
         target: the label set, or the scale of the scores; None at inference.
+        reads: modality to "vector" (the default), "frames" (which are kept) or "tokens"; a model's own.
 
     Raises:
-        FeatureError: a vector has another size, or is NaN or infinite.
+        FeatureError: a vector or a frame has another size, or is NaN or infinite.
         LabelError: an emotion is not in the label set, or a score not in its range.
     """
     ids = tuple(u.id for u in conversation)
     values: dict[str, NDArray[np.float32]] = {}
+    frames: dict[str, Sequences] = {}
+    tokens: Sequences | None = None
     present: dict[str, NDArray[np.bool_]] = {}
     for m, size in dims.items():
-        rows = np.zeros((len(ids), size), np.float32)
-        where = np.zeros(len(ids), bool)
-        known = features[m]
-        for u, key in enumerate(ids):
-            if key not in known:
-                continue
-            vector = np.asarray(known[key], np.float32)
-            vector = vector.mean(0) if vector.ndim == 2 else vector
-            if vector.shape != (size,):
-                raise FeatureError(f"{m} of {key}: expected {size} values", f"shape {vector.shape}")
-            rows[u], where[u] = vector, True
-        bad = ~np.isfinite(rows).all(1)
-        if bad.any():
-            raise FeatureError(
-                f"{m} of {ids[int(bad.argmax())]}: features must be finite", "NaN or infinity", "Clean or drop them."
-            )
-        values[m], present[m] = rows, where
+        how = (reads or {}).get(m, "vector")
+        if how == "vector":
+            values[m], present[m] = _vectors(ids, features[m], size, m)
+            continue
+        found = _sequences(ids, features[m], size, m, np.int64 if how == "tokens" else np.float32)
+        present[m] = np.array([len(x) > 0 for x in found], bool)
+        if how == "tokens":
+            tokens = found
+        else:
+            frames[m] = found
     numbers: dict[str, int] = {}
     speakers = [-1 if u.speaker is None else numbers.setdefault(u.speaker, len(numbers)) for u in conversation]
     labels, scores = np.full(len(ids), IGNORE, np.int64), None
@@ -90,7 +95,45 @@ def make_example(
         scores = np.array([target.check(u.score, f"utterance {u.id}") for u in conversation], np.float32)
     elif target is not None:
         labels = np.array([target.index(u.emotion) for u in conversation], np.int64)
-    return ConversationExample(conversation.id, ids, values, present, labels, np.array(speakers, np.int64), scores)
+    who = np.array(speakers, np.int64)
+    return ConversationExample(conversation.id, ids, values, present, labels, who, scores, frames, tokens)
+
+
+def _vectors(
+    ids: Sequence[str], known: Mapping[str, Any], size: int, modality: str
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """One vector an utterance [U, D], frames averaged; where there is one [U]."""
+    rows = np.zeros((len(ids), size), np.float32)
+    where = np.zeros(len(ids), bool)
+    for u, key in enumerate(ids):
+        if key not in known:
+            continue
+        vector = np.asarray(known[key], np.float32)
+        vector = vector.mean(0) if vector.ndim == 2 else vector
+        if vector.shape != (size,):
+            raise FeatureError(f"{modality} of {key}: expected {size} values", f"shape {vector.shape}")
+        rows[u], where[u] = vector, True
+    bad = ~np.isfinite(rows).all(1)
+    if bad.any():
+        key = ids[int(bad.argmax())]
+        raise FeatureError(f"{modality} of {key}: features must be finite", "NaN or infinity", "Clean or drop them.")
+    return rows, where
+
+
+def _sequences(ids: Sequence[str], known: Mapping[str, Any], size: int, modality: str, kind: type) -> Sequences:
+    """A sequence [T, D] an utterance, a vector being one of length 1; of length 0 where the modality is missing."""
+    out = []
+    for key in ids:
+        rows: NDArray[Any] = np.asarray(known.get(key, np.zeros((0, size))), kind)
+        rows = rows[None] if rows.ndim == 1 else rows
+        if rows.ndim != 2 or rows.shape[1] != size:
+            raise FeatureError(f"{modality} of {key}: expected frames of {size} values", f"shape {rows.shape}")
+        bad = ~np.isfinite(rows).all(1)
+        if bad.any():
+            where = f"NaN or infinity in frame {int(bad.argmax())} of {len(rows)}"
+            raise FeatureError(f"{modality} of {key}: frames must be finite", where, "Clean or drop them.")
+        out.append(rows)
+    return tuple(out)
 
 
 def collate(examples: Sequence[ConversationExample]) -> Batch:
@@ -105,6 +148,8 @@ def collate(examples: Sequence[ConversationExample]) -> Batch:
             padded.append(np.pad(a, width, constant_values=fill))
         return torch.from_numpy(np.stack(padded))
 
+    frames = {m: _ragged([e.frames[m] for e in examples], longest) for m in examples[0].frames}
+    words = _ragged([e.tokens or () for e in examples], longest) if examples[0].tokens is not None else None
     return Batch(
         features={m: stack((e.features[m] for e in examples), 0) for m in examples[0].features},
         present={m: stack((e.present[m] for e in examples), False) for m in examples[0].present},
@@ -112,7 +157,24 @@ def collate(examples: Sequence[ConversationExample]) -> Batch:
         labels=stack((e.labels for e in examples), IGNORE),
         speakers=stack((e.speakers for e in examples), -1),
         scores=stack((e.scores for e in examples if e.scores is not None), np.nan) if scored else None,
+        frames={m: values for m, (values, _) in frames.items()},
+        frames_valid={m: real for m, (_, real) in frames.items()},
+        tokens=None if words is None else words[0][..., 0].contiguous(),
+        tokens_valid=None if words is None else words[1],
+        tokens_own=None if words is None else words[0][..., 1] == 1,
     ).check()
+
+
+def _ragged(rows: Sequence[Sequences], longest: int) -> tuple[Tensor, Tensor]:
+    """Sequences [T, D] by conversation and utterance → padded [B, U, T, D], and where they are real [B, U, T]."""
+    first = rows[0][0]
+    most = max(1, *(len(x) for row in rows for x in row))
+    out = np.zeros((len(rows), longest, most, first.shape[1]), first.dtype)
+    real = np.zeros(out.shape[:3], bool)
+    for b, row in enumerate(rows):
+        for u, x in enumerate(row):
+            out[b, u, : len(x)], real[b, u, : len(x)] = x, True
+    return torch.from_numpy(out), torch.from_numpy(real)
 
 
 def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
