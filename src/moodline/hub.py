@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Iterable
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from moodline.cache import cache_directory
 from moodline.errors import CheckpointError
@@ -50,28 +54,95 @@ def from_pretrained(auto: str, source: str | Path, name: str, **options: Any) ->
         CheckpointError: not found or not loadable.
     """
     loader = getattr(importlib.import_module("transformers"), auto)
-    bars = importlib.import_module("transformers.utils.logging")
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()  # for reading files, under a second; downloads show their own
-    if auto.startswith("AutoModel"):
-        options["use_safetensors"] = True
-    try:
+    model = auto.startswith("AutoModel")
+    if model:
+        options |= {"use_safetensors": True, "output_loading_info": True}
+    with _silence():
         try:
-            return loader.from_pretrained(str(source), local_files_only=True, **options)
-        except OSError:
-            if isinstance(source, Path):
-                raise
-            return loader.from_pretrained(source, **options)
-    except Exception as error:  # transformers raises a dozen kinds for one thing: this model cannot be loaded
+            try:
+                found = loader.from_pretrained(str(source), local_files_only=True, **options)
+            except OSError:
+                if isinstance(source, Path) or not _hub_has_an_address():
+                    raise
+                found = loader.from_pretrained(source, **options)
+        except Exception as error:  # transformers raises a dozen kinds for one thing: this model cannot be loaded
+            raise _not_loaded(auto, source, name, error) from error
+    if not model:
+        return found
+    network, info = found
+    missing = sorted(k for k in info["missing_keys"] if not any(part in k for part in UNREAD))
+    if missing:
         raise CheckpointError(
-            f"{name}: {auto} cannot load it",
-            next(iter(str(error).strip().splitlines()), type(error).__name__)[:160],
-            "Pass a folder with config.json, safetensors weights and tokenizer or preprocessor files, "
-            "or the id of such a model on a hub that can be reached.",
-        ) from error
+            f"{name}: {len(missing)} of the model's weights are not in its files", missing[0], "Download it again."
+        )
+    return network
+
+
+UNREAD = ("pooler.", "masked_spec_embed", "lm_head.")
+"""Parts of models that nothing here computes with: hubs leave them out of files made for another purpose."""
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without bars for reading files, under a second (downloads show theirs), and without lists of unused weights."""
+    log: Any = importlib.import_module("transformers.utils.logging")
+    shown, level = log.is_progress_bar_enabled(), log.get_verbosity()
+    log.disable_progress_bar()
+    log.set_verbosity_error()
+    try:
+        yield
     finally:
+        log.set_verbosity(level)
         if shown:
-            bars.enable_progress_bar()
+            log.enable_progress_bar()
+
+
+def _hub_has_an_address() -> bool:
+    """Whether it is worth asking: without a network each of the hub's files would be tried for half a minute."""
+    hub: Any = importlib.import_module("huggingface_hub.constants")
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True
+    try:
+        return bool(socket.getaddrinfo(urlsplit(hub.ENDPOINT).hostname, None))
+    except OSError:
+        return False
+
+
+def _not_loaded(auto: str, source: str | Path, name: str, error: Exception) -> CheckpointError:
+    """What to do about a model that cannot be loaded: one that is not here is to be downloaded, under its licence."""
+    causes: list[BaseException] = [error]
+    while (deeper := causes[-1].__cause__ or causes[-1].__context__) is not None and deeper not in causes:
+        causes.append(deeper)
+    kinds = {type(cause).__name__ for cause in causes}
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:160]
+    if not isinstance(source, Path) and kinds & _ABSENT:
+        gated = "GatedRepoError" in kinds
+        accept = f"accept its licence at https://huggingface.co/{source}, run: hf auth login, then" if gated else "Run"
+        return CheckpointError(
+            f"{name}: the model {source} is not on this machine, and {_ASKED[gated]}",
+            fix=f"{accept[0].upper()}{accept[1:]}: hf download {source} (where there is a network), or copy its folder "
+            "here and name that folder instead of the id.",
+        )
+    return CheckpointError(
+        f"{name}: {auto} cannot load it",
+        reason,
+        "Pass a folder with config.json, safetensors weights and tokenizer or preprocessor files, "
+        "or the id of such a model on a hub that can be reached.",
+    )
+
+
+_ABSENT = frozenset(
+    (
+        "GatedRepoError",
+        "LocalEntryNotFoundError",
+        "OfflineModeIsEnabled",
+        "ConnectError",
+        "ConnectionError",
+        "MaxRetryError",
+    )
+)
+"""Names of the errors of huggingface_hub and below that mean: not here, and not to be had."""
+_ASKED = {True: "the hub gives it only to those who accepted its licence", False: "no hub can be reached"}
 
 
 def model_revision(source: str | Path, network: Any) -> str:

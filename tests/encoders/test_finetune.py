@@ -98,6 +98,7 @@ def test_learns_and_survives_the_disk(name: str, tmp_path: Path) -> None:
 
 
 def test_in_the_training_loop(tmp_path: Path) -> None:
+    from moodline.training.judge import by_weighted_f1
     from moodline.training.loop import TrainConfig, fit
 
     model = build(CONFIGS["lora"])
@@ -107,7 +108,7 @@ def test_in_the_training_loop(tmp_path: Path) -> None:
         examples,
         examples,
         Collate(model.backbone),
-        classes=2,
+        judge=by_weighted_f1(2),
         config=TrainConfig(epochs=6, batch_size=4, learning_rate=5e-3),
         directory=tmp_path / "run",
         parameters=parameter_groups(model, model.config),
@@ -262,14 +263,14 @@ def test_saved_encoders_that_do_not_fit(tmp_path: Path) -> None:
     (other / "encoder.json").write_text(json.dumps(record))
     with pytest.raises(CheckpointError, match="revision ffff"):
         load_finetuned(other)
-    for n, file in enumerate(("adapter.safetensors", "head.safetensors", "encoder.json")):
+    for n, file in enumerate(("adapter_model.safetensors", "head.safetensors", "encoder.json", "adapter_config.json")):
         short = spoiled(f"short{n}")
         (short / file).write_bytes((short / file).read_bytes()[:100])
         with pytest.raises(CheckpointError, match="corrupt") as error:
             load_finetuned(short)
         assert "\n" not in str(error.value)
     swapped = spoiled("swapped")
-    shutil.copy(swapped / "adapter.safetensors", swapped / "head.safetensors")
+    shutil.copy(swapped / "adapter_model.safetensors", swapped / "head.safetensors")
     with pytest.raises(CheckpointError, match="does not fit"):
         load_finetuned(swapped)
     record["backbone"]["revision"] = model.backbone.revision

@@ -151,11 +151,11 @@ def load_backbone(spec: EncoderSpec, base_dir: Path | None = None, device: str =
 
             backbone = load_bert(mpnet_directory(), spec.name, spec)
         else:
-            backbone = load_hf_text(_source(rest, base_dir), spec.name, spec)
+            backbone = load_hf_text(_source(rest, base_dir), spec.name, spec, device)
     elif prefix == "hf-speech":
         from moodline.encoders.speech_hf import load_hf_speech
 
-        backbone = load_hf_speech(_source(rest, base_dir), spec.name, spec)
+        backbone = load_hf_speech(_source(rest, base_dir), spec.name, spec, device)
     elif spec.name == "moonshine-tiny":
         from moodline.encoders.speech_moonshine import load_moonshine
 

@@ -153,16 +153,18 @@ class PooledEncoder:
 TEXT_ONLY = frozenset(
     ("max_tokens", "context_turns", "context_after", "context_speakers", "speaker_letters", "pool_context", "window")
 )
-NETWORK_ONLY = frozenset(("layers", "combine", "layer_norm", "dtype"))
+NETWORK_ONLY = frozenset(("layers", "combine", "layer_norm", "dtype", "quantize"))
 VISUAL_ONLY = frozenset(("frames_per_second", "face_share", "face_sides"))
 
 
 def result_settings(spec: EncoderSpec, modality: str) -> dict[str, Any]:
     """Those fields of a spec that change results of a modality (not the name, not the batch size).
 
-    What decides about inputs (``face_sides``) or comes after results (``face_share``) is not among them.
+    What decides about inputs (``face_sides``), comes after results (``face_share``) or is told by the weights' own
+    revision is not among them; nor is ``quantize`` where nothing is quantized, as in what earlier versions wrote.
     """
-    drop = {"name", "batch_size"} | {
+    drop = {"name", "batch_size", "padding", "revision"} | ({"quantize"} if spec.quantize == "none" else set())
+    drop |= {
         "text": {"max_seconds"} | VISUAL_ONLY,
         "visual": TEXT_ONLY | NETWORK_ONLY | {"face_share", "face_sides"},
     }.get(modality, TEXT_ONLY | VISUAL_ONLY)

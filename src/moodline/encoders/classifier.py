@@ -29,6 +29,7 @@ from moodline.encoders.backbone import Backbone, chosen_layers
 from moodline.encoders.inputs import conversation_inputs
 from moodline.encoders.lora import inject_lora
 from moodline.encoders.settings import EncoderSpec, FinetuneConfig
+from moodline.errors import ConfigError
 from moodline.labels import IGNORE, LabelSet
 from moodline.losses import focal_loss
 from moodline.media.audio import RATE
@@ -191,6 +192,8 @@ class UtteranceClassifier(nn.Module):
         elif config.method == "full" and config.freeze_embeddings:
             for name, parameter in backbone.network.named_parameters():
                 parameter.requires_grad_(block_number(name) is not None)
+        if config.gradient_checkpointing:
+            checkpoint_blocks(backbone)
         backbone.frozen, backbone.stem_frozen = config.freeze_blocks, config.stem_frozen
         for name, parameter in backbone.network.named_parameters():
             if self._stays(name):
@@ -283,6 +286,22 @@ def make_examples(
             if keep_unlabelled or any(label != IGNORE for label in known):
                 examples.append(Example(tuple(u.id for u in inside), unit, known, backbone.length(unit), task))
     return examples
+
+
+def checkpoint_blocks(backbone: Backbone) -> None:
+    """Let a network keep only what goes into each block, in training.
+
+    Raises:
+        ConfigError: it is none of transformers.
+    """
+    network: Any = backbone.network
+    if not getattr(network, "supports_gradient_checkpointing", False):
+        raise ConfigError(
+            f"encoder {backbone.id}: gradient_checkpointing is for models of transformers",
+            fix="Leave it out: this one is small.",
+        )
+    name = next(n for n in ("activation_checkpointing_enable", "gradient_checkpointing_enable") if hasattr(network, n))
+    getattr(network, name)({"use_reentrant": False})
 
 
 def block_number(name: str) -> int | None:

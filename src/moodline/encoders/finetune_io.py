@@ -1,14 +1,18 @@
 """Fine-tuned encoders on disk: what changed, the classifier, and how to find the backbone again. Never a pickle.
 
-adapter.safetensors   LoRA's matrices, or every changed weight; float32 or float16
-head.safetensors      the classifier (``UtteranceHead``)
-encoder.json          backbone's name and revision, spec, config, labels
+adapter_config.json         with LoRA, a folder as peft writes it (``peft_files``): nothing but the adapter …
+adapter_model.safetensors
+adapter.safetensors         … else every changed weight; in folders of format 1 also LoRA's matrices
+head.safetensors            the classifier (``UtteranceHead``)
+encoder.json                backbone's name and revision, spec, config, labels
+
+Weights are float32 or float16.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,13 +25,15 @@ from moodline.encoders.backbone import Backbone, chosen_layers, result_settings,
 from moodline.encoders.base import files_revision
 from moodline.encoders.classifier import UtteranceClassifier, UtteranceHead
 from moodline.encoders.frozen import FrozenStates
-from moodline.encoders.lora import lora_state, merge_lora
+from moodline.encoders.lora import attach_lora, lora_state
+from moodline.encoders.peft_files import CONFIG, WEIGHTS, adapter_config, check_config, from_peft, to_peft
 from moodline.encoders.settings import EncoderSpec, FinetuneConfig, checked_fields
 from moodline.errors import CheckpointError, ConfigError, StorageError
 from moodline.labels import LabelSet
 
-FORMAT = 1
-FILES = ("adapter.safetensors", "head.safetensors", "encoder.json")
+FORMAT = 2
+READABLE = (1, 2)
+RECORD, HEAD, CHANGED = "encoder.json", "head.safetensors", "adapter.safetensors"
 
 
 class FinetunedEncoder:
@@ -105,14 +111,19 @@ def save_finetuned(model: UtteranceClassifier, directory: str | Path, labels: La
     directory, backbone = Path(directory), model.backbone
     if len(labels) != model.head.fc2.out_features:
         raise ConfigError(f"label set {labels.name}: expected {model.head.fc2.out_features} labels", len(labels))
+    kind = torch.float16 if half else torch.float32
+
+    def packed(state: Mapping[str, Tensor]) -> bytes:
+        return save({k: v.detach().to("cpu", kind).contiguous() for k, v in state.items()})
+
+    contents = {}
     if model.config.method == "lora":
         changed = lora_state(backbone.network)
+        base = backbone.spec.name.partition(":")[2] or backbone.spec.name
+        contents[CONFIG] = adapter_config(changed, model.config, base, backbone.revision)
+        contents[WEIGHTS] = packed(to_peft(changed))
     else:
-        changed = {n: p.detach() for n, p in backbone.network.named_parameters() if p.requires_grad}
-    kind = torch.float16 if half else torch.float32
-    weights = [
-        {k: v.detach().to("cpu", kind).contiguous() for k, v in s.items()} for s in (changed, model.head.state_dict())
-    ]
+        contents[CHANGED] = packed({n: p for n, p in backbone.network.named_parameters() if p.requires_grad})
     record = {
         "format": FORMAT,
         "backbone": {"name": backbone.id, "revision": backbone.revision, "modality": backbone.modality},
@@ -121,11 +132,13 @@ def save_finetuned(model: UtteranceClassifier, directory: str | Path, labels: La
         "label_set": labels.name,
         "labels": list(labels.labels),
     }
-    contents = [*(save(w) for w in weights), json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n"]
+    contents[HEAD] = packed(model.head.state_dict())
+    contents[RECORD] = json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / FILES[2]).unlink(missing_ok=True)  # never an old record beside new weights
-        for name, content in zip(FILES, contents, strict=True):
+        for name in (RECORD, CONFIG, WEIGHTS, CHANGED):
+            (directory / name).unlink(missing_ok=True)  # never an old record or adapter beside new weights
+        for name, content in contents.items():
             temporary = directory / f"{name}.tmp"
             try:
                 temporary.write_bytes(content)
@@ -137,7 +150,7 @@ def save_finetuned(model: UtteranceClassifier, directory: str | Path, labels: La
 
 
 def load_finetuned(directory: str | Path, device: str = "cpu", base_dir: Path | None = None) -> FinetunedEncoder:
-    """Read what ``save_finetuned`` wrote; LoRA is merged into plain weights.
+    """Read what ``save_finetuned`` wrote, now or in format 1; LoRA is merged into weights that are held in float32.
 
     Args:
         directory: the folder.
@@ -150,13 +163,15 @@ def load_finetuned(directory: str | Path, device: str = "cpu", base_dir: Path | 
         MissingDependencyError: the backbone's package is not installed.
     """
     directory = Path(directory)
-    missing = [name for name in FILES if not (directory / name).is_file()]
+    as_peft = not (directory / CHANGED).is_file()
+    files = [*((CONFIG, WEIGHTS) if as_peft else (CHANGED,)), HEAD, RECORD]
+    missing = [name for name in files if not (directory / name).is_file()]
     if missing:
-        raise CheckpointError(f"{directory}: expected a fine-tuned encoder with {', '.join(FILES)}", f"no {missing[0]}")
+        raise CheckpointError(f"{directory}: expected a fine-tuned encoder with {', '.join(files)}", f"no {missing[0]}")
     try:
-        record = json.loads((directory / FILES[2]).read_text(encoding="utf-8"))
-        if record["format"] != FORMAT:
-            raise CheckpointError(f"{directory}: expected format {FORMAT}", record["format"])
+        record = json.loads((directory / RECORD).read_text(encoding="utf-8"))
+        if record["format"] not in READABLE:
+            raise CheckpointError(f"{directory}: expected format {FORMAT}", record["format"], "Update Moodline.")
         spec = EncoderSpec.from_dict(record["spec"], f"{directory}: spec")
         config = FinetuneConfig(**checked_fields(FinetuneConfig, record["finetune"], f"{directory}: finetune"))
         labels = LabelSet(record["label_set"], tuple(record["labels"]))
@@ -170,8 +185,11 @@ def load_finetuned(directory: str | Path, device: str = "cpu", base_dir: Path | 
             backbone.revision,
             "Install or download that version of the backbone.",
         )
+    changed, head_state = _load(directory / (WEIGHTS if as_peft else CHANGED)), _load(directory / HEAD)
+    if as_peft:
+        check_config(directory / CONFIG, config)
+        changed = from_peft(changed, directory / WEIGHTS)
     backbone.frozen, backbone.stem_frozen = config.freeze_blocks, config.stem_frozen
-    changed, head_state = (_load(directory / file) for file in FILES[:2])
     _apply(backbone, changed, config)
     states = len(chosen_layers(spec.layers, backbone.depth, name))
     head = UtteranceHead(backbone.hidden_size, states, len(labels), config)
@@ -181,7 +199,7 @@ def load_finetuned(directory: str | Path, device: str = "cpu", base_dir: Path | 
         raise CheckpointError(
             f"{directory}: head.safetensors does not fit encoder.json", str(error).splitlines()[0]
         ) from None
-    return FinetunedEncoder(backbone, head.to(device), files_revision(directory / f for f in FILES), labels)
+    return FinetunedEncoder(backbone, head.to(device), files_revision(directory / f for f in files), labels)
 
 
 def _load(path: Path) -> dict[str, Tensor]:
@@ -201,7 +219,7 @@ def _load(path: Path) -> dict[str, Tensor]:
 @torch.no_grad()
 def _apply(backbone: Backbone, changed: dict[str, Tensor], config: FinetuneConfig) -> None:
     if config.method == "lora":
-        merge_lora(backbone.network, changed, config.alpha / config.rank)
+        attach_lora(backbone.network, changed, config)
         return
     own = dict(backbone.network.named_parameters())
     for name, value in changed.items():

@@ -1,6 +1,7 @@
 """Low-rank adaptation (Hu et al. 2021): peft puts it in for training, a few lines merge it for inference.
 
-W' = W + α/r · B A. Merging needs no peft, whose import takes seconds.
+W' = W + α/r · B A. Merging needs no peft, whose import takes seconds. Weights of few bits cannot take the sum without
+losing it, so that there the matrices stay beside them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from moodline.encoders.settings import FinetuneConfig
 from moodline.errors import CheckpointError, ConfigError
 
 QUERY_VALUE = ("query", "value", "q_proj", "v_proj", "q_lin", "v_lin", "q", "v", "c_attn", "query_key_value")
@@ -68,6 +70,9 @@ def inject_lora(
             inject_adapter_in_model(config, network, adapter_name=_ADAPTER)
     except ValueError as error:
         raise ConfigError("fine-tuning: no linear layer has the name given as target", ", ".join(names)) from error
+    for _, module in _lora_layers(network):  # they learn in float32, whatever the weights are
+        for matrices in (module.lora_A, module.lora_B):
+            matrices.float()
 
 
 def lora_state(network: nn.Module) -> dict[str, Tensor]:
@@ -77,6 +82,33 @@ def lora_state(network: nn.Module) -> dict[str, Tensor]:
         for name, module in _lora_layers(network)
         for which in ("lora_A", "lora_B")
     }
+
+
+def attach_lora(network: nn.Module, state: Mapping[str, Tensor], config: FinetuneConfig) -> None:
+    """Make a network compute what it learned: merged where it is held in float32, else beside it, in place.
+
+    Args:
+        network: the backbone as it was loaded.
+        state: what ``lora_state`` gave.
+        config: of the fine-tuning.
+
+    Raises:
+        CheckpointError: the matrices do not fit the network.
+    """
+    layers = {key.rsplit(".", 1)[0] for key in state}
+    modules = dict(network.named_modules())
+    weights = [getattr(modules.get(name), "weight", None) for name in layers]
+    if all(w is None or w.dtype == torch.float32 for w in weights):
+        merge_lora(network, state, config.alpha / config.rank)
+        return
+    inject_lora(network, config.rank, config.alpha, 0.0, tuple(sorted(layers)))
+    with torch.no_grad():
+        for name, module in _lora_layers(network):
+            for which in ("lora_A", "lora_B"):
+                own, saved = getattr(module, which)[_ADAPTER].weight, state.get(f"{name}.{which}")
+                if saved is None or own.shape != saved.shape:
+                    raise CheckpointError(f"adapter: it does not fit the layer {name} of the backbone")
+                own.copy_(saved)
 
 
 def _lora_layers(network: nn.Module) -> Iterator[tuple[str, Any]]:

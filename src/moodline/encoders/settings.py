@@ -13,6 +13,8 @@ POOLINGS = ("mean", "cls", "last", "mean_std", "none")
 HEAD_POOLINGS = ("attentive", "mean", "mean_std", "cls", "last")
 COMBINES = ("average", "concat")
 DTYPES = ("float32", "bfloat16", "float16")
+QUANTIZE = ("none", "8bit", "4bit")
+PADDINGS = ("right", "left")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,16 @@ class EncoderSpec(Settings):
     dtype: str = "float32"
     """Type of the weights; results are float32 in any case. bfloat16 for large language models on a GPU."""
 
+    quantize: str = "none"
+    """8bit (LLM.int8) or 4bit (NF4, doubly quantized, as QLoRA has it) for the weights that stay as they are; models
+    of transformers, with bitsandbytes."""
+
+    padding: str = "right"
+    """Text: the side that shorter inputs are filled up on; never changes a result beyond rounding."""
+
+    revision: str | None = None
+    """Hub models: the branch, tag or commit to take; a saved encoder notes the commit it was trained on."""
+
     def __post_init__(self) -> None:
         problems = []
         if self.pooling not in POOLINGS:
@@ -98,6 +110,10 @@ class EncoderSpec(Settings):
             problems.append(f"combine must be one of {', '.join(COMBINES)} (found: {self.combine})")
         if self.dtype not in DTYPES:
             problems.append(f"dtype must be one of {', '.join(DTYPES)} (found: {self.dtype})")
+        if self.quantize not in QUANTIZE:
+            problems.append(f"quantize must be one of {', '.join(QUANTIZE)} (found: {self.quantize})")
+        if self.padding not in PADDINGS:
+            problems.append(f"padding must be one of {', '.join(PADDINGS)} (found: {self.padding})")
         for name, least in (
             ("max_tokens", 4), ("context_turns", 0), ("context_after", 0), ("window", 0), ("batch_size", 1)
         ):  # fmt: skip
@@ -198,6 +214,10 @@ class FinetuneConfig(Settings):
 
     crop_seconds: float = 0.0
     """Speech: random crops of this length in training (5 in the paper); 0 takes whole clips."""
+
+    gradient_checkpointing: bool = False
+    """Keep only what goes into each block and compute the rest again on the way back: about a third more time, a
+    fraction of the memory. Models of transformers only; never changes a result beyond rounding."""
 
     @property
     def stem_frozen(self) -> bool:

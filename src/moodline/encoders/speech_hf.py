@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from moodline.encoders.backbone import TORCH_TYPES, Backbone
+from moodline.encoders.backbone import Backbone
 from moodline.encoders.hub import from_pretrained, model_revision
+from moodline.encoders.quantized import hub_options, loading_options
 from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.sound import BUDGET, clip_length, clip_samples
 from moodline.errors import ConfigError
@@ -90,15 +92,15 @@ def _pad(rows: list[Tensor]) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
 
-def load_hf_speech(source: str | Path, name: str, spec: EncoderSpec) -> HFSpeechBackbone:
+def load_hf_speech(source: str | Path, name: str, spec: EncoderSpec, device: str = "cpu") -> HFSpeechBackbone:
     """Load any speech model of transformers, from a folder or by its hub id.
 
     Raises:
         CheckpointError: nothing there, or it cannot be loaded; see ``hub.from_pretrained``.
         ConfigError: it wants another sampling rate than 16 kHz, or more than 30 s were asked of Whisper.
     """
-    network = from_pretrained("AutoModel", source, name, dtype=TORCH_TYPES[spec.dtype])
-    extractor = from_pretrained("AutoFeatureExtractor", source, name)
+    network = from_pretrained("AutoModel", source, name, **loading_options(spec, source, device))
+    extractor = from_pretrained("AutoFeatureExtractor", source, name, **hub_options(spec, source))
     revision = model_revision(source, network)
     if getattr(network.config, "is_encoder_decoder", False):
         network = network.get_encoder()
@@ -109,4 +111,5 @@ def load_hf_speech(source: str | Path, name: str, spec: EncoderSpec) -> HFSpeech
         raise ConfigError(f"encoder {name}: Whisper hears at most 30 s; max_seconds must not be more", spec.max_seconds)
     if hasattr(network.config, "apply_spec_augment"):
         network.config.apply_spec_augment = False  # random masking is for pre-training
+    spec = spec if isinstance(source, Path) else replace(spec, revision=revision)
     return HFSpeechBackbone(name, revision, spec, network, extractor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from moodline.encoders.base import files_revision
 from moodline.encoders.bert import Bert, BertConfig, mpnet_state
 from moodline.encoders.hub import from_pretrained, model_revision
 from moodline.encoders.inputs import TextInput, TurnInput, Window
+from moodline.encoders.quantized import hub_options, loading_options, quiet
 from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.tokens import TextTokens
 from moodline.encoders.windows import WindowTokens, turns_apart
@@ -23,6 +25,8 @@ from moodline.errors import CheckpointError, ConfigError
 
 # Padded tokens of one forward pass: 64 inputs of 128 tokens.
 BUDGET = 8192
+# These count positions from the padding token's number on, so that the first is the number after it.
+_PAD_FIRST = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer")
 
 
 class TextBackbone(Backbone):
@@ -55,6 +59,9 @@ class TextBackbone(Backbone):
         self.windows = WindowTokens(tokens) if spec.window else None
         self.resumable = isinstance(network, Bert)
         self.hidden_size, self.depth = sizes
+        self.first_position = 0
+        taken = inspect.signature(network.forward).parameters
+        self.positioned = tokens.left and "position_ids" in taken
 
     def units(self, inputs: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int]]]:
         """See ``Backbone.units``: the turns of a window go through the network together."""
@@ -91,9 +98,12 @@ class TextBackbone(Backbone):
             states = self.network(ids, mask, torch.zeros_like(ids) if types is None else types, **known)
         else:
             extra = {} if types is None else {"token_type_ids": types}
-            out = self.network(
-                input_ids=ids, attention_mask=mask.long(), output_hidden_states=True, return_dict=True, **extra
-            )
+            if self.positioned:  # or padding on the left would count
+                extra["position_ids"] = (mask.long().cumsum(1) - 1).clamp(min=0) + self.first_position
+            with quiet(self.spec):
+                out = self.network(
+                    input_ids=ids, attention_mask=mask.long(), output_hidden_states=True, return_dict=True, **extra
+                )
             states = tuple(out.hidden_states)
         if self.windows is not None:
             return turns_apart(states, tensors["tokens_of_turn"]), tensors["pool_mask"]
@@ -131,6 +141,12 @@ def load_bert(directory: Path, name: str, spec: EncoderSpec) -> TextBackbone:
         raise CheckpointError(
             f"encoder {name}: {directory.name} cannot be loaded as a BERT model", str(error).splitlines()[0][:120]
         ) from error
+    if spec.padding == "left" or spec.quantize != "none":
+        raise ConfigError(
+            f"encoder {name}: padding on the left and quantize are for models of transformers",
+            f"padding {spec.padding}, quantize {spec.quantize}",
+            "Leave them out.",
+        )
     spec = _fit_tokens(spec, config.max_position_embeddings - network.embeddings.first)
     network = network.to(TORCH_TYPES[spec.dtype])
     tokens = TextTokens(tokenizer, config.pad_token_id, spec.max_tokens, config.model_type == "bert", spec.pool_context)
@@ -138,17 +154,25 @@ def load_bert(directory: Path, name: str, spec: EncoderSpec) -> TextBackbone:
     return TextBackbone(name, files_revision(files), spec, network, tokens, sizes)
 
 
-def load_hf_text(source: str | Path, name: str, spec: EncoderSpec) -> TextBackbone:
-    """Load any text model of transformers, from a folder or by its hub id.
+def load_hf_text(source: str | Path, name: str, spec: EncoderSpec, device: str = "cpu") -> TextBackbone:
+    """Load any text model of transformers, masked or causal, from a folder or by its hub id.
 
-    Encoder-decoder models give their encoder; decoder-only ones may lack a padding token.
+    Encoder-decoder models give their encoder; decoder-only ones may lack a padding token, then any token fills up:
+    what is masked is never seen.
+
+    Args:
+        source: the folder or the id.
+        name: the name it is asked for by.
+        spec: settings.
+        device: where quantized weights go.
 
     Raises:
         CheckpointError: nothing there, or it cannot be loaded; see ``hub.from_pretrained``.
         ConfigError: the model has no fast tokenizer, or reads fewer tokens than ``spec.max_tokens``.
+        MissingDependencyError: see ``loading_options``.
     """
-    network = from_pretrained("AutoModel", source, name, dtype=TORCH_TYPES[spec.dtype])
-    wrapper = from_pretrained("AutoTokenizer", source, name)
+    network = from_pretrained("AutoModel", source, name, **loading_options(spec, source, device))
+    wrapper = from_pretrained("AutoTokenizer", source, name, **hub_options(spec, source))
     config: Any = network.config
     if getattr(config, "is_encoder_decoder", False):
         network = network.get_encoder()
@@ -161,13 +185,17 @@ def load_hf_text(source: str | Path, name: str, spec: EncoderSpec) -> TextBackbo
     pads = (wrapper.pad_token_id, getattr(config, "pad_token_id", None), wrapper.eos_token_id, 0)
     pad = next(int(p) for p in pads if isinstance(p, int))
     places = getattr(config, "max_position_embeddings", None) or wrapper.model_max_length
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer"):
-        places -= pad + 1  # these count positions from the padding token's number on
+    first = pad + 1 if config.model_type in _PAD_FIRST else 0
+    places -= first
     spec = _fit_tokens(spec, min(places, wrapper.model_max_length))
     types = getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in wrapper.model_input_names
-    tokens = TextTokens(backend, pad, spec.max_tokens, types, spec.pool_context)
+    tokens = TextTokens(backend, pad, spec.max_tokens, types, spec.pool_context, spec.padding == "left")
     sizes = (int(config.hidden_size), int(config.num_hidden_layers))
-    return TextBackbone(name, model_revision(source, network), spec, network, tokens, sizes)
+    revision = model_revision(source, network)
+    spec = spec if isinstance(source, Path) else replace(spec, revision=revision)
+    backbone = TextBackbone(name, revision, spec, network, tokens, sizes)
+    backbone.first_position = first
+    return backbone
 
 
 def _fit_tokens(spec: EncoderSpec, most: int) -> EncoderSpec:

@@ -24,6 +24,7 @@ class TextTokens:
         max_tokens: most tokens of an input, special ones included.
         types: whether the model reads token types (0 context, 1 current turn).
         pool_context: whether the context's tokens enter the pooling.
+        left: whether shorter inputs are filled up on the left.
     """
 
     tokenizer: Any
@@ -31,13 +32,14 @@ class TextTokens:
     max_tokens: int
     types: bool = False
     pool_context: bool = False
+    left: bool = False
 
     def __post_init__(self) -> None:
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
 
     def __call__(self, inputs: Sequence[TextInput]) -> dict[str, Tensor]:
-        """Tokenize and pad on the right.
+        """Tokenize and pad.
 
         Returns:
             input_ids int64 [B, T]; attention_mask bool [B, T]; pool_mask bool [B, T]; and, if the model reads them,
@@ -51,13 +53,14 @@ class TextTokens:
         pool = torch.zeros_like(mask)
         for row, (encoding, skipped) in enumerate(encodings):
             count = max(1, len(encoding))  # a text without any token is one padding token
-            mask[row, :count] = True
-            pool[row, :count] = True
+            real = slice(longest - count, longest) if self.left else slice(count)
+            mask[row, real] = True
+            pool[row, real] = True
             if len(encoding):
-                ids[row, :count] = torch.tensor(encoding.ids)
-                types[row, :count] = torch.tensor(encoding.type_ids)
+                ids[row, real] = torch.tensor(encoding.ids)
+                types[row, real] = torch.tensor(encoding.type_ids)
             if not self.pool_context:
-                pool[row, :count] &= ~_first_ordinary(encoding, skipped)
+                pool[row, real] &= ~_first_ordinary(encoding, skipped)
         out = {"input_ids": ids, "attention_mask": mask, "pool_mask": pool}
         return {**out, "token_type_ids": types} if self.types else out
 
