@@ -9,7 +9,7 @@ import torch
 
 SMALL: dict[str, Any] = {
     "vocab_size": 400, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48,
-    "max_position_embeddings": 256,
+    "max_position_embeddings": 1024,
 }  # fmt: skip
 
 
@@ -40,4 +40,32 @@ def save_language_model(kind: str, directory: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     makers[kind]().save_pretrained(directory, max_shard_size="40KB")
     byte_tokenizer(kind).save_pretrained(directory)
+    return directory
+
+
+def save_qwen_audio(directory: Path) -> Path:
+    """Qwen2-Audio with its head, feature extractor and a tokenizer that knows the marks of a sound."""
+    from transformers import (
+        Qwen2AudioConfig,
+        Qwen2AudioEncoderConfig,
+        Qwen2AudioForConditionalGeneration,
+        Qwen2Config,
+        WhisperFeatureExtractor,
+    )
+
+    from tests.encoders.conftest import byte_tokenizer
+
+    tokenizer = byte_tokenizer("llama")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>"]})
+    ears = Qwen2AudioEncoderConfig(
+        num_mel_bins=128, encoder_layers=2, encoder_attention_heads=4, encoder_ffn_dim=48, d_model=32
+    )
+    sound = tokenizer.convert_tokens_to_ids("<|AUDIO|>")
+    config = Qwen2AudioConfig(
+        audio_config=ears, text_config=Qwen2Config(**SMALL, num_key_value_heads=2), audio_token_index=sound
+    )
+    torch.manual_seed(0)
+    Qwen2AudioForConditionalGeneration(config).save_pretrained(directory)
+    WhisperFeatureExtractor(feature_size=128).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
     return directory

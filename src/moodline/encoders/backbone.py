@@ -35,6 +35,8 @@ class Backbone(nn.Module):
         frozen: how many of the lowest blocks ``tensors["hidden"]`` has been through, where it is given.
         stem_frozen: whether what lies below the blocks (embeddings, convolutions) stays as it was loaded.
         resumable: whether ``forward`` takes ``tensors["hidden"]``.
+        adapted: how the names of those parts of the network begin that fine-tuning may change; the others stay as they
+            were loaded, without dropout.
     """
 
     id: str
@@ -48,6 +50,7 @@ class Backbone(nn.Module):
     frozen: int = 0
     stem_frozen: bool = False
     resumable: bool = False
+    adapted: tuple[str, ...] = ("",)
 
     def units(self, inputs: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int]]]:
         """What goes through the network: the units to ``prepare``, and for each input its unit and the row in it.
@@ -153,7 +156,7 @@ class PooledEncoder:
 TEXT_ONLY = frozenset(
     ("max_tokens", "context_turns", "context_after", "context_speakers", "speaker_letters", "pool_context", "window")
 )
-NETWORK_ONLY = frozenset(("layers", "combine", "layer_norm", "dtype", "quantize"))
+NETWORK_ONLY = frozenset(("layers", "combine", "layer_norm", "dtype", "quantize", "prompt"))
 VISUAL_ONLY = frozenset(("frames_per_second", "face_share", "face_sides"))
 
 
@@ -161,11 +164,12 @@ def result_settings(spec: EncoderSpec, modality: str) -> dict[str, Any]:
     """Those fields of a spec that change results of a modality (not the name, not the batch size).
 
     What decides about inputs (``face_sides``), comes after results (``face_share``) or is told by the weights' own
-    revision is not among them; nor is ``quantize`` where nothing is quantized, as in what earlier versions wrote.
+    revision is not among them; nor are ``quantize`` and ``prompt`` where they are not set, as in earlier versions.
     """
-    drop = {"name", "batch_size", "padding", "revision"} | ({"quantize"} if spec.quantize == "none" else set())
+    drop = {"name", "batch_size", "padding", "revision"}
+    drop |= {name for name, unset in (("quantize", "none"), ("prompt", None)) if getattr(spec, name) == unset}
     drop |= {
-        "text": {"max_seconds"} | VISUAL_ONLY,
+        "text": {"max_seconds", "prompt"} | VISUAL_ONLY,
         "visual": TEXT_ONLY | NETWORK_ONLY | {"face_share", "face_sides"},
     }.get(modality, TEXT_ONLY | VISUAL_ONLY)
     return {k: v for k, v in spec.to_dict().items() if k not in drop}

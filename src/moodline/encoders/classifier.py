@@ -188,7 +188,15 @@ class UtteranceClassifier(nn.Module):
         backbone.network.requires_grad_(config.method == "full")
         if config.method == "lora":
             layers = range(config.freeze_blocks, backbone.depth) if config.freeze_blocks else None
-            inject_lora(backbone.network, config.rank, config.alpha, config.lora_dropout, config.targets, layers)
+            inject_lora(
+                backbone.network,
+                config.rank,
+                config.alpha,
+                config.lora_dropout,
+                config.targets,
+                layers,
+                backbone.adapted,
+            )
         elif config.method == "full" and config.freeze_embeddings:
             for name, parameter in backbone.network.named_parameters():
                 parameter.requires_grad_(block_number(name) is not None)
@@ -202,7 +210,9 @@ class UtteranceClassifier(nn.Module):
         self.auxiliary.to(backbone.device)
 
     def _stays(self, name: str) -> bool:
-        """Whether a part of the network, by its name, is frozen with its blocks, or above what is read."""
+        """Whether a part of the network, by its name, is frozen: not adapted, among frozen blocks, or not read."""
+        if not name.startswith(self.backbone.adapted):
+            return True
         number = block_number(name + ".")
         if number is None:
             return self.config.freeze_blocks > 0 and any(part in name for part in _STEM)

@@ -22,13 +22,14 @@ QUERY_VALUE = ("query", "value", "q_proj", "v_proj", "q_lin", "v_lin", "q", "v",
 _ADAPTER = "default"
 
 
-def default_targets(network: nn.Module) -> tuple[str, ...]:
-    """The last names of a network's query and value projections.
+def default_targets(network: nn.Module, within: tuple[str, ...] = ("",)) -> tuple[str, ...]:
+    """The last names of the query and value projections of a network, or of the parts whose names so begin.
 
     Raises:
         ConfigError: it has none that are known.
     """
-    found = {n.rsplit(".", 1)[-1] for n, m in network.named_modules() if isinstance(m, nn.Linear)}
+    linear = [n for n, m in network.named_modules() if isinstance(m, nn.Linear) and n.startswith(within)]
+    found = {n.rsplit(".", 1)[-1] for n in linear}
     targets = tuple(name for name in QUERY_VALUE if name in found)
     if not targets:
         raise ConfigError(
@@ -44,6 +45,7 @@ def inject_lora(
     dropout: float,
     targets: tuple[str, ...] | None = None,
     layers: Sequence[int] | None = None,
+    within: tuple[str, ...] = ("",),
 ) -> None:
     """Put LoRA layers into a network, in place; only they are trainable afterwards.
 
@@ -54,13 +56,18 @@ def inject_lora(
         dropout: before A.
         targets: last names of linear layers; None for ``default_targets``.
         layers: numbers of the blocks that get them; None for all.
+        within: how the names of the parts begin that may get them.
 
     Raises:
         ConfigError: no layer has such a name.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
-    names = list(targets or default_targets(network))
+    names = list(targets or default_targets(network, within))
+    if within != ("",):
+        ends = tuple(f".{name}" for name in names)
+        linear = [n for n, m in network.named_modules() if isinstance(m, nn.Linear) and n.startswith(within)]
+        names = [n for n in linear if f".{n}".endswith(ends)] or names
     config: Any = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names)
     if layers is not None:
         config.layers_to_transform = list(layers)

@@ -65,6 +65,9 @@ class EncoderSpec(Settings):
     max_seconds: float = 30.0
     """Speech: what comes after this is not heard (Whisper's own limit is 30). Faces: nor seen."""
 
+    prompt: str | None = None
+    """Speech-language models: what they are asked about the sound; None asks for the person's emotion, as the paper."""
+
     frames_per_second: float = 5.0
     """Faces: pictures looked at per second of video; never more than the file has."""
 

@@ -1,4 +1,4 @@
-"""Speech models of transformers: wav2vec 2.0, HuBERT, WavLM, Whisper's encoder; others clip by clip."""
+"""Speech models of transformers: wav2vec 2.0, HuBERT, WavLM, data2vec, Whisper's encoder; others clip by clip."""
 
 from __future__ import annotations
 
@@ -92,13 +92,17 @@ def _pad(rows: list[Tensor]) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
 
-def load_hf_speech(source: str | Path, name: str, spec: EncoderSpec, device: str = "cpu") -> HFSpeechBackbone:
+def load_hf_speech(source: str | Path, name: str, spec: EncoderSpec, device: str = "cpu") -> Backbone:
     """Load any speech model of transformers, from a folder or by its hub id.
 
     Raises:
         CheckpointError: nothing there, or it cannot be loaded; see ``hub.from_pretrained``.
         ConfigError: it wants another sampling rate than 16 kHz, or more than 30 s were asked of Whisper.
     """
+    if from_pretrained("AutoConfig", source, name, **hub_options(spec, source)).model_type == "qwen2_audio":
+        from moodline.encoders.speech_qwen import load_qwen_audio
+
+        return load_qwen_audio(source, name, spec, device)
     network = from_pretrained("AutoModel", source, name, **loading_options(spec, source, device))
     extractor = from_pretrained("AutoFeatureExtractor", source, name, **hub_options(spec, source))
     revision = model_revision(source, network)
