@@ -41,7 +41,7 @@ def pack(name: str, source: Path, target: Path, complete: Callable[[str], str]) 
         model=checkpoint.model,
         settings=checkpoint.config["model"],
         dims=checkpoint.config["dims"],
-        labels=checkpoint.labels,
+        target=checkpoint.target,
         modalities=checkpoint.modalities,
         calibration=checkpoint.calibration,
         metrics=json.loads((source / "metrics.json").read_text(encoding="utf-8")),

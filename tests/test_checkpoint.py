@@ -40,7 +40,7 @@ def save(directory: Path, model: torch.nn.Module, **changes: Any) -> Path:
         "model": model,
         "settings": SETTINGS,
         "dims": DIMS,
-        "labels": LABELS,
+        "target": LABELS,
         "modalities": {m: ModalitySpec(features=m) for m in DIMS},
         "calibration": CALIBRATION,
         "metrics": {"seed": 0},
@@ -61,7 +61,7 @@ def test_saved_and_loaded_gives_the_same_answers(folder: Path) -> None:
     a, b = model(batch), loaded.model(batch)
     assert torch.equal(a.logits, b.logits)
     assert torch.equal(a.weights, b.weights)
-    assert (loaded.labels, loaded.name, loaded.calibration) == (LABELS, "tiny (seed 0)", CALIBRATION)
+    assert (loaded.target, loaded.name, loaded.calibration) == (LABELS, "tiny (seed 0)", CALIBRATION)
     assert not loaded.model.training
     assert sorted(p.name for p in folder.iterdir()) == sorted([*FILES, "metrics.json", "README.md"])
 

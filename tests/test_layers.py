@@ -35,11 +35,11 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("registry",),
     ("config",),
     ("build", "checkpoint"),
-    ("auxiliary", "stage1"),
+    ("auxiliary", "score_results", "stage1"),
     ("results",),
     ("cards", "folds", "predictions", "runs"),
     ("compare", "experiment", "recognizer"),
-    ("search", "studies"),
+    ("search", "studies", "tuning"),
     # L4: what people touch
     ("report",),
     ("cli", "service"),

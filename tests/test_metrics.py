@@ -17,7 +17,7 @@ from moodline.compare import compare
 from moodline.errors import ConfigError
 from moodline.metrics import (
     abstention_threshold,
-    bootstrap_weighted_f1,
+    bootstrap,
     classification_report,
     clustered_confusions,
     confusion,
@@ -89,18 +89,18 @@ def invented(conversations: int, each: int, right: float, seed: int, seeds: int 
 
 def test_the_interval_holds_the_figure_and_is_the_same_every_time() -> None:
     counts = invented(40, 10, 0.6, 0, seeds=3)
-    draws = bootstrap_weighted_f1(counts, draws=400)
+    draws = bootstrap(counts, draws=400)
     low, high = interval(draws)
     assert low < weighted_f1_from_confusion(counts.sum(1)).mean() < high
-    assert np.array_equal(draws, bootstrap_weighted_f1(counts, draws=400))
-    assert not np.array_equal(draws, bootstrap_weighted_f1(counts, draws=400, seed=1))
+    assert np.array_equal(draws, bootstrap(counts, draws=400))
+    assert not np.array_equal(draws, bootstrap(counts, draws=400, seed=1))
     wider = interval(draws, 0.99)
     assert wider[0] < low < high < wider[1]
 
 
 def test_more_data_gives_a_narrower_interval_and_dependent_utterances_a_wider_one() -> None:
     def width(counts: Any) -> float:
-        low, high = interval(bootstrap_weighted_f1(counts, draws=400))
+        low, high = interval(bootstrap(counts, draws=400))
         return high - low
 
     few, many = invented(20, 10, 0.6, 1), invented(320, 10, 0.6, 1)
@@ -118,14 +118,14 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     truth = float(weighted_f1_from_confusion(invented(4000, 10, 0.6, 99).sum(1)).mean())
     hits = 0
     for trial in range(60):
-        low, high = interval(bootstrap_weighted_f1(invented(60, 10, 0.6, trial), draws=200), 0.9)
+        low, high = interval(bootstrap(invented(60, 10, 0.6, trial), draws=200), 0.9)
         hits += low <= truth <= high
     assert hits >= 46  # 54 expected; fewer than 46 happens to a true 90 % about once in a thousand
 
 
 def test_one_perfect_conversation() -> None:
     counts = clustered_confusions(np.array([0, 1]), np.array([[0, 1]]), np.array([0, 0]), 2)
-    assert interval(bootstrap_weighted_f1(counts, draws=10)) == (1.0, 1.0)
+    assert interval(bootstrap(counts, draws=10)) == (1.0, 1.0)
 
 
 def plain_ece(probabilities: Any, labels: Any, bins: int) -> float:
@@ -271,7 +271,7 @@ def test_runs_of_different_utterances_or_labels_are_not_compared(tmp_path: Path)
     other = write_run(tmp_path / "other", {0: labels}, labels, first=1)
     relabelled = write_run(tmp_path / "relabelled", {0: labels}, ["fear", "anger"] * 5)
     for second in (other, relabelled):
-        with pytest.raises(ConfigError, match="different utterances or labels"):
+        with pytest.raises(ConfigError, match="different utterances, labels or scores"):
             compare(a, second)
     with pytest.raises(ConfigError, match=r"no predictions\.parquet"):
         compare(a, tmp_path)

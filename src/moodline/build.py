@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from moodline.cache import cache_directory
-from moodline.config import ModalitySpec
+from moodline.config import ModalitySpec, Recipe
 from moodline.conversation import Conversation
 from moodline.corpora.base import Corpus
 from moodline.encoders import EncoderSpec, load_encoder
@@ -19,7 +19,7 @@ from moodline.encoders.base import Encoder, found_by
 from moodline.encoders.inputs import content_hash, conversation_inputs
 from moodline.errors import CheckpointError, ConfigError, FeatureError
 from moodline.features import encode_to_store
-from moodline.labels import LabelSet
+from moodline.labels import Target
 from moodline.training.data import ConversationExample, make_example
 
 FeatureMap = Mapping[str, np.ndarray]
@@ -44,6 +44,23 @@ def training_view(corpus: Corpus) -> Corpus:
     hidden = {u.id for c in corpus.splits.get("test", ()) for u in c}
     features = {name: {k: v for k, v in rows.items() if k not in hidden} for name, rows in corpus.features.items()}
     return replace(corpus, splits=splits, features=features)
+
+
+def target_of(recipe: Recipe, corpus: Corpus) -> Target:
+    """What a recipe's models learn of a corpus: its classes, or its scores.
+
+    Raises:
+        ConfigError: the corpus has no scores.
+    """
+    if recipe.task == "classes":
+        return corpus.labels
+    scored = any(u.score is not None for split in corpus.splits.values() for c in split for u in c)
+    if corpus.scale is None or not scored:
+        raise ConfigError(
+            f"{recipe.name}: its task is scores, and the files of {corpus.name} bring none",
+            fix="Give files with scores (MMSA pickles have some), or train a recipe of the task classes.",
+        )
+    return corpus.scale
 
 
 def default_device(wish: str = "auto") -> str:
@@ -243,11 +260,11 @@ def make_examples(
     conversations: Iterable[Conversation],
     features: Mapping[str, FeatureMap],
     dims: Mapping[str, int],
-    labels: LabelSet | None,
+    target: Target | None,
     reads: Mapping[str, str] | None = None,
 ) -> list[ConversationExample]:
     """Examples of many conversations; see ``training.data.make_example``. ``reads`` is the model's."""
-    return [make_example(c, features, dims, labels, reads) for c in conversations]
+    return [make_example(c, features, dims, target, reads) for c in conversations]
 
 
 def coverage(conversations: Sequence[Conversation], features: FeatureMap) -> float:

@@ -1,8 +1,9 @@
 """Saved models: a directory of safetensors and JSON, never a pickle.
 
-model.safetensors   weights                      calibration.json   temperatures fitted on dev
+model.safetensors   weights                      calibration.json   temperatures (or errors) on dev
 config.json         model, sizes, encoders       metrics.json       dev numbers of this model
-labels.json         label set                    README.md          model card
+labels.json         label set; of a model of     README.md          model card
+                    scores scores.json, its scale
 encoder-<modality>/ a fine-tuned encoder, where there is one
 normalization.safetensors  the training set's statistics, where features are normalised by speaker
 """
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from moodline import __version__
 from moodline.config import ModalitySpec, parse, to_plain
 from moodline.errors import CheckpointError, MoodlineError, StorageError
-from moodline.labels import LABEL_SETS, LabelSet
+from moodline.labels import LABEL_SETS, SCORE_SCALES, LabelSet, ScoreScale, Target, label_names, score_range
 from moodline.normalization import SpeakerNormalization, load_normalizations, save_normalizations
 from moodline.registry import model_class
 
@@ -37,9 +38,9 @@ class Checkpoint:
         directory: where it was loaded from.
         name: the model's name.
         model: the network, in evaluation mode.
-        labels: its classes.
+        target: its classes, or the scale of its scores.
         modalities: where each modality's features come from.
-        calibration: temperatures, see ``training/calibration.py``.
+        calibration: temperatures, or how far its scores were off; see ``training/calibration.py``.
         config: the whole of config.json.
         normalizations: of the modalities that are normalised by speaker.
     """
@@ -47,7 +48,7 @@ class Checkpoint:
     directory: Path
     name: str
     model: nn.Module
-    labels: LabelSet
+    target: Target
     modalities: dict[str, ModalitySpec]
     calibration: dict[str, Any]
     config: dict[str, Any]
@@ -96,7 +97,7 @@ def save_checkpoint(
     model: nn.Module,
     settings: dict[str, Any],
     dims: dict[str, int],
-    labels: LabelSet,
+    target: Target,
     modalities: dict[str, ModalitySpec],
     calibration: dict[str, Any],
     metrics: dict[str, Any],
@@ -113,9 +114,9 @@ def save_checkpoint(
         model: the network.
         settings: model name and settings of the recipe.
         dims: modality to feature size.
-        labels: the label set.
+        target: the label set, or the scale of the scores.
         modalities: where the features come from.
-        calibration: temperatures.
+        calibration: of ``training/calibration.py``.
         metrics: dev numbers.
         card: text of the model card.
         encoders: modality to the revision of its encoder, checked when the model is used.
@@ -136,7 +137,7 @@ def save_checkpoint(
         "version": __version__,
         "model": settings,
         "dims": dims,
-        "labels": list(labels.labels),
+        "labels": list(label_names(target)),
         "encoders": encoders or {},
         **({"base": model.base} if hasattr(model, "base") else {}),
         "modalities": {m: to_plain(spec) for m, spec in modalities.items()},
@@ -146,7 +147,9 @@ def save_checkpoint(
         (directory / "config.json").unlink(missing_ok=True)
         save_file(weights, directory / "model.safetensors")
         save_normalizations(directory, normalizations or {})
-        _write_json(directory / "labels.json", {"name": labels.name, "labels": list(labels.labels)})
+        other, (part, content) = _target_parts(target)
+        (directory / other).unlink(missing_ok=True)
+        _write_json(directory / part, content)
         _write_json(directory / "calibration.json", calibration)
         _write_json(directory / "metrics.json", metrics)
         (directory / "README.md").write_text(card, encoding="utf-8")
@@ -171,28 +174,21 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
             f"no model at {directory}", fix="Give a directory with config.json, or a name of: moodline models."
         )
     config = read_part(directory, "config.json")
-    labels_data = read_part(directory, "labels.json")
     calibration = read_part(directory, "calibration.json")
     try:
         if config["format"] != FORMAT:
             raise CheckpointError(
                 f"{directory.name}: expected checkpoint format {FORMAT}", config["format"], "Update moodline."
             )
-        labels = LabelSet(str(labels_data["name"]), tuple(map(str, labels_data["labels"])))
-        LABEL_SETS.get(labels.name, labels).check_same(labels.labels, "labels.json")
-        LabelSet("config", tuple(config["labels"])).check_same(labels.labels, "labels.json")
+        target = _read_target(directory, config)
         modalities = {m: parse(ModalitySpec, v, m) for m, v in config["modalities"].items()}
         if modalities.keys() != config["dims"].keys():
             raise ValueError("dims and modalities of config.json differ")
-        temperatures = [calibration["temperature"], *calibration["experts"].values()]
-        if not all(0 < float(t) < math.inf for t in temperatures):
-            raise ValueError("the temperatures of calibration.json must be positive")
-        if not 0 <= float(calibration.get("abstain", {}).get("confidence", 0.0)) <= 1:
-            raise ValueError("abstain.confidence of calibration.json must lie between 0 and 1")
+        _check_calibration(calibration, target)
         weights = _read_weights(directory)
         with torch.device("meta"):  # sizes first, memory later
-            _check_sizes(_build(config, labels), weights, directory)
-        model = _build(config, labels)
+            _check_sizes(_build(config, target), weights, directory)
+        model = _build(config, target)
         _check_base(config.get("base"), getattr(model, "base", None), directory)
         name = str(config["name"])
         shrink = {m: spec.shrink for m, spec in modalities.items() if spec.normalize == "speaker"}
@@ -209,11 +205,46 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
         ) from None
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
     model.eval().to(device)
-    return Checkpoint(directory, name, model, labels, modalities, calibration, config, normalizations)
+    return Checkpoint(directory, name, model, target, modalities, calibration, config, normalizations)
 
 
-def _build(config: dict[str, Any], labels: LabelSet) -> nn.Module:
-    return build_model(config["model"], config["dims"], len(labels), labels=labels.labels)
+def _build(config: dict[str, Any], target: Target) -> nn.Module:
+    return build_model(config["model"], config["dims"], len(target), score_range(target), label_names(target))
+
+
+def _target_parts(target: Target) -> tuple[str, tuple[str, dict[str, Any]]]:
+    """The file that a checkpoint of this target does not have; the one that it has, and what is in it."""
+    if isinstance(target, ScoreScale):
+        return "labels.json", ("scores.json", {"name": target.name, "low": target.low, "high": target.high})
+    return "scores.json", ("labels.json", {"name": target.name, "labels": list(target.labels)})
+
+
+def _read_target(directory: Path, config: dict[str, Any]) -> Target:
+    """Classes or scores, as the files say, which must agree."""
+    if not config["labels"]:
+        data = read_part(directory, "scores.json")
+        scale = ScoreScale(str(data["name"]), float(data["low"]), float(data["high"]))
+        SCORE_SCALES.get(scale.name, scale).check_same(scale, "scores.json")
+        return scale
+    data = read_part(directory, "labels.json")
+    labels = LabelSet(str(data["name"]), tuple(map(str, data["labels"])))
+    LABEL_SETS.get(labels.name, labels).check_same(labels.labels, "labels.json")
+    LabelSet("config", tuple(config["labels"])).check_same(labels.labels, "labels.json")
+    return labels
+
+
+def _check_calibration(calibration: dict[str, Any], target: Target) -> None:
+    """Raise a ValueError unless the numbers can be used."""
+    if isinstance(target, ScoreScale):
+        widths = calibration["half_widths"].values()
+        if not widths or not all(0 <= float(w) < math.inf for w in widths):
+            raise ValueError("the half_widths of calibration.json must be numbers from 0 on")
+        return
+    temperatures = [calibration["temperature"], *calibration["experts"].values()]
+    if not all(0 < float(t) < math.inf for t in temperatures):
+        raise ValueError("the temperatures of calibration.json must be positive")
+    if not 0 <= float(calibration.get("abstain", {}).get("confidence", 0.0)) <= 1:
+        raise ValueError("abstain.confidence of calibration.json must lie between 0 and 1")
 
 
 def _check_base(saved: dict[str, str] | None, found: dict[str, str] | None, directory: Path) -> None:

@@ -10,8 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodline.errors import ConfigError
-from moodline.metrics import Floats, clustered_confusions, interval, percent, weighted_f1_from_confusion
-from moodline.predictions import Predictions, read_predictions
+from moodline.metrics import (
+    Floats,
+    clustered_confusions,
+    clustered_errors,
+    interval,
+    mae_from_sums,
+    percent,
+    weighted_f1_from_confusion,
+)
+from moodline.predictions import Predictions, ScorePredictions, read_any_predictions
 
 Value = Callable[[NDArray[Any]], NDArray[Any]]
 """From sums over conversations […, S, …], e.g. confusion counts, to one number for each seed […, S]."""
@@ -31,32 +39,54 @@ def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
         draws: number of resampled test sets.
 
     Returns:
-        mean weighted F1 of both in percent, their ``difference`` (second minus first), its 95 % ``interval``, ``p``,
-        and a ``verdict`` in words.
+        mean weighted F1 of both in percent (of scores the mean absolute error, ``mae``), their ``difference`` (second
+        minus first), its 95 % ``interval``, ``p``, and a ``verdict`` in words.
 
     Raises:
         ConfigError: no predictions, or they are of different utterances or labels.
     """
-    a, b = read_predictions(first), read_predictions(second)
+    a, b = read_any_predictions(first), read_any_predictions(second)
+    metric, sign = "weighted_f1", 1
+    shown: Callable[[Any], float] = percent
     try:
-        counts = common_confusions(a, b)
+        if isinstance(a, ScorePredictions) and isinstance(b, ScorePredictions):
+            metric, sign, shown = "mae", -1, _four
+            found = paired_test(common_errors(a, b), mae_from_sums, draws)
+        elif isinstance(a, Predictions) and isinstance(b, Predictions):
+            found = paired_test(common_confusions(a, b), draws=draws)
+        else:
+            raise ValueError("classes and scores")
     except ValueError:
         raise ConfigError(
-            f"{first} and {second}: the runs were tested on different utterances or labels",
-            fix="Compare runs of the same corpus and the same options.",
+            f"{first} and {second}: the runs were tested on different utterances, labels or scores",
+            fix="Compare runs of the same corpus, the same task and the same options.",
         ) from None
-    found = paired_test(counts, draws=draws)
     low, high = found["interval"]
-    better = "not distinguishable" if low <= 0 <= high else ("second is better" if low > 0 else "first is better")
+    better = "second is better" if sign * low > 0 else "first is better"
     return {
-        "first": {"run": first.name, "weighted_f1": percent(found["values"][0]), "seeds": len(a.seeds)},
-        "second": {"run": second.name, "weighted_f1": percent(found["values"][1]), "seeds": len(b.seeds)},
-        "difference": percent(found["difference"]),
-        "interval": [percent(low), percent(high)],
+        "first": {"run": first.name, metric: shown(found["values"][0]), "seeds": len(a.seeds)},
+        "second": {"run": second.name, metric: shown(found["values"][1]), "seeds": len(b.seeds)},
+        "difference": shown(found["difference"]),
+        "interval": [shown(low), shown(high)],
         "p": round(found["p"], 4),
-        "verdict": better,
+        "verdict": "not distinguishable" if low <= 0 <= high else better,
         "method": f"paired bootstrap, {draws} draws of test conversations and of seeds",
     }
+
+
+def _four(value: float) -> float:
+    return round(float(value), 4)
+
+
+def common_errors(a: ScorePredictions, b: ScorePredictions) -> tuple[Floats, Floats]:
+    """Sums of absolute errors [S, G, 2] of each conversation, for two runs tested on the same utterances.
+
+    Raises:
+        ValueError: the utterances or their scores differ.
+    """
+    if a.utterances != b.utterances or not np.array_equal(a.truth, b.truth):
+        raise ValueError("different utterances or scores")
+    return clustered_errors(a.truth, a.predicted, a.clusters), clustered_errors(b.truth, b.predicted, b.clusters)
 
 
 def common_confusions(a: Predictions, b: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

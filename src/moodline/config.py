@@ -92,6 +92,8 @@ class Recipe(Settings):
     """``name`` of a model and its settings; sizes are set from the data."""
     training: TrainConfig = field(default_factory=TrainConfig)
     """How the model is trained; its seed is the run's."""
+    task: Literal["classes", "scores"] = "classes"
+    """What the model learns: the corpus's classes, or its scores (regression)."""
     folds: int = 0
     """Cross-validation: so many folds of the corpus's reader (its option ``fold``); 0 takes the corpus's own splits."""
 
@@ -99,6 +101,8 @@ class Recipe(Settings):
         problems = []
         if self.folds < 0 or self.folds == 1:
             problems.append(f"folds must be 0, or 2 or more, got {self.folds}")
+        if self.folds and self.task == "scores":
+            problems.append("folds goes with the task classes")
         if self.folds and "fold" in self.corpus.options:
             problems.append("folds sets the corpus's option fold, leave that out")
         if not all(re.fullmatch(r"[^\\\x00-\x1f]+", p) and p not in (".", "..") for p in self.name.split("/")):
@@ -111,6 +115,12 @@ class Recipe(Settings):
             reads = encoder_modality(spec.encoder.name) if spec.encoder is not None else m
             if reads is not None and reads != m and m in MODALITIES:
                 problems.append(f"modalities.{m}: the encoder {getattr(spec.encoder, 'name', '')} reads {reads}")
+        encoder = self.modalities["text"].encoder if "text" in self.modalities else None
+        tokens = encoder.name.partition(":")[2] if encoder is not None and encoder.name.startswith("tokens:") else None
+        if tokens is not None and tokens != self.model.get("backbone"):
+            problems.append(
+                f"modalities.text: tokens are of {tokens}, the model's backbone is {self.model.get('backbone')}"
+            )
         if not isinstance(self.model.get("name"), str):
             problems.append("model needs a name, e.g. mister-e")
         if problems:
@@ -153,12 +163,13 @@ def _validate(kind: type[T], data: Any, path: str = "") -> tuple[T | None, list[
         return None, list(found.values())
 
 
-def model_problems(model: Any, modalities: Iterable[str]) -> list[str]:
+def model_problems(model: Any, modalities: Iterable[str], task: Any = "classes") -> list[str]:
     """What is wrong with a recipe's ``model``, before any data is there: an unknown name, unknown or wrong settings.
 
     Args:
         model: ``name`` and settings.
         modalities: the recipe's.
+        task: the recipe's.
     """
     if not isinstance(model, dict) or not isinstance(model.get("name"), str):
         return []  # the recipe itself says so
@@ -166,7 +177,10 @@ def model_problems(model: Any, modalities: Iterable[str]) -> list[str]:
         kind = model_class(model["name"]).Config
     except UnknownNameError as error:
         return [str(error)]
-    settings = {k: v for k, v in model.items() if k != "name"} | {"dims": dict.fromkeys(modalities, 1), "classes": 2}
+    sizes: dict[str, Any] = {"dims": dict.fromkeys(modalities, 1), "classes": 2}
+    if task == "scores":
+        sizes |= {"classes": 1, "scores": (-1.0, 1.0)}
+    settings = {k: v for k, v in model.items() if k != "name"} | sizes
     return _validate(kind, settings, "model")[1]
 
 
@@ -235,18 +249,31 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         data = read_yaml(recipe_path(name))
         data["name"] = name
     for text in overrides:
-        _override(data, text)
+        set_value(data, text)
     if isinstance(data, dict) and isinstance(
         data.get("modalities"), dict
     ):  # --set modalities.speech=null leaves it out
         data["modalities"] = {m: spec for m, spec in data["modalities"].items() if spec is not None}
+    _name_tokens(data)
     recipe, problems = _validate(Recipe, data)
     if isinstance(data, dict):
         modalities = data.get("modalities")
-        problems += model_problems(data.get("model"), modalities if isinstance(modalities, dict) else ("text",))
+        problems += model_problems(
+            data.get("model"), modalities if isinstance(modalities, dict) else ("text",), data.get("task")
+        )
     if recipe is None or problems:
         raise ConfigError(f"recipe {name}: {'; '.join(problems)}")
     return recipe
+
+
+def _name_tokens(data: Any) -> None:
+    """The text encoder ``tokens`` is the tokenizer of the model's own language model: say of which."""
+    try:
+        encoder, backbone = data["modalities"]["text"]["encoder"], data["model"]["backbone"]
+        if encoder["name"] == "tokens":
+            encoder["name"] = f"tokens:{backbone}"
+    except (KeyError, TypeError):
+        pass  # no such encoder or no such model; what else is wrong is said later
 
 
 def read_yaml(path: Path) -> Any:
@@ -267,7 +294,12 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: cannot be read", error.strerror or error) from None
 
 
-def _override(data: Any, text: str) -> None:
+def set_value(data: Any, text: str) -> None:
+    """Change plain data in place by one ``KEY=VALUE``; the key leads through groups, the value is YAML.
+
+    Raises:
+        ConfigError: it is not of this form, or leads to something that is no group.
+    """
     import yaml
 
     key, equals, value = text.partition("=")

@@ -24,6 +24,7 @@ from moodline.build import (
     gather_features,
     load_encoders,
     make_examples,
+    target_of,
     training_view,
 )
 from moodline.cards import model_card
@@ -36,15 +37,16 @@ from moodline.corpora.inspect import corpus_hash
 from moodline.encoders.base import Encoder
 from moodline.errors import ConfigError, MoodlineError
 from moodline.folds import Fold, Tested, join, read_folds
-from moodline.labels import IGNORE
+from moodline.labels import IGNORE, ScoreScale, check_same_target, label_names, score_range
 from moodline.normalization import SpeakerNormalization
 from moodline.predictions import write_predictions
 from moodline.registry import model_class
 from moodline.results import provenance, read_results, score, summarize, training_seconds, write_json
 from moodline.runs import Run, anything_trained, begin_run, forget_run, seed_directory
-from moodline.training.calibration import calibrate
+from moodline.training.calibration import calibrate, calibrate_scores
 from moodline.training.data import ConversationExample, collate
 from moodline.training.inference import Answers, answer
+from moodline.training.judge import judge_of, scored
 from moodline.training.loop import FitResult, fit
 from moodline.training.processes import processes
 
@@ -103,7 +105,8 @@ def _train_seed(
         return
     answers = answer(model, dev_set, collate, lengths=[len(e) for e in dev_set])
     calibration = calibrate_on(answers)
-    dev = score(answers, corpus.labels, calibration)
+    target = target_of(recipe, corpus)
+    dev = score(answers, target, calibration)
     metrics = {"seed": seed, "best_epoch": result.best_epoch, "epochs": len(result.history), "dev": dev}
     metrics["seconds"] = training_seconds(directory)
     which = f"seed {seed}" if fold.number is None else f"fold {fold.number}, seed {seed}"
@@ -113,7 +116,7 @@ def _train_seed(
         model=model,
         settings=recipe.model,
         dims={m: feature_size(f) for m, f in features.items()},
-        labels=corpus.labels,
+        target=target,
         modalities=recipe.modalities,
         calibration=calibration,
         metrics=metrics,
@@ -140,18 +143,19 @@ def fit_model(
         The model, the course of its training, the dev examples.
     """
     dims = {m: feature_size(f) for m, f in features.items()}
+    target = target_of(recipe, corpus)
     reads = model_class(recipe.model["name"]).reads
-    train_set = make_examples(corpus.splits["train"], features, dims, corpus.labels, reads)
-    dev_set = make_examples(corpus.splits["dev"], features, dims, corpus.labels, reads)
+    train_set = make_examples(corpus.splits["train"], features, dims, target, reads)
+    dev_set = make_examples(corpus.splits["dev"], features, dims, target, reads)
     torch.manual_seed(seed)
-    model = build_model(recipe.model, dims, len(corpus.labels), labels=corpus.labels.labels)
+    model = build_model(recipe.model, dims, len(target), score_range(target), label_names(target))
     model.fit_statistics(collate(train_set[i : i + 64]) for i in range(0, len(train_set), 64))  # type: ignore[operator]
     result = fit(
         model,
         train_set,
         dev_set,
         collate,
-        classes=len(corpus.labels),
+        judge=judge_of(target),
         config=dataclasses.replace(recipe.training, seed=seed),
         directory=directory / "training",
         title=f"{recipe.name} seed {seed}",
@@ -193,7 +197,9 @@ def training_features(
 
 
 def calibrate_on(answers: Sequence[Answers]) -> dict[str, Any]:
-    """Temperatures fitted on the labelled utterances of the dev answers."""
+    """What is fitted on the labelled or scored utterances of the dev answers, see ``training/calibration.py``."""
+    if answers[0].scores is not None:
+        return calibrate_scores(*scored(answers))
     labels = np.concatenate([a.labels for a in answers])
     real = labels != IGNORE
     experts = {n: np.concatenate([a.experts[n] for a in answers])[real] for n in answers[0].experts}
@@ -222,7 +228,8 @@ def predict_split(
         m: gather_features(part, m, spec, encoders.get(m), progress) for m, spec in checkpoint.modalities.items()
     }
     features |= {m: n.apply(features[m], conversations) for m, n in checkpoint.normalizations.items()}
-    examples = make_examples(conversations, features, checkpoint.config["dims"], corpus.labels, checkpoint.reads)
+    target = checkpoint.target if isinstance(checkpoint.target, ScoreScale) else corpus.labels
+    examples = make_examples(conversations, features, checkpoint.config["dims"], target, checkpoint.reads)
     return answer(checkpoint.model, examples, collate, lengths=[len(e) for e in examples])
 
 
@@ -251,20 +258,22 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
             f"{data}: not the corpus files that this run was trained on", fix="Give the same --data, or train again."
         )
     test = [c for fold in folds for c in fold.corpus.splits.get("test", ())]
-    if not any(u.emotion is not None for c in test for u in c):
-        raise ConfigError(f"{corpus.name}: there is no labelled test split in {data}", fix="Give one to evaluate on.")
+    target = target_of(run.recipe, corpus)
+    kind = "scored" if isinstance(target, ScoreScale) else "labelled"
+    if not any((u.score if kind == "scored" else u.emotion) is not None for c in test for u in c):
+        raise ConfigError(f"{corpus.name}: there is no {kind} test split in {data}", fix="Give one to evaluate on.")
     seeds, predictions, seconds, begun = [], [], [], time.monotonic()
     revisions: dict[tuple[str, str], list[str]] = {}
     for seed in run.seeds:
         tested = [_test(run, fold, seed, progress) for fold in folds]
-        entry, answers = join(tested, corpus.labels)
+        entry, answers = join(tested, target)
         seeds.append(entry)
         predictions.append(answers)
         known = [t.seconds for t in tested if t.seconds is not None]
         seconds.append(round(sum(known), 1) if len(known) == len(tested) else None)
         for m, (name, revision) in (pair for t in tested for pair in t.encoders.items()):
             revisions.setdefault((m, name), []).append(revision)  # a fine-tuned one has several
-    results = summarize(run.recipe.name, corpus.name, corpus.labels, seeds, predictions)
+    results = summarize(run.recipe.name, corpus.name, target, seeds, predictions)
     if run.recipe.folds:
         results["folds"] = run.recipe.folds
     results["tested"] = (before["tested"] if before else 0) + 1
@@ -273,7 +282,7 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
         {m: {"id": i, "revision": ", ".join(dict.fromkeys(r))} for (m, i), r in revisions.items()},
         {"training": seconds, "evaluation": round(time.monotonic() - begun, 1)},
     )
-    write_predictions(run.directory, corpus.labels, run.seeds, test, predictions)
+    write_predictions(run.directory, target, run.seeds, test, predictions)
     write_json(path, results)
     return results
 
@@ -282,7 +291,7 @@ def _test(run: Run, fold: Fold, seed: int, progress: ProgressCallback | None) ->
     """A checkpoint's answers for its fold's test split, and for dev where several folds are put together."""
     checkpoint = load_checkpoint(seed_directory(run.directory, seed, fold.number), default_device())
     corpus = fold.corpus
-    corpus.labels.check_same(checkpoint.labels.labels, f"seed {seed}")
+    check_same_target(target_of(run.recipe, corpus), checkpoint.target, f"seed {seed}")
     encoders = checkpoint_encoders(checkpoint)
     metrics = read_part(checkpoint.directory, "metrics.json")
     return Tested(

@@ -17,7 +17,7 @@ from moodline.conversation import Conversation
 from moodline.corpora import READERS, known_options, read_corpus
 from moodline.corpora.base import Corpus
 from moodline.errors import ConfigError
-from moodline.labels import LabelSet
+from moodline.labels import LabelSet, Target
 from moodline.results import HEADLINE, score
 from moodline.training.inference import Answers
 
@@ -105,12 +105,12 @@ def _ids(conversations: Sequence[Conversation]) -> set[str]:
     return {u.id for c in conversations for u in c}
 
 
-def join(tested: Sequence[Tested], labels: LabelSet) -> tuple[dict[str, Any], list[Answers]]:
+def join(tested: Sequence[Tested], target: Target) -> tuple[dict[str, Any], list[Answers]]:
     """One seed's entry in the result file, and its answers over all folds.
 
     Args:
         tested: the seed's, of every fold in order.
-        labels: the label set.
+        target: the label set; without folds also the scale of scores.
 
     Returns:
         ``{"seed", "best_epoch", "epochs", "dev", "test"}``, with folds ``{"seed", "dev", "test", "folds"}`` where
@@ -119,7 +119,9 @@ def join(tested: Sequence[Tested], labels: LabelSet) -> tuple[dict[str, Any], li
     """
     first = tested[0]
     if first.fold is None:
-        return {**first.metrics, "test": score(first.test, labels, first.calibration)}, first.test
+        return {**first.metrics, "test": score(first.test, target, first.calibration)}, first.test
+    assert isinstance(target, LabelSet), "a recipe of scores has no folds"
+    labels = target
     test = [calibrated(a, t.calibration) for t in tested for a in t.test]
     dev = [calibrated(a, t.calibration) for t in tested for a in t.dev]
     return {

@@ -78,6 +78,10 @@ class ScoreScale:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise LabelError(f"score scale {self.name}: expected low < high, both finite", [self.low, self.high])
 
+    def __len__(self) -> int:
+        """How many numbers a model answers for an utterance: one."""
+        return 1
+
     @property
     def range(self) -> tuple[float, float]:
         """The least and the greatest score."""
@@ -111,6 +115,28 @@ class ScoreScale:
 
 Target = LabelSet | ScoreScale
 """What a model learns to answer."""
+
+
+def score_range(target: Target) -> tuple[float, float] | None:
+    """The range of the scores; None for classes."""
+    return target.range if isinstance(target, ScoreScale) else None
+
+
+def check_same_target(expected: Target, found: Target, where: str) -> None:
+    """Raise unless two targets have the same classes in the same order, or the same range of scores."""
+    if isinstance(expected, LabelSet) and isinstance(found, LabelSet):
+        expected.check_same(found.labels, where)
+    elif isinstance(expected, ScoreScale) and isinstance(found, ScoreScale):
+        expected.check_same(found, where)
+    else:
+        kinds = ["classes" if isinstance(t, LabelSet) else "scores" for t in (expected, found)]
+        raise LabelError(f"{where}: expected a model of {kinds[0]}", f"one of {kinds[1]}", "Use another checkpoint.")
+
+
+def label_names(target: Target) -> tuple[str, ...]:
+    """The names of the classes; none for scores."""
+    return () if isinstance(target, ScoreScale) else target.labels
+
 
 # Orders as in the field's loaders; dictionaries elsewhere are made from these names.
 MELD_7 = LabelSet("meld-7", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"))

@@ -1,15 +1,18 @@
-"""Metrics and statistics of the protocol, computed by scikit-learn and numpy on class indices.
+"""Metrics and statistics of the protocol, computed by scikit-learn and numpy on class indices and on scores.
 
-Weighted F1 is the field's headline number; it is never called accuracy here.
+Weighted F1 is the headline number of classes; it is never called accuracy here. That of scores is the mean absolute
+error. What is measured of scores beside it depends on the corpus and is as MMSA defines it (``score_report``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from moodline.labels import ScoreScale
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -81,19 +84,38 @@ def clustered_confusions(labels: Ints, predicted: NDArray[Any], clusters: Ints, 
     return out
 
 
-def bootstrap_weighted_f1(per_conversation: NDArray[np.int64], draws: int = 2000, seed: int = 0) -> Floats:
-    """Weighted F1 of resampled test sets: conversations and seeds drawn with replacement.
+def mae_from_sums(sums: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean absolute error from sums [..., 2] of absolute errors and of how many there are."""
+    return np.asarray(sums[..., 0] / np.maximum(sums[..., 1], 1), dtype=np.float64)
+
+
+def clustered_errors(truth: Floats, predicted: NDArray[Any], clusters: Ints) -> Floats:
+    """Sums for ``mae_from_sums`` of each conversation: [S, G, 2] for predictions [S, N] and G conversations."""
+    groups = int(clusters.max()) + 1
+    counts = np.bincount(clusters, minlength=groups)
+    errors = [np.bincount(clusters, np.abs(row - truth), minlength=groups) for row in predicted]
+    return np.stack([np.stack([e, counts], axis=-1) for e in errors])
+
+
+def bootstrap(
+    per_conversation: NDArray[Any],
+    value: Callable[[NDArray[Any]], NDArray[np.float64]] = weighted_f1_from_confusion,
+    draws: int = 2000,
+    seed: int = 0,
+) -> Floats:
+    """A metric of resampled test sets: conversations and seeds drawn with replacement.
 
     Utterances of one conversation depend on each other, so whole conversations are drawn; a seed is drawn for
     each resampled test set and the mean over the drawn seeds is kept.
 
     Args:
-        per_conversation: confusion counts [S, G, C, C].
+        per_conversation: what adds up over conversations, [S, G, …]: confusion counts, or sums of errors.
+        value: from such sums, [S, …], to the metric of each seed.
         draws: number of resampled test sets.
         seed: of the resampling.
 
     Returns:
-        float [draws], shares in [0, 1].
+        float [draws].
     """
     rng = np.random.default_rng(seed)
     seeds, groups = per_conversation.shape[:2]
@@ -103,7 +125,7 @@ def bootstrap_weighted_f1(per_conversation: NDArray[np.int64], draws: int = 2000
         counts = rng.multinomial(groups, np.full(groups, 1 / groups)).astype(np.float64)
         chosen = rng.integers(0, seeds, seeds)
         summed = np.einsum("g,sgc->sc", counts, flat)[chosen].reshape(seeds, *per_conversation.shape[2:])
-        out[d] = weighted_f1_from_confusion(summed).mean()
+        out[d] = value(summed).mean()
     return out
 
 
@@ -181,3 +203,78 @@ def abstention_threshold(probabilities: NDArray[Any], labels: Ints, accuracy: fl
     least = int(np.ceil(coverage * len(right))) - 1
     last = max(int(good[-1]) if len(good) else -1, least)
     return 0.0 if last >= len(right) - 1 else float(confidence[last])
+
+
+def score_report(truth: Floats, predicted: Floats, scale: ScoreScale) -> dict[str, Any]:
+    """The numbers of one evaluation of scores, those of a corpus by the definitions of MMSA (thuiar/MMSA, metricsTop).
+
+    - ``mosi`` (CMU-MOSI and CMU-MOSEI): ``has0_acc2`` and ``has0_f1`` (weighted) tell scores from 0 on from those
+      below; ``non0_acc2`` and ``non0_f1`` leave out utterances whose true score is 0, and tell those above 0 from the
+      rest. ``acc7`` and ``acc5`` round scores clipped to ±3 and to ±2, halves to the even number.
+    - ``sims`` (CH-SIMS and its second version): everything on scores clipped to ±1. ``acc2`` and ``f1`` (weighted)
+      tell those above 0 from the rest; ``acc3`` parts at ±0.1, ``acc5`` at ±0.1 and ±0.7, the lower class having the
+      bound. ``acc2_weak`` is ``acc2`` where the true score lies within ±0.4 (as SIMS v2 reports it).
+    - any other scale: the four of ``mosi`` with a 0, if 0 lies inside the range.
+
+    Args:
+        truth, predicted: scores [N], N ≥ 1.
+        scale: what they are scores of.
+
+    Returns:
+        ``mae`` and ``corr`` (Pearson's; 0 where one side does not vary), to four decimals; the accuracies and F1 in
+        percent (0 where no utterance counts); ``mae_constant``, the error of always answering the true median, which
+        no constant answer betters; and ``utterances``.
+    """
+    if scale.name == "sims":  # in single precision, in which a score of 0.4 is the bound 0.4
+        truth, predicted = (np.clip(x.astype(np.float32), -1.0, 1.0) for x in (truth, predicted))  # type: ignore[assignment]
+    out: dict[str, Any] = {
+        "mae": round(float(np.abs(predicted - truth).mean()), 4),
+        "corr": round(pearson(truth, predicted), 4),
+        "mae_constant": round(float(np.abs(truth - np.median(truth)).mean()), 4),
+        "utterances": len(truth),
+    }
+    if scale.name == "sims":
+        weak = np.abs(truth) <= np.float32(0.4)
+        of = {n: [_binned(x, edges) for x in (truth, predicted)] for n, edges in SIMS_BINS.items()}
+        out |= {f"acc{n}": _agreement(*pair) for n, pair in of.items()}
+        return out | {"f1": _f1(*of[2]), "acc2_weak": _agreement(*(x[weak] for x in of[2]))}
+    if scale.low < 0 < scale.high:
+        some = truth != 0
+        out |= {
+            "has0_acc2": _agreement(truth >= 0, predicted >= 0),
+            "has0_f1": _f1(truth >= 0, predicted >= 0),
+            "non0_acc2": _agreement(truth[some] > 0, predicted[some] > 0),
+            "non0_f1": _f1(truth[some] > 0, predicted[some] > 0),
+        }
+    if scale.name == "mosi":
+        for n, most in ((7, 3.0), (5, 2.0)):
+            both = [np.round(np.clip(x, -most, most)) for x in (truth, predicted)]
+            out[f"acc{n}"] = _agreement(*both)
+    return out
+
+
+SIMS_BINS = {2: (0.0,), 3: (-0.1, 0.1), 5: (-0.7, -0.1, 0.1, 0.7)}
+"""The bounds between the classes of CH-SIMS, by the number of classes."""
+
+
+def pearson(a: Floats, b: Floats) -> float:
+    """Pearson's correlation; 0 where one side does not vary."""
+    a, b = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / norm if norm > 0 else 0.0
+
+
+def _binned(scores: Floats, edges: Sequence[float]) -> Ints:
+    """The class of each score; one that is equal to a bound belongs to the class below it."""
+    return np.searchsorted(np.asarray(edges, scores.dtype), scores, side="left").astype(np.int64)
+
+
+def _agreement(truth: NDArray[Any], predicted: NDArray[Any]) -> float:
+    return percent((truth == predicted).mean()) if len(truth) else 0.0
+
+
+def _f1(truth: NDArray[Any], predicted: NDArray[Any]) -> float:
+    if not len(truth):
+        return 0.0
+    classes = int(max(truth.max(), predicted.max())) + 1
+    return percent(weighted_f1(truth.astype(np.int64), predicted.astype(np.int64), classes))

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from moodline.labels import ScoreScale
+
 
 @dataclass(frozen=True)
 class UtterancePrediction:
-    """The emotion of one utterance.
+    """The emotion of one utterance, or its score.
 
     Args:
         id, speaker, start, end, text: the utterance's own.
-        scores: label to calibrated probability, highest first; sums to 1.
+        scores: label to calibrated probability, highest first; sums to 1. Empty for a model of scores.
         abstained: True where the confidence is below the threshold that the caller set.
         experts: expert name ("speech", "text", "visual", "fusion") to its own label-to-probability mapping.
         weights: expert name to gate weight; sums to 1.
@@ -22,6 +24,9 @@ class UtterancePrediction:
             model has none. Comparable within a model and a modality only.
         attention: modality that the utterance had to the model's reasoning steps, each the utterances it looked at
             most, (id, weight), the largest first; empty where the model does not reason.
+        score: what a model of scores says; None for one of classes.
+        interval: from where to where the true score is expected, see ``Prediction.level``.
+        expert_scores: expert name to its own score.
     """
 
     id: str
@@ -36,16 +41,19 @@ class UtterancePrediction:
     modalities: tuple[str, ...] = ()
     uncertainty: dict[str, float] = field(default_factory=dict)
     attention: dict[str, tuple[tuple[tuple[str, float], ...], ...]] = field(default_factory=dict)
+    score: float | None = None
+    interval: tuple[float, float] | None = None
+    expert_scores: dict[str, float] = field(default_factory=dict)
 
     @property
     def emotion(self) -> str:
-        """The label with the highest probability."""
-        return next(iter(self.scores))
+        """The label with the highest probability; empty for a model of scores."""
+        return next(iter(self.scores), "")
 
     @property
     def confidence(self) -> float:
-        """The calibrated probability of ``emotion``."""
-        return next(iter(self.scores.values()))
+        """The calibrated probability of ``emotion``; 0 for a model of scores."""
+        return next(iter(self.scores.values()), 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """One object of the result format, numbers to four decimals; the last two fields only where there are any."""
@@ -57,17 +65,28 @@ class UtterancePrediction:
                 m: [[{"id": i, "weight": round(w, 4)} for i, w in step] for step in steps]
                 for m, steps in self.attention.items()
             }
+        said: dict[str, Any]
+        if self.score is None:
+            said = {
+                "emotion": self.emotion,
+                "confidence": round(self.confidence, 4),
+                "abstained": self.abstained,
+                "scores": [{"label": k, "score": round(v, 4)} for k, v in self.scores.items()],
+                "experts": {e: {k: round(v, 4) for k, v in s.items()} for e, s in self.experts.items()},
+            }
+        else:
+            said = {
+                "score": round(self.score, 4),
+                "interval": None if self.interval is None else [round(x, 4) for x in self.interval],
+                "experts": {e: round(s, 4) for e, s in self.expert_scores.items()},
+            }
         return {
             "id": self.id,
             "speaker": self.speaker,
             "start": self.start,
             "end": self.end,
             "text": self.text,
-            "emotion": self.emotion,
-            "confidence": round(self.confidence, 4),
-            "abstained": self.abstained,
-            "scores": [{"label": k, "score": round(v, 4)} for k, v in self.scores.items()],
-            "experts": {e: {k: round(v, 4) for k, v in s.items()} for e, s in self.experts.items()},
+            **said,
             "weights": {e: round(w, 4) for e, w in self.weights.items()},
             "modalities": list(self.modalities),
         } | more
@@ -87,6 +106,8 @@ class Prediction:
         sound: a sound file of the whole recording that ``media.audio`` reads (``media`` itself, or what was decoded
             from it), for waveforms and playback; None if there is none.
         notes: what the reader should know, one sentence each (another language, clipped sound, …).
+        scale: of the scores; None for a model of classes.
+        level: the share of true scores that the intervals should hold, from the errors on dev; None for classes.
     """
 
     conversation: str
@@ -97,6 +118,8 @@ class Prediction:
     media: Path | None = None
     sound: Path | None = None
     notes: tuple[str, ...] = ()
+    scale: ScoreScale | None = None
+    level: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The whole result: model name and version once, then the utterances."""
@@ -105,7 +128,11 @@ class Prediction:
             "media": None if self.media is None else str(self.media),
             "model": self.model,
             "version": self.version,
-            "labels": list(self.labels),
+            **(
+                {"labels": list(self.labels)}
+                if self.scale is None
+                else {"scale": {"low": self.scale.low, "high": self.scale.high}, "interval_level": self.level}
+            ),
             "notes": list(self.notes),
             "utterances": [u.to_dict() for u in self.utterances],
         }

@@ -4,6 +4,9 @@ One row per seed and utterance: ``seed, conversation, utterance, label, predicte
 (``score:LABEL``), and for each expert its label (``expert:NAME``), its gate weight (``weight:NAME``; 0 where it cannot
 say anything) and its probabilities (``score:NAME:LABEL``), none of them calibrated. Files of older versions have the
 first five columns only. No words of a corpus are in it, but its labels are.
+
+Of a model of scores: ``label`` and ``predicted`` are numbers, as are the experts' (``expert:NAME``), and there are no
+probabilities.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from numpy.typing import NDArray
 
 from moodline.conversation import Conversation
 from moodline.errors import ConfigError, StorageError
-from moodline.labels import IGNORE, LabelSet
+from moodline.labels import IGNORE, LabelSet, ScoreScale, Target
 from moodline.metrics import Floats, Ints
 from moodline.training.calibration import softmax
 from moodline.training.inference import Answers
@@ -58,13 +61,46 @@ class Predictions:
     @property
     def clusters(self) -> Ints:
         """[N] the number of each utterance's conversation, from 0 in order of appearance."""
-        number: dict[str, int] = {}
-        return np.array([number.setdefault(c, len(number)) for c in self.conversations], dtype=np.int64)
+        return _clusters(self.conversations)
+
+
+@dataclass(frozen=True)
+class ScorePredictions:
+    """The predictions of a run of scores for its N scored test utterances, S seeds.
+
+    Args:
+        scale: of the scores.
+        seeds: S seeds.
+        conversations, utterances: N ids.
+        truth: [N] true scores.
+        predicted: [S, N] the mixture's.
+        experts: expert name to [S, N] its scores.
+        weights: expert name to [S, N] gate weights.
+    """
+
+    scale: ScoreScale
+    seeds: tuple[int, ...]
+    conversations: tuple[str, ...]
+    utterances: tuple[str, ...]
+    truth: Floats
+    predicted: Floats
+    experts: dict[str, Floats]
+    weights: dict[str, Floats]
+
+    @property
+    def clusters(self) -> Ints:
+        """[N] the number of each utterance's conversation, from 0 in order of appearance."""
+        return _clusters(self.conversations)
+
+
+def _clusters(conversations: Iterable[str]) -> Ints:
+    number: dict[str, int] = {}
+    return np.array([number.setdefault(c, len(number)) for c in conversations], dtype=np.int64)
 
 
 def write_predictions(
     run: Path,
-    labels: LabelSet,
+    target: Target,
     seeds: Iterable[int],
     conversations: Sequence[Conversation],
     predictions: Sequence[Sequence[Answers]],
@@ -73,7 +109,7 @@ def write_predictions(
 
     Args:
         run: the run's directory.
-        labels: the label set.
+        target: the label set, or the scale of the scores.
         seeds: of the run.
         conversations: of the test split.
         predictions: for each seed the answers to them.
@@ -86,28 +122,29 @@ def write_predictions(
 
     parts: list[dict[str, Any]] = []
     for seed, answers in zip(seeds, predictions, strict=True):
-        truth = np.concatenate([a.labels for a in answers])
         part = {
-            "seed": [seed] * len(truth),
+            "seed": [seed] * sum(len(c) for c in conversations),
             "conversation": [c.id for c in conversations for _ in c],
             "utterance": [u.id for c in conversations for u in c],
-            "label": [None if y == IGNORE else labels.labels[y] for y in truth],
+            "label": _truth(answers, target),
         }
         logits = np.concatenate([a.logits for a in answers])
         weights = np.concatenate([a.weights for a in answers])
-        part |= _said("predicted", "score", logits, labels)
+        part |= _said("predicted", "score", logits, target)
         for k, name in enumerate(answers[0].experts):
             own = np.concatenate([a.experts[name] for a in answers])
-            part |= _said(f"expert:{name}", f"score:{name}", own, labels)
+            part |= _said(f"expert:{name}", f"score:{name}", own, target)
             part[f"weight:{name}"] = weights[:, k].astype(np.float32)
         parts.append(part)
-    text = ("conversation", "utterance", "label", "predicted")
-    kinds = {"seed": pa.int64()}
-    kinds |= {n: pa.string() if n in text or n.startswith("expert:") else pa.float32() for n in parts[0] if n != "seed"}
-    told = {
-        "moodline.labels": json.dumps(labels.labels),
-        "moodline.experts": json.dumps(list(predictions[0][0].experts)),
-    }
+    kinds = {
+        name: pa.int64() if name == "seed" else pa.string() if isinstance(column[0], str) else pa.float32()
+        for name, column in parts[0].items()
+    } | ({"label": pa.string()} if isinstance(target, LabelSet) else {"label": pa.float32()})
+    told = {"moodline.experts": json.dumps(list(predictions[0][0].experts))}
+    if isinstance(target, ScoreScale):
+        told["moodline.scale"] = json.dumps([target.name, target.low, target.high])
+    else:
+        told["moodline.labels"] = json.dumps(target.labels)
     schema = pa.schema(list(kinds.items()), metadata=told)
     path = run / NAME
     try:
@@ -117,15 +154,24 @@ def write_predictions(
         raise StorageError.writing(path, error) from error
 
 
-def _said(label: str, score: str, logits: NDArray[Any], labels: LabelSet) -> dict[str, Any]:
-    """The columns of one voice: its label and its probabilities."""
+def _truth(answers: Sequence[Answers], target: Target) -> list[Any]:
+    """The true label or score of every utterance, None where there is none."""
+    if isinstance(target, ScoreScale):
+        return [None if np.isnan(y) else float(y) for a in answers for y in a.truth]
+    return [None if y == IGNORE else target.labels[y] for a in answers for y in a.labels]
+
+
+def _said(label: str, score: str, logits: NDArray[Any], target: Target) -> dict[str, Any]:
+    """The columns of one voice: its label and its probabilities, or its score."""
+    if isinstance(target, ScoreScale):
+        return {label: logits[:, 0].astype(np.float32)}
     scores = softmax(logits).astype(np.float32)
-    columns: dict[str, Any] = {label: [labels.labels[y] for y in logits.argmax(-1)]}
-    return columns | {f"{score}:{name}": scores[:, c] for c, name in enumerate(labels.labels)}
+    columns: dict[str, Any] = {label: [target.labels[y] for y in logits.argmax(-1)]}
+    return columns | {f"{score}:{name}": scores[:, c] for c, name in enumerate(target.labels)}
 
 
-def read_predictions(run: Path) -> Predictions:
-    """Read the file of a run, of this version or an older one; utterances without a label are left out.
+def read_any_predictions(run: Path) -> Predictions | ScorePredictions:
+    """Read the file of a run, of this version or an older one; utterances without a label or score are left out.
 
     Raises:
         ConfigError: no such run, no predictions, or not readable.
@@ -141,6 +187,7 @@ def read_predictions(run: Path) -> Predictions:
         table = pq.read_table(path)
         told = table.schema.metadata or {}
         labels = json.loads(told.get(b"moodline.labels", b"[]"))
+        scale = ScoreScale(*json.loads(told[b"moodline.scale"])) if b"moodline.scale" in told else None
         experts = json.loads(told.get(b"moodline.experts", b"[]"))
         columns = {name: table[name].to_numpy() for name in COLUMNS}
         for name in experts:
@@ -154,19 +201,57 @@ def read_predictions(run: Path) -> Predictions:
         raise ConfigError(
             f"{path}: not readable predictions", reason[:120], "Run: moodline evaluate --again."
         ) from None
+    if scale is not None:
+        return _scores_arranged(path, columns, scale, experts)
     return _arranged(path, columns, labels, experts)
 
 
-def _arranged(path: Path, columns: dict[str, Any], labels: list[str], experts: list[str]) -> Predictions:
-    """The columns by seed."""
-    known = np.array([y is not None for y in columns["label"]], dtype=bool)
+def read_predictions(run: Path) -> Predictions:
+    """``read_any_predictions`` of a run of classes.
+
+    Raises:
+        ConfigError: also if the run's task is scores.
+    """
+    found = read_any_predictions(run)
+    if isinstance(found, ScorePredictions):
+        raise ConfigError(f"{run}: expected a run of classes", "its task is scores", "Give another run.")
+    return found
+
+
+def _by_seed(path: Path, columns: dict[str, Any], known: NDArray[np.bool_]) -> tuple[dict[str, Any], Ints, list[int]]:
+    """The columns where the truth is known; the places [S, N] of each seed's rows in them; the seeds."""
     columns = {name: values[known] for name, values in columns.items()}
     seeds = sorted(set(columns["seed"].tolist()))
     rows = [np.flatnonzero(columns["seed"] == s) for s in seeds]
     whole = bool(rows) and all(len(r) == len(rows[0]) for r in rows)
     if not whole or any((columns["utterance"][r] != columns["utterance"][rows[0]]).any() for r in rows):
         raise ConfigError(f"{path}: expected the same labelled utterances for every seed", f"{int(known.sum())} rows")
-    order = np.stack(rows)
+    return columns, np.stack(rows), [int(s) for s in seeds]
+
+
+def _scores_arranged(path: Path, columns: dict[str, Any], scale: ScoreScale, experts: list[str]) -> ScorePredictions:
+    """The columns by seed, of scores."""
+    truth = columns["label"].astype(np.float64)
+    columns, order, seeds = _by_seed(path, columns, ~np.isnan(truth))
+
+    def numbers(column: str) -> Floats:
+        return np.asarray(columns[column][order], dtype=np.float64)
+
+    return ScorePredictions(
+        scale=scale,
+        seeds=tuple(seeds),
+        conversations=tuple(columns["conversation"][order[0]].tolist()),
+        utterances=tuple(columns["utterance"][order[0]].tolist()),
+        truth=numbers("label")[0],
+        predicted=numbers("predicted"),
+        experts={e: numbers(f"expert:{e}") for e in experts},
+        weights={e: numbers(f"weight:{e}") for e in experts},
+    )
+
+
+def _arranged(path: Path, columns: dict[str, Any], labels: list[str], experts: list[str]) -> Predictions:
+    """The columns by seed."""
+    columns, order, seeds = _by_seed(path, columns, np.array([y is not None for y in columns["label"]], dtype=bool))
     names = tuple(labels) or tuple(sorted({*columns["label"], *columns["predicted"]}))
     index = {name: i for i, name in enumerate(names)}
 
@@ -178,7 +263,7 @@ def _arranged(path: Path, columns: dict[str, Any], labels: list[str], experts: l
 
     return Predictions(
         labels=names,
-        seeds=tuple(int(s) for s in seeds),
+        seeds=tuple(seeds),
         conversations=tuple(columns["conversation"][order[0]].tolist()),
         utterances=tuple(columns["utterance"][order[0]].tolist()),
         truth=classes("label")[0],

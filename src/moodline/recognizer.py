@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from moodline.checkpoint import Checkpoint, load_checkpoint
 from moodline.conversation import Conversation
 from moodline.encoders.base import Encoder
 from moodline.errors import ConfigError, ConversationError, UnknownNameError
+from moodline.labels import ScoreScale, label_names
 from moodline.prediction import Prediction, UtterancePrediction
 from moodline.registry import DEFAULT_MODEL, PRETRAINED, pretrained_directory
-from moodline.training.calibration import softmax
+from moodline.training.calibration import SHOWN, softmax
 from moodline.training.data import collate, make_example
 from moodline.training.inference import Answers, answer
 
@@ -62,8 +64,8 @@ class Recognizer:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes, in the model's order."""
-        return self.checkpoint.labels.labels
+        """The classes, in the model's order; none for a model of scores."""
+        return label_names(self.checkpoint.target)
 
     @property
     def abstain_below(self) -> float:
@@ -71,7 +73,7 @@ class Recognizer:
         return float(self.checkpoint.calibration.get("abstain", {}).get("confidence", 0.0))
 
     def recognize(self, conversation: Conversation, abstain_below: float | None = None) -> Prediction:
-        """The emotion of every utterance, with calibrated scores and expert weights.
+        """The emotion of every utterance, with calibrated scores and expert weights; or its score, with an interval.
 
         Args:
             conversation: at least one utterance must have what the model reads (words, audio, …).
@@ -80,7 +82,14 @@ class Recognizer:
 
         Raises:
             ConversationError: no utterance has anything that the model reads.
+            ConfigError: a model of scores has no confidence, so nothing to abstain by.
         """
+        if abstain_below is not None and isinstance(self.checkpoint.target, ScoreScale):
+            raise ConfigError(
+                f"model {self.checkpoint.name} answers with scores, so it has no confidence to abstain below",
+                abstain_below,
+                "Leave the threshold out; each score comes with an interval.",
+            )
         abstain_below = self.abstain_below if abstain_below is None else abstain_below
         if sum(map(len, self._known.values())) > REMEMBERED:
             self._known = {m: {} for m in self._known}
@@ -112,13 +121,12 @@ class Recognizer:
     def _prediction(
         self, conversation: Conversation, found: Answers, features: Mapping[str, FeatureMap], abstain_below: float
     ) -> Prediction:
-        calibration = self.checkpoint.calibration
-        mixture = softmax(found.logits, calibration["temperature"])
-        experts = {n: softmax(z, calibration["experts"].get(n, 1.0)) for n, z in found.experts.items()}
+        target = self.checkpoint.target
+        scale = target if isinstance(target, ScoreScale) else None
+        said = self._classes(found, abstain_below) if scale is None else self._scores(found, scale)
         rows = []
         for u, utterance in enumerate(conversation):
             has = tuple(m for m, known in features.items() if utterance.id in known)
-            order = np.argsort(-mixture[u], kind="stable")
             rows.append(
                 UtterancePrediction(
                     id=utterance.id,
@@ -126,10 +134,8 @@ class Recognizer:
                     start=utterance.start,
                     end=utterance.end,
                     text=utterance.text,
-                    scores={self.labels[c]: float(mixture[u, c]) for c in order},
-                    abstained=bool(mixture[u].max() < abstain_below),
-                    experts={n: dict(zip(self.labels, map(float, p[u]), strict=True)) for n, p in experts.items()},
-                    weights=dict(zip(experts, map(float, found.weights[u]), strict=True)),
+                    **said[u],
+                    weights=dict(zip(found.experts, map(float, found.weights[u]), strict=True)),
                     modalities=has,
                     uncertainty={m: float(found.uncertainty[m][u]) for m in has if m in found.uncertainty},
                     attention={
@@ -145,7 +151,42 @@ class Recognizer:
             tuple(rows),
             media=conversation.media,
             sound=conversation.sound or conversation.media,
+            scale=scale,
+            level=None if scale is None else SHOWN,
         )
+
+    def _classes(self, found: Answers, abstain_below: float) -> list[dict[str, Any]]:
+        """For each utterance its probabilities, the experts' too, and whether to abstain."""
+        calibration, labels = self.checkpoint.calibration, self.labels
+        mixture = softmax(found.logits, calibration["temperature"])
+        experts = {n: softmax(z, calibration["experts"].get(n, 1.0)) for n, z in found.experts.items()}
+        return [
+            {
+                "scores": {labels[c]: float(p[c]) for c in np.argsort(-p, kind="stable")},
+                "abstained": bool(p.max() < abstain_below),
+                "experts": {n: dict(zip(labels, map(float, own[u]), strict=True)) for n, own in experts.items()},
+            }
+            for u, p in enumerate(mixture)
+        ]
+
+    def _scores(self, found: Answers, scale: ScoreScale) -> list[dict[str, Any]]:
+        """For each utterance its score and interval, the experts' scores too, all kept within the range."""
+        half = float(self.checkpoint.calibration["half_widths"][str(SHOWN)])
+
+        def kept(value: float) -> float:
+            return min(max(float(value), scale.low), scale.high)
+
+        return [
+            {
+                "scores": {},
+                "abstained": False,
+                "experts": {},
+                "score": kept(score),
+                "interval": (kept(score - half), kept(score + half)),
+                "expert_scores": {n: kept(own[u, 0]) for n, own in found.experts.items()},
+            }
+            for u, score in enumerate(found.logits[:, 0].astype(np.float64))
+        ]
 
 
 def _looked_at(

@@ -16,15 +16,16 @@ import numpy as np
 
 from moodline import __version__
 from moodline.errors import ConfigError, StorageError
-from moodline.labels import IGNORE, LabelSet
+from moodline.labels import IGNORE, ScoreScale, Target
 from moodline.metrics import (
-    bootstrap_weighted_f1,
+    bootstrap,
     classification_report,
     clustered_confusions,
     expected_calibration_error,
     interval,
     percent,
 )
+from moodline.score_results import score_numbers, summarize_scores
 from moodline.training.calibration import softmax
 from moodline.training.inference import Answers
 
@@ -33,18 +34,21 @@ REQUIRED = ("recipe", "corpus", "labels", "chosen_on", "tested", "seeds", "mean"
 HEADLINE = ("weighted_f1", "accuracy", "macro_f1")
 
 
-def score(answers: Sequence[Answers], labels: LabelSet, calibration: dict[str, Any]) -> dict[str, Any]:
+def score(answers: Sequence[Answers], target: Target, calibration: dict[str, Any]) -> dict[str, Any]:
     """The numbers of one model on one split.
 
     Args:
         answers: of every conversation.
-        labels: the label set.
-        calibration: temperatures fitted on dev.
+        target: the label set, or the scale of the scores.
+        calibration: fitted on dev.
 
     Returns:
         ``classification_report`` of the mixture, ``ece`` (percent, calibrated), ``experts`` (each alone) and
-        ``gate_weights`` (mean, and by true class).
+        ``gate_weights`` (mean, and by true class); of scores what ``score_numbers`` gives.
     """
+    if isinstance(target, ScoreScale):
+        return score_numbers(answers, target, calibration)
+    labels = target
     truth = np.concatenate([a.labels for a in answers])
     real = truth != IGNORE
     truth = truth[real]
@@ -69,22 +73,25 @@ def score(answers: Sequence[Answers], labels: LabelSet, calibration: dict[str, A
 
 
 def summarize(
-    recipe: str, corpus: str, labels: LabelSet, seeds: list[dict[str, Any]], predictions: Sequence[Sequence[Answers]]
+    recipe: str, corpus: str, target: Target, seeds: list[dict[str, Any]], predictions: Sequence[Sequence[Answers]]
 ) -> dict[str, Any]:
     """The content of ``results.json``.
 
     Args:
         recipe, corpus: names.
-        labels: the label set.
+        target: the label set, or the scale of the scores.
         seeds: for each seed ``{"seed", "best_epoch", "dev", "test"}``.
         predictions: for each seed its answers on test, conversations in the same order.
     """
+    if isinstance(target, ScoreScale):
+        return {"schema": SCHEMA} | summarize_scores(recipe, corpus, target, seeds, predictions)
+    labels = target
     truth = np.concatenate([a.labels for a in predictions[0]])
     groups = np.concatenate([np.full(len(a.labels), g) for g, a in enumerate(predictions[0])])
     predicted = np.stack([np.concatenate([a.logits.argmax(-1) for a in answers]) for answers in predictions])
     real = truth != IGNORE
     counts = clustered_confusions(truth[real], predicted[:, real], groups[real], len(labels))
-    low, high = interval(bootstrap_weighted_f1(counts))
+    low, high = interval(bootstrap(counts))
     tests = [s["test"] for s in seeds]
 
     def statistics(take: Any) -> tuple[float, float]:

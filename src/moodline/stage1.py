@@ -23,6 +23,7 @@ from moodline.encoders.finetune import (
 from moodline.encoders.frozen import FrozenStates
 from moodline.errors import ConfigError, FeatureError
 from moodline.labels import IGNORE
+from moodline.training.judge import by_weighted_f1
 from moodline.training.loop import fit
 from moodline.training.processes import processes
 from moodline.training.progress import Progress
@@ -76,7 +77,7 @@ def finetune_encoder(
         train,
         dev,
         Collate(backbone, spec.finetune.model.crop_seconds),
-        classes=len(corpus.labels),
+        judge=by_weighted_f1(len(corpus.labels)),
         config=dataclasses.replace(spec.finetune.training, seed=seed),
         directory=directory / f"training-{modality}",
         parameters=parameter_groups(model, spec.finetune.model),

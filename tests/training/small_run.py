@@ -15,6 +15,7 @@ import torch
 
 from moodline.models.mister_e import MisterE, MisterEConfig
 from moodline.training.data import ConversationExample, collate
+from moodline.training.judge import by_weighted_f1
 from moodline.training.loop import fit
 from moodline.training.settings import TrainConfig
 
@@ -54,7 +55,7 @@ def run(directory: Path, epochs: int = 6, checkpoint_seconds: float = 0.0, **set
         checkpoint_seconds=checkpoint_seconds,
         **settings,  # type: ignore[arg-type]
     )
-    fit(model, train, dev, collate, classes=CLASSES, config=config, directory=directory)
+    fit(model, train, dev, collate, judge=by_weighted_f1(CLASSES), config=config, directory=directory)
     return model
 
 

@@ -80,9 +80,9 @@ def test_a_damaged_state_is_one_line(tmp_path: Path, damage: bytes | None) -> No
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from moodline.models import mister_e
+    from moodline import losses
 
-    monkeypatch.setattr(mister_e, "focal_loss", lambda z, *_: z.sum() * float("nan"))
+    monkeypatch.setattr(losses, "focal_loss", lambda z, *_: z.sum() * float("nan"))
     with pytest.raises(MoodlineError, match="not finite"):
         run(tmp_path, epochs=1)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from moodline.conversation import Conversation
-from moodline.labels import LabelSet
+from moodline.labels import LabelSet, ScoreScale
 
 SPLITS = ("train", "dev", "test")
 
@@ -44,6 +44,7 @@ class Corpus:
         files: file name (relative to the corpus folder) to SHA-256 of what was read.
         info: other facts worth recording, e.g. the options in force.
         auxiliary: other corpora that an encoder may learn along; never tested.
+        scale: what its ``Utterance.score``s are numbers of; None where it has none.
     """
 
     name: str
@@ -54,3 +55,4 @@ class Corpus:
     files: dict[str, str] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
     auxiliary: tuple[Corpus, ...] = ()
+    scale: ScoreScale | None = None

@@ -21,13 +21,14 @@ class Answers:
     """What a model said of one example (a conversation of U utterances).
 
     Args:
-        logits: float32 [U, C].
+        logits: float32 [U, C]; of a model of scores [U, 1], the scores.
         experts: expert name to float32 [U, C].
         weights: float32 [U, K] in the order of ``experts``.
         labels: int64 [U].
         uncertainty: modality to float32 [U], its σ; empty for a model that has none.
         attention: modality to weights float32 [U, N, P] of N reasoning steps and the utterances [U, N, P] they are on,
             −1 for none; empty for a model that does not reason.
+        scores: float32 [U], the true ones, NaN where there is none; None for a model of classes.
     """
 
     logits: NDArray[np.float32]
@@ -36,6 +37,12 @@ class Answers:
     labels: NDArray[np.int64]
     uncertainty: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     attention: dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]] = field(default_factory=dict)
+    scores: NDArray[np.float32] | None = None
+
+    @property
+    def truth(self) -> NDArray[np.float32]:
+        """The true scores [U], NaN where there is none."""
+        return np.full(len(self.labels), np.nan, np.float32) if self.scores is None else self.scores
 
 
 @torch.inference_mode()
@@ -87,6 +94,7 @@ def _one(output: Output, batch: Any, row: int) -> Answers:
     def take(x: torch.Tensor) -> NDArray[np.float32]:
         return x[row][real].float().cpu().numpy()
 
+    scores = getattr(batch, "scores", None)  # batches of single utterances (stage 1) have none
     weights = output.weights
     if weights is None:
         weights = output.logits.new_ones(*output.logits.shape[:2], 1)
@@ -101,4 +109,5 @@ def _one(output: Output, batch: Any, row: int) -> Answers:
             m: (take(x), output.extras["attention_places"][m][row][real].cpu().numpy())
             for m, x in output.extras.get("attention", {}).items()
         },
+        scores=None if scores is None else take(scores),
     )

@@ -20,10 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from moodline.errors import CheckpointError, ConfigError, MoodlineError, StorageError
-from moodline.labels import IGNORE
-from moodline.metrics import weighted_f1
 from moodline.training.data import epoch_batches
 from moodline.training.inference import Collate, answer
+from moodline.training.judge import Judge
 from moodline.training.processes import processes
 from moodline.training.progress import Progress
 from moodline.training.settings import TrainConfig
@@ -36,7 +35,7 @@ class FitState:
     epoch: int = 0
     step: int = 0
     best_epoch: int = -1
-    best_score: float = -1.0
+    best_score: float = float("nan")
     finished: bool = False
     seconds: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
@@ -45,7 +44,7 @@ class FitState:
 
 @dataclass(frozen=True)
 class FitResult:
-    """The outcome of ``fit``: the chosen epoch (from 0), its dev weighted F1 as a share, and every epoch's numbers."""
+    """The outcome of ``fit``: the chosen epoch (from 0), its dev number by the judge, and every epoch's numbers."""
 
     best_epoch: int
     best_score: float
@@ -59,14 +58,14 @@ def fit(
     collate: Collate,
     *,
     lengths: Callable[[Any], int] = len,
-    classes: int,
+    judge: Judge,
     config: TrainConfig,
     directory: Path,
     parameters: Iterable[dict[str, Any]] | None = None,
     title: str = "training",
     quiet: bool = False,
 ) -> FitResult:
-    """Train ``model`` and leave it with the weights of the epoch with the best dev weighted F1.
+    """Train ``model`` and leave it with the weights of the epoch that is best on dev.
 
     Args:
         model: ``model(batch)`` gives an ``Output``; ``model.loss(batch, output)`` named terms with ``"total"``,
@@ -74,7 +73,7 @@ def fit(
         train, dev: examples.
         collate: examples to a batch with ``to``, ``count``, ``valid`` and ``labels``.
         lengths: length of an example, for batches of similar lengths.
-        classes: number of classes.
+        judge: by which number of the dev answers the epoch is chosen.
         config: see ``TrainConfig``.
         directory: for the training state, ``history.json`` and the TensorBoard log; a state found there is resumed.
         parameters: optimizer parameter groups (``lr`` relative to ``learning_rate``); default all trainable ones.
@@ -86,14 +85,14 @@ def fit(
         MoodlineError: the loss is no longer finite.
         StorageError: the disk is full.
     """
-    run = _Run(model, train, dev, collate, lengths, classes, config, directory, parameters)
+    run = _Run(model, train, dev, collate, lengths, judge, config, directory, parameters)
     state = run.resume()
     with Progress(title, total=config.epochs, done=state.epoch, quiet=quiet or not run.main) as progress:
         while not state.finished:
             losses = run.one_epoch(state, progress)
             score = run.dev_score()
             run.close_epoch(state, losses, score)
-            progress.epoch(state.epoch, dev_weighted_f1=score, best=state.best_score, **losses)
+            progress.epoch(state.epoch, judge.name, score, state.best_score, losses["total"])
     run.restore_best()
     return FitResult(state.best_epoch, state.best_score, state.history)
 
@@ -108,7 +107,7 @@ class _Run:
         dev: Sequence[Any],
         collate: Collate,
         lengths: Callable[[Any], int],
-        classes: int,
+        judge: Judge,
         config: TrainConfig,
         directory: Path,
         parameters: Iterable[dict[str, Any]] | None,
@@ -121,7 +120,7 @@ class _Run:
             raise ConfigError(
                 "training needs at least one training and one dev example", f"{len(train)} and {len(dev)}"
             )
-        self.train, self.dev, self.collate, self.classes, self.config = train, dev, collate, classes, config
+        self.train, self.dev, self.collate, self.judge, self.config = train, dev, collate, judge, config
         self.train_lengths, self.dev_lengths = [lengths(e) for e in train], [lengths(e) for e in dev]
         self.directory = directory
         processes()
@@ -141,7 +140,9 @@ class _Run:
             group["lr"] = group.get("lr", 1.0) * config.learning_rate
         kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
         self.model = model
-        optimizer = kind(groups, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        optimizer = kind(
+            groups, lr=config.learning_rate, betas=(0.9, config.beta2), weight_decay=config.weight_decay, fused=True
+        )
         self.wrapped, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.peak_rates = [group["lr"] for group in optimizer.param_groups]
         self.batches_per_epoch = -(-len(train) // config.batch_size)
@@ -159,6 +160,8 @@ class _Run:
     def fingerprint(self) -> str:
         """What a state must agree with to be resumed: settings, sizes of model and data, number of processes."""
         settings = {k: v for k, v in asdict(self.config).items() if k != "checkpoint_seconds"}
+        if self.config.beta2 == TrainConfig.beta2:
+            del settings["beta2"]  # as states were written before it could be set
         shapes = {n: list(p.shape) for n, p in self.model.named_parameters() if n in self.saved_names}
         facts = [settings, shapes, self.train_lengths, self.dev_lengths, self.world]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -312,22 +315,16 @@ class _Run:
         return 1.0
 
     def dev_score(self) -> float:
-        """Weighted F1 on the dev set, as a share."""
-        answers = answer(self.model, self.dev, self.collate, lengths=self.dev_lengths)
-        labels = np.concatenate([a.labels for a in answers])
-        predicted = np.concatenate([a.logits.argmax(-1) for a in answers])
-        real = labels != IGNORE
-        if not real.any():
-            raise ConfigError("training: no dev utterance has a label", fix="Give labelled dev conversations.")
-        return weighted_f1(labels[real], predicted[real], self.classes)
+        """The judge's number of the dev set."""
+        return self.judge.measure(answer(self.model, self.dev, self.collate, lengths=self.dev_lengths))
 
     def close_epoch(self, state: FitState, losses: dict[str, float], score: float) -> None:
         """Note the epoch's numbers, keep the weights if they are the best, decide whether to go on, save."""
         told = {k if k.startswith("entropy_") else f"loss_{k}": v for k, v in losses.items()}
         state.history.append(
-            {"epoch": state.epoch, "dev_weighted_f1": score} | told | {"seconds": round(self.clock(state), 2)}
+            {"epoch": state.epoch, f"dev_{self.judge.name}": score} | told | {"seconds": round(self.clock(state), 2)}
         )
-        if score > state.best_score:
+        if state.best_epoch < 0 or self.judge.better(score, state.best_score):
             state.best_epoch, state.best_score = state.epoch, score
             if not self.best:
                 self.best = {n: torch.empty_like(t) for n, t in self.weights().items()}
@@ -335,7 +332,7 @@ class _Run:
                 self.best[name].copy_(value)
         if self.tracker is not None:
             numbers = {k.replace("_", "/", 1): v for k, v in told.items()}
-            self.tracker.log(numbers | {"dev/weighted_f1": score}, step=state.epoch)
+            self.tracker.log(numbers | {f"dev/{self.judge.name}": score}, step=state.epoch)
         state.epoch += 1
         waited = state.epoch - 1 - state.best_epoch
         state.finished = state.epoch >= self.config.epochs or (0 < self.config.patience <= waited)

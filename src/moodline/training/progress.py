@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
 
 
 class Progress:
@@ -52,9 +51,10 @@ class Progress:
         """Within an epoch: ``done`` of ``total`` are done."""
         self.step(done / max(total, 1))
 
-    def epoch(self, done: int, **numbers: Any) -> None:
-        """An epoch is done; show its dev score and loss."""
+    def epoch(self, done: int, name: str, score: float, best: float, loss: float) -> None:
+        """An epoch is done; show its loss and its dev number, the weighted F1 in percent."""
         self._done = done
-        score, best = 100 * numbers["dev_weighted_f1"], 100 * numbers["best"]
-        text = f"loss {numbers['total']:.3f}  dev WF1 {score:.2f}  best {best:.2f}"
+        if name == "weighted_f1":
+            name, score, best = "WF1", 100 * score, 100 * best
+        text = f"loss {loss:.3f}  dev {name} {score:.2f}  best {best:.2f}"
         self._bars.update(self._task, completed=done, numbers=text)
