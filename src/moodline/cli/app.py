@@ -235,17 +235,64 @@ def convert(
     run_convert(source, out, corpus, option or [], json_)
 
 
-@app.command(epilog="Example: moodline encode runs/meld/seed-0 meld meld-features")
+@app.command(epilog="Example: moodline finetune text llama-3.1-8b --data meld --dry-run")
+def finetune(
+    modality: Annotated[Literal["text", "speech"], typer.Argument(help="Which encoder: of text or of speech.")],
+    recipe: Annotated[
+        str, typer.Argument(help="An encoder recipe of `moodline recipes`, a recipe with finetune, or a YAML file.")
+    ],
+    data: Data,
+    corpus: Annotated[
+        str | None, typer.Option(help="A name of `moodline corpora`; told by the files if left out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The run's directory; default runs/RECIPE-CORPUS.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, 2 …")] = 1,
+    settings: Set = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fine-tune an encoder on single utterances, chosen on dev (stage 1); run it again to resume."""
+    from moodline.cli.tuning import run_finetune
+
+    run_finetune(modality, recipe, data, corpus, out, seeds, settings or [], json_, quiet)
+
+
+@app.command(
+    epilog="Examples: moodline encode meld MELD meld-features --text runs/llama --speech runs/salmonn; "
+    "moodline encode runs/meld/seed-0 meld meld-features"
+)
 def encode(
-    source: Annotated[str, typer.Argument(help="A recipe, or the directory of a trained model (fine-tuned encoders).")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="With --text or --speech a name of `moodline corpora`; else a recipe, or the directory of a trained "
+            "model (fine-tuned encoders)."
+        ),
+    ],
     data: Annotated[Path, typer.Argument(help="The corpus directory.")],
     out: Annotated[Path, typer.Argument(help="The new house directory; must not exist or be empty.")],
+    text: Annotated[
+        str | None, typer.Option(help="A run of moodline finetune text, or an encoder.", metavar="RUN")
+    ] = None,
+    speech: Annotated[
+        str | None, typer.Option(help="A run of moodline finetune speech, or an encoder.", metavar="RUN")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which seed of those runs.")] = 0,
+    device: Annotated[str, typer.Option(help="With --text or --speech: cpu, cuda …; auto takes a GPU.")] = "auto",
     json_: Json = False,
 ) -> None:
-    """Export a corpus with the features that a recipe's or a model's encoders give, as safetensors and JSON."""
-    from moodline.cli.corpora import run_encode
+    """Export a corpus with the features that encoders give, as safetensors and JSON: what stage 2 is trained on."""
+    sources = {m: s for m, s in (("text", text), ("speech", speech)) if s is not None}
+    if sources:
+        from moodline.cli.tuning import run_encode_with
 
-    run_encode(source, data, out, json_)
+        run_encode_with(source, data, out, sources, seed, device, json_)
+    else:
+        from moodline.cli.corpora import run_encode
+
+        run_encode(source, data, out, json_)
 
 
 @app.command()

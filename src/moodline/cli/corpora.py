@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moodline.cli.console import print_json, print_table, stdout
 from moodline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from moodline.corpora.base import Corpus
 
 
 def parse_options(texts: list[str]) -> dict[str, Any]:
@@ -116,6 +119,11 @@ def run_encode(source: str, data: Path, out: Path, json_: bool) -> None:
     with progress_bar() as progress:
         corpus = encode_corpus(source, data, progress)
     write_house(corpus, out)
+    print_encoded(corpus, out, json_)
+
+
+def print_encoded(corpus: Corpus, out: Path, json_: bool) -> None:
+    """Say which feature sets were written."""
     sizes = {
         name: {"utterances": len(rows), "dim": len(next(iter(rows.values())))} for name, rows in corpus.features.items()
     }

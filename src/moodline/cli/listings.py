@@ -59,6 +59,7 @@ def _encoders() -> list[dict[str, Any]]:
 
 def _recipes() -> list[dict[str, Any]]:
     from moodline.config import read_yaml, recipe_names, recipe_path
+    from moodline.tuning.recipe import MODALITIES, packaged
 
     rows = []
     for name in recipe_names():
@@ -72,6 +73,10 @@ def _recipes() -> list[dict[str, Any]]:
                 "description": data["description"],
             }
         )
+    for modality in MODALITIES:
+        for name, data in packaged(modality).items():
+            row = {"name": name, "corpus": "any", "modalities": [modality], "model": f"finetune {modality}"}
+            rows.append(row | {"description": data["description"]})
     return rows
 
 

@@ -24,6 +24,8 @@ class TrainConfig(Settings):
     """Peak learning rate."""
     optimizer: Literal["adam", "adamw"] = "adam"
     """``adam`` is the paper's."""
+    beta2: float = 0.999
+    """Decay of the optimizer's mean of squared gradients."""
     weight_decay: float = 0.0
     """Decoupled with ``adamw``, L2 with ``adam``."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
@@ -52,6 +54,8 @@ class TrainConfig(Settings):
                 problems.append(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.weight_decay < math.inf:
             problems.append(f"weight_decay must not be negative, got {self.weight_decay}")
+        if not 0 < self.beta2 < 1:
+            problems.append(f"beta2 must lie in (0, 1), got {self.beta2}")
         if not 0 <= self.warmup <= 1:
             problems.append(f"warmup is a share of all steps, in [0, 1], got {self.warmup}")
         if not self.checkpoint_seconds >= 0:

@@ -1,0 +1,170 @@
+"""Fine-tuning an encoder by its recipe, into a run's directory; finding what it left there.
+
+RUN/finetune.json                     the recipe as resolved, the corpus and the hash of its files
+RUN/seed-N/encoder-MODALITY/          the encoder, see ``encoders.finetune_io``
+RUN/seed-N/training-MODALITY/         state to resume, history
+RUN/seed-N/encoder-MODALITY.json      the epoch chosen on dev, its weighted F1 in percent, seconds
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from moodline.auxiliary import with_auxiliary
+from moodline.build import training_view
+from moodline.config import CorpusSpec, ModalitySpec, Recipe, to_plain
+from moodline.corpora import detect_corpus, read_corpus
+from moodline.corpora.base import Corpus
+from moodline.corpora.inspect import corpus_hash
+from moodline.errors import ConfigError, StorageError
+from moodline.results import write_json
+from moodline.training.processes import processes
+from moodline.tuning.recipe import EncoderRecipe, Modality
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What came of one seed.
+
+    Args:
+        seed: which.
+        directory: the encoder's folder.
+        epoch: the chosen one, from 0.
+        weighted_f1: of its own classifier on dev, in percent.
+        seconds: that training took.
+    """
+
+    seed: int
+    directory: Path
+    epoch: int
+    weighted_f1: float
+    seconds: float
+
+
+def read_for(recipe: EncoderRecipe, data: Path, corpus: str | None = None) -> tuple[EncoderRecipe, Corpus]:
+    """The corpus of a recipe, with all its splits, and the recipe that names it.
+
+    Args:
+        recipe: what is to be done.
+        data: the corpus directory.
+        corpus: a name of ``moodline corpora``; None takes the recipe's, or what the files look like.
+
+    Raises:
+        MoodlineError: see ``read_corpus``.
+    """
+    spec = CorpusSpec(corpus) if corpus is not None else recipe.corpus or CorpusSpec(detect_corpus(data))
+    if recipe.corpus is not None and spec.name == recipe.corpus.name:
+        spec = recipe.corpus
+    return replace(recipe, corpus=spec), read_corpus(spec.name, data, **spec.options)
+
+
+def finetune(
+    recipe: EncoderRecipe,
+    data: Path,
+    out: Path,
+    corpus: str | None = None,
+    seeds: Sequence[int] = (0,),
+    quiet: bool = False,
+) -> list[Tuned]:
+    """Fine-tune an encoder on a corpus's train split, chosen on dev; finished seeds are skipped, begun ones resumed.
+
+    Args:
+        recipe: what to do.
+        data: the corpus directory.
+        out: the run's directory.
+        corpus: see ``read_for``.
+        seeds: one encoder for each.
+        quiet: show no bars.
+
+    Raises:
+        MoodlineError: see the corpus readers, ``stage1`` and ``fit``; ``out`` belongs to another recipe or corpus.
+    """
+    from moodline.stage1 import finetune_encoder
+
+    recipe, whole = read_for(recipe, data, corpus)
+    here = processes()
+    if here.is_main_process:
+        _begin(recipe, whole, out)
+    here.wait_for_everyone()
+    spec = ModalitySpec(encoder=recipe.encoder, finetune=recipe.finetune)
+    as_recipe = Recipe(recipe.name, "", recipe.corpus or CorpusSpec(""), {recipe.modality: spec}, {"name": "mister-e"})
+    view = training_view(with_auxiliary(as_recipe, whole, data))
+    found = []
+    for seed in seeds:
+        directory = out / f"seed-{seed}"
+        folder = finetune_encoder(view, recipe.modality, spec, directory, seed, quiet)
+        found.append(_outcome(folder, recipe.modality, seed, here.is_main_process))
+    return found
+
+
+def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
+    """Note what the run is of, or check that it is of the same.
+
+    Raises:
+        ConfigError: it is of something else.
+        StorageError: the disk refused.
+    """
+    path, record = out / "finetune.json", {"recipe": to_plain(recipe), "corpus_hash": corpus_hash(corpus)}
+    if path.is_file() and any(out.glob("seed-*")):
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            before = None
+        if before != record:
+            raise ConfigError(
+                f"{out}: holds a run of another recipe, other settings or other corpus files",
+                fix="Choose another --out directory.",
+            )
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.writing(out, error) from error
+    write_json(path, record)
+
+
+def _outcome(folder: Path, modality: Modality, seed: int, write: bool) -> Tuned:
+    """The numbers of the chosen epoch, kept beside the encoder."""
+    path = folder.with_suffix(".json")
+    if not path.is_file():
+        history: list[dict[str, float]] = json.loads(
+            (folder.parent / f"training-{modality}" / "history.json").read_text()
+        )
+        best = max(history, key=lambda row: row["dev_weighted_f1"])  # the first of equals, as in training
+        numbers: dict[str, Any] = {
+            "epoch": int(best["epoch"]),
+            "dev": {"weighted_f1": round(100 * best["dev_weighted_f1"], 2)},
+            "seconds": history[-1]["seconds"],
+        }
+        if write:
+            write_json(path, numbers)
+    else:
+        numbers = json.loads(path.read_text(encoding="utf-8"))
+    return Tuned(seed, folder, numbers["epoch"], numbers["dev"]["weighted_f1"], numbers["seconds"])
+
+
+def tuned_encoder(run: Path, modality: Modality, seed: int = 0) -> Path:
+    """The folder of a fine-tuned encoder.
+
+    Args:
+        run: a run of ``moodline finetune`` or of ``moodline train``, a seed's directory in it, or the folder itself.
+        modality: text or speech.
+        seed: which of the run's seeds.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    inside = f"encoder-{modality}"
+    for folder in (run, run / inside, run / f"seed-{seed}" / inside):
+        if (folder / "encoder.json").is_file():
+            return folder
+    begun = " (begun, not finished: run the same moodline finetune command again)" if run.is_dir() else ""
+    raise ConfigError(
+        f"{run}: expected a fine-tuned {modality} encoder of seed {seed}{begun}",
+        f"no {Path(f'seed-{seed}') / inside / 'encoder.json'}",
+        f"Give the --out directory of moodline finetune {modality}, or the name of an encoder.",
+    )
