@@ -241,3 +241,31 @@ GOLDEN = [
     [0.74802, 0.64667, 0.21335, -0.35761, 0.72162, 0.08111, 0.19727],
     [0.47411, 0.34727, 0.01877, -0.35861, 0.69303, 0.11144, 0.19553],
 ]
+
+
+def test_a_gate_that_reads_context_sees_inputs_of_which_the_logits_tell_nothing() -> None:
+    batch = random_batch(TWO, [4])
+    other = Batch({**batch.features, "text": batch.features["text"] + 1.0}, batch.present, batch.valid, batch.labels)
+    moved = {}
+    for reads in ("logits", "context"):
+        model = make(gate_reads=reads)
+        with torch.no_grad():  # every expert says the same of everything
+            for head in (*model.heads.values(), model.fusion_head.layers):
+                head[-1].weight.zero_()  # type: ignore[index]
+        a, b = model(batch).weights, model(other).weights
+        assert a is not None
+        assert b is not None
+        moved[reads] = (a - b).abs().max().item()
+    assert moved["logits"] < 1e-6
+    assert moved["context"] > 1e-3
+
+
+def test_a_gate_that_reads_context_reads_nothing_of_a_missing_modality() -> None:
+    model, batch = make(gate_reads="context"), random_batch(TWO, [4])
+    present = {**batch.present, "speech": torch.zeros_like(batch.present["speech"])}
+    with torch.no_grad():  # the columns of speech's context, in the row of text: after 3 experts of 4 classes, 8 wide
+        changed = make(gate_reads="context")
+        changed.gate.network.weight[1, 12:20] += 1.0  # type: ignore[index,operator]
+    gone = Batch(batch.features, present, batch.valid, batch.labels)
+    assert torch.allclose(model(gone).weights, changed(gone).weights, atol=1e-6)
+    assert not torch.allclose(model(batch).weights, changed(batch).weights, atol=1e-3)

@@ -49,6 +49,7 @@ from moodline.losses import (
 from moodline.nn.attention import MultiHeadAttention
 from moodline.nn.context import ContextAddition, TemporalInception
 from moodline.nn.dropout import Dropout
+from moodline.nn.gate import Gate
 from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
 from moodline.nn.recurrent import BiGRU
 from moodline.nn.rows import Rows
@@ -98,6 +99,9 @@ class MisterEConfig(Settings):
     """Hidden units of the gate; 0 is the paper's single layer, the released code has 10."""
     gate_temperature: float = 1.0
     """τ_g of the gate's softmax; 2 in the released code."""
+    gate_reads: Literal["logits", "context"] = "logits"
+    """What the gate sees: the experts' ``logits`` (eq. 10), or beside them each modality's ``context`` features (ours),
+    in which noise shows where logits only look like those of a neutral utterance."""
     gate_loss: float = 0.0
     """Weight of a loss of the gate alone (ours): −log Σ_k w_k p_k(y), so that it learns whom to believe, not only what
     the mixture needs. Without it an expert that reads noise says little, and keeps its weight."""
@@ -215,23 +219,6 @@ class FusionHead(nn.Module):
         return self.layers(fused if self.skip is None else fused + self.skip(torch.cat([*inputs], dim=-1)))
 
 
-class Gate(nn.Module):
-    """w = softmax(G([z_1 ; … ; z_K]) / τ_g), with weight 0 for experts whose modality is missing (eq. 10)."""
-
-    def __init__(self, width: int, experts: int, hidden: int, temperature: float) -> None:
-        super().__init__()
-        self.temperature = temperature
-        self.network: nn.Module = nn.Linear(width, experts)
-        if hidden:
-            self.network = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, experts))
-
-    def forward(self, views: Tensor, available: Tensor) -> Tensor:
-        """What each expert says [N, K, W] and where it can [N, K] → weights [N, K]."""
-        views = views * available[..., None]
-        scores = self.network(views.flatten(1)) / self.temperature
-        return scores.masked_fill(~available, float("-inf")).softmax(-1)
-
-
 class MisterE(nn.Module):
     """The experts and the gate. See the module's docstring and ``MisterEConfig``.
 
@@ -283,7 +270,8 @@ class MisterE(nn.Module):
                 self.reduce = nn.Linear(len(self.modalities) * d, d)
                 self.mixture_head = nn.Linear(d, c.classes)
             view = c.classes if c.gate_at == "logits" else d
-            self.gate = Gate(experts * view, experts, c.gate_hidden, c.gate_temperature)
+            seen = experts * view + (len(c.dims) * d if c.gate_reads == "context" else 0)
+            self.gate = Gate(seen, experts, c.gate_hidden, c.gate_temperature)
 
     def fit_statistics(self, batches: Iterable[Batch]) -> None:
         """Set the input standardisation from training batches; called once, before training."""
@@ -328,7 +316,8 @@ class MisterE(nn.Module):
             views = torch.stack(list(experts.values()), dim=1)
         else:
             views = torch.stack([*(context[m] for m in self.modalities), self.reduce(fused)], dim=1)
-        weights = self.gate(views, available)
+        reads = self.modalities if self.config.gate_reads == "context" else ()
+        weights = self.gate(views, available, (context[m] * present[m][:, None] for m in reads))
         mixed = torch.einsum("nk,nkw->nw", weights, views)  # eq. 11
         logits = mixed if self.config.gate_at == "logits" else self.mixture_head(mixed)
         return Output(rows.pad(self._told(logits)), padded, rows.pad(weights), extras)
