@@ -128,7 +128,7 @@ def test_hf_speech_limits(speech_models: dict[str, Path]) -> None:
         load_encoder(EncoderSpec(f"hf-speech:{speech_models['whisper'].parent}"))
 
 
-@pytest.mark.parametrize(("name", "dim"), [("egemaps", 88), ("compare", 6373)])
+@pytest.mark.parametrize(("name", "dim"), [("egemaps", 88), ("compare", 6373), ("is10", 1582)])
 def test_opensmile(name: str, dim: int, clips: list[np.ndarray]) -> None:
     pytest.importorskip("opensmile")
     encoder = load_encoder(EncoderSpec(name))

@@ -1,7 +1,8 @@
 """Encoders: from words, sounds and faces to vectors.
 
 ``ENCODERS`` lists what comes by name; ``hf-text:<id or folder>`` and ``hf-speech:<id or folder>`` take any model of
-transformers, ``tokens:<id, folder or converted model>`` the tokenizer of a model's own language model,
+transformers, ``salmonn:<folder>`` a SALMONN,
+``tokens:<id, folder or converted model>`` the tokenizer of a model's own language model,
 ``finetuned:<folder>`` what ``encoders.finetune_io.save_finetuned`` has written. Importing this package
 imports neither torch nor transformers; loading an encoder does what it needs.
 """
@@ -82,6 +83,13 @@ ENCODERS: dict[str, dict[str, Any]] = {
         "dim": 6373,
         "licence": "openSMILE research licence, non-commercial",
     },
+    "is10": {
+        "modality": "speech",
+        "description": "openSMILE INTERSPEECH 2010 paralinguistic functionals",
+        "needs": "opensmile",
+        "dim": 1582,
+        "licence": "openSMILE research licence, non-commercial",
+    },
     "faces": {
         "modality": "visual",
         "description": "the speaker's facial expression: 256 numbers, seven expressions, share of pictures with a face",
@@ -94,7 +102,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
 """Name to facts: modality, description, needs (an extra of Moodline, or packages), dim at default settings, licence,
 revision (the hash that the pinned package's files must have), defaults (of ``EncoderSpec`` fields left None)."""
 
-FORMS = {"hf-text": "text", "hf-speech": "speech", "tokens": "text"}
+FORMS = {"hf-text": "text", "hf-speech": "speech", "salmonn": "speech", "tokens": "text"}
 """Prefix of free names to modality."""
 
 
@@ -111,7 +119,13 @@ def encoder_modality(name: str) -> str | None:
         return None
     if name in ENCODERS:
         return str(ENCODERS[name]["modality"])
-    forms = ("hf-text:ID_OR_FOLDER", "hf-speech:ID_OR_FOLDER", "tokens:ID_OR_FOLDER", "finetuned:FOLDER")
+    forms = (
+        "hf-text:ID_OR_FOLDER",
+        "hf-speech:ID_OR_FOLDER",
+        "salmonn:FOLDER",
+        "tokens:ID_OR_FOLDER",
+        "finetuned:FOLDER",
+    )
     known = [*ENCODERS, *forms]
     raise UnknownNameError("encoder", name, known)
 
@@ -156,6 +170,10 @@ def load_backbone(spec: EncoderSpec, base_dir: Path | None = None, device: str =
         from moodline.encoders.speech_hf import load_hf_speech
 
         backbone = load_hf_speech(_source(rest, base_dir), spec.name, spec, device)
+    elif prefix == "salmonn":
+        from moodline.encoders.speech_salmonn import load_salmonn
+
+        backbone = load_salmonn((base_dir or Path()) / rest, spec.name, spec, device)
     elif spec.name == "moonshine-tiny":
         from moodline.encoders.speech_moonshine import load_moonshine
 
@@ -186,7 +204,7 @@ def load_encoder(spec: EncoderSpec, base_dir: Path | None = None, device: str = 
         See ``load_backbone``.
     """
     prefix, _, rest = spec.name.partition(":")
-    if spec.name in ("egemaps", "compare"):
+    if spec.name in ("egemaps", "compare", "is10"):
         from moodline.encoders.opensmile import OpenSmileEncoder
 
         return OpenSmileEncoder(spec.name, spec)

@@ -93,6 +93,11 @@ class Backbone(nn.Module):
         return {**self.prepare(inputs), "hidden": nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)}
 
     @property
+    def blocks(self) -> nn.Module:
+        """The part of the network whose blocks ``gradient_checkpointing`` is about."""
+        return self.network
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.network.parameters()).device

@@ -304,7 +304,7 @@ def checkpoint_blocks(backbone: Backbone) -> None:
     Raises:
         ConfigError: it is none of transformers.
     """
-    network: Any = backbone.network
+    network: Any = backbone.blocks
     if not getattr(network, "supports_gradient_checkpointing", False):
         raise ConfigError(
             f"encoder {backbone.id}: gradient_checkpointing is for models of transformers",

@@ -14,19 +14,20 @@ from moodline.encoders.sound import clip_samples
 from moodline.errors import MissingDependencyError
 from moodline.media.audio import RATE
 
-SETS = {"egemaps": ("eGeMAPSv02", 88), "compare": ("ComParE_2016", 6373)}
+SETS = {"egemaps": ("eGeMAPSv02", 88), "compare": ("ComParE_2016", 6373), "is10": ("IS10", 1582)}
 SHORTEST = RATE // 10
 """Samples; shorter clips are filled up with silence, or openSMILE has no window to measure."""
 
 
 class OpenSmileEncoder:
-    """Functionals of a clip, an ``Encoder``: eGeMAPSv02 (Eyben et al. 2016) or ComParE 2016 (Schuller et al. 2016).
+    """Functionals of a clip, an ``Encoder``: eGeMAPSv02 (Eyben et al. 2016), ComParE 2016 (Schuller et al.
+    2016), or the set of the INTERSPEECH 2010 paralinguistic challenge.
 
     Values have the units of their functionals and very different scales: standardise them on the training set.
     Values that openSMILE leaves undefined (no voiced frame) are zero.
 
     Args:
-        name: ``"egemaps"`` or ``"compare"``.
+        name: ``"egemaps"``, ``"compare"`` or ``"is10"``.
         spec: only ``max_seconds`` is read.
 
     Raises:

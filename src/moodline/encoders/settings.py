@@ -26,7 +26,8 @@ class EncoderSpec(Settings):
     """
 
     name: str = "minilm"
-    """A name of ``ENCODERS``, ``hf-text:<id or folder>``, ``hf-speech:<id or folder>`` or ``finetuned:<folder>``."""
+    """A name of ``ENCODERS``, ``hf-text:<id or folder>``, ``hf-speech:<id or folder>``, ``salmonn:<folder>`` or
+    ``finetuned:<folder>``."""
 
     pooling: str = "mean"
     """From tokens or frames to one vector: mean, cls (the first), last, mean_std (doubles D); none keeps the frames.

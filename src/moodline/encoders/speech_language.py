@@ -55,6 +55,11 @@ class SpeechLanguageBackbone(Backbone):
         """The language model without its head, a part of ``network``."""
         raise NotImplementedError
 
+    @property
+    def blocks(self) -> Any:
+        """See ``Backbone.blocks``."""
+        return self.language
+
     def hear(self, tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """What stands for the sound: embeddings [B, A, H] and bool [B, A], True where they are real."""
         raise NotImplementedError
