@@ -23,14 +23,17 @@ def run_train(recipe: str, data: Path, out: Path | None, seeds: int, settings: l
         run = train(loaded, data, directory, range(seeds), progress, quiet)
     if quiet or os.environ.get("RANK", "0") != "0":  # with several processes, one of them talks
         return
+    shown = {"weighted_f1": "weighted F1", "accuracy": "accuracy"}
+    if loaded.task == "scores":
+        shown = {"mae": "mean absolute error", "corr": "correlation"}
     rows = []
     for seed in run.seeds:
         for number, place in enumerate(seed_directories(directory, seed, loaded.folds)):
             metrics = read_part(place, "metrics.json")
             which = (seed, number) if loaded.folds else (seed,)
-            rows.append((*which, metrics["best_epoch"], metrics["dev"]["weighted_f1"], metrics["dev"]["accuracy"]))
+            rows.append((*which, metrics["best_epoch"], *(metrics["dev"][k] for k in shown)))
     columns = ("seed", "fold") if loaded.folds else ("seed",)
-    print_table(f"{loaded.name}: dev", (*columns, "epoch", "weighted F1", "accuracy"), rows)
+    print_table(f"{loaded.name}: dev", (*columns, "epoch", *shown.values()), rows)
     stdout().print(f"models: {directory}   next: moodline evaluate {directory} --data {data}")
 
 
@@ -53,9 +56,36 @@ def run_evaluate(run: Path, data: Path, again: bool, publish: Path | None, json_
         stdout().print(f"written: {run / 'results.json'}, {run / 'plots'}")
 
 
+def _print_scores(results: dict[str, Any]) -> None:
+    """Of a run of scores."""
+    from moodline.report.results import NAMES_OF, spread
+
+    low, high = results["interval"]["mae"]
+    seeds = len(results["seeds"])
+    rows = [
+        ("mean absolute error", f"{spread(results, 'mae', digits=4)}   95 % interval {low:.4f} – {high:.4f}"),
+        ("always the median", f"{results['mean']['mae_constant']:.4f}"),
+        ("correlation (Pearson)", spread(results, "corr", digits=4)),
+    ]
+    rows += [(name, spread(results, key, digits=2)) for key, name in NAMES_OF.items() if key in results["mean"]]
+    for level in results["mean"]["coverage"]:
+        within = f"true scores in the {100 * float(level):.0f} % interval (%)"
+        rows.append((within, spread(results, "coverage", level, digits=2)))
+    for name in results["mean"]["experts"]:
+        rows.append((f"{name} expert alone, error", spread(results, "experts", name, digits=4)))
+    first = results["seeds"][0]
+    weights = "  ".join(f"{k} {v:.2f}" for k, v in first["test"]["gate_weights"]["mean"].items())
+    rows.append((f"mean gate weights, seed {first['seed']}", weights))
+    title = f"{results['recipe']}: test, {seeds} seed{'s' if seeds > 1 else ''}, chosen on dev"
+    print_table(title, ("", "mean ± sd"), rows)
+
+
 def _print_results(results: dict[str, Any]) -> None:
     from moodline.report.results import spread
 
+    if "scale" in results:
+        _print_scores(results)
+        return
     low, high = results["interval"]["weighted_f1"]
     seeds = len(results["seeds"])
     folds = f" of {results['folds']} folds together" if "folds" in results else ""
@@ -97,14 +127,13 @@ def run_compare(first: Path, second: Path, json_: bool) -> None:
         print_json(found)
         return
     low, high = found["interval"]
-    rows = [
-        (found["first"]["run"], f"{found['first']['weighted_f1']:.2f}", found["first"]["seeds"]),
-        (found["second"]["run"], f"{found['second']['weighted_f1']:.2f}", found["second"]["seeds"]),
-    ]
-    print_table("test weighted F1", ("run", "mean", "seeds"), rows)
-    stdout().print(
-        f"difference {found['difference']:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}, p = {found['p']:.4f}"
-    )
+    metric, digits = ("mae", 4) if "mae" in found["first"] else ("weighted_f1", 2)
+    sides = [found["first"], found["second"]]
+    rows = [(side["run"], f"{side[metric]:.{digits}f}", side["seeds"]) for side in sides]
+    name = "mean absolute error (less is better)" if metric == "mae" else "weighted F1"
+    print_table(f"test {name}", ("run", "mean", "seeds"), rows)
+    shown = [f"{x:+.{digits}f}" for x in (found["difference"], low, high)]
+    stdout().print(f"difference {shown[0]}, 95 % interval {shown[1]} to {shown[2]}, p = {found['p']:.4f}")
     stdout().print(f"{found['verdict']} ({found['method']})")
 
 

@@ -82,6 +82,9 @@ def _write(corpus: Corpus, folder: Path, final: Path) -> None:
             for conversation in conversations:
                 file.write(json.dumps(_row(conversation, final), ensure_ascii=False, allow_nan=False) + "\n")
     _dump(folder / "labels.json", {"name": corpus.labels.name, "labels": list(corpus.labels.labels)})
+    if corpus.scale is not None:
+        scale = corpus.scale
+        _dump(folder / "scores.json", {"name": scale.name, "low": scale.low, "high": scale.high})
     _dump(folder / "corpus.json", {"name": corpus.name, "info": corpus.info, "read_from": corpus.files})
     defects = [{"kind": d.kind, "where": d.where, "action": d.action, "detail": d.detail} for d in corpus.defects]
     _dump(folder / "defects.json", defects)

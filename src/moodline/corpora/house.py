@@ -6,6 +6,7 @@ Layout of a house directory:
     conversations.jsonl                     instead, all in one; with splits.json {"train": [conversation ids], …},
                                             or everything is "test"
     labels.json                             {"name": …, "labels": […]}
+    scores.json                             {"name": …, "low": −3, "high": 3}, the range of scores, where there are any
     corpus.json, defects.json               written by ``moodline convert``: name, info; what was repaired
     features/NAME.safetensors               values float32 [N, D]; for frames also offsets int64 [n + 1]
     features/NAME.json                      {"ids": [utterance ids]}, in the order of the rows
@@ -29,7 +30,7 @@ from moodline.corpora.base import SPLITS, Corpus, Defect
 from moodline.corpora.files import expected, hashes, read_bytes, unreadable
 from moodline.corpora.house_features import read_features
 from moodline.errors import ConfigError, CorpusError, LabelError
-from moodline.labels import LABEL_SETS, LabelSet
+from moodline.labels import LABEL_SETS, SCORE_SCALES, SENTIMENT_2, LabelSet, ScoreScale
 
 WHOLE = "conversations.jsonl"
 
@@ -53,7 +54,7 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None)
     Raises:
         CorpusError: files are missing or broken; a line is no conversation; ids repeat.
         ConversationError: utterances contradict each other.
-        LabelError: a label is not in the label set.
+        LabelError: a label is not in the label set, or a score not in its range.
         FeatureError: features are broken, not finite, or of utterances that do not exist.
         ConfigError: ``labels`` is no known label set, or contradicts ``labels.json``.
     """
@@ -64,18 +65,22 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None)
     defects: tuple[Defect, ...] = ()
     features: dict[str, dict[str, np.ndarray]] = {}
     ids = _check_ids(splits)
-    label_set = None
+    label_set = scale = None
     if directory.is_dir():
         record = _object(root / "corpus.json", files)
         label_set = _labels_file(root / "labels.json", files)
+        scale = _scores_file(root / "scores.json", files)
         defects = _defects(root / "defects.json", files)
         features = read_features(root / "features", ids, files)
-    label_set = _label_set(label_set, labels, splits)
+    unlabelled = not any(u.emotion for c in splits.values() for conversation in c for u in conversation)
+    label_set = SENTIMENT_2 if scale and unlabelled and not label_set else _label_set(label_set, labels, splits)
     _check_labels(label_set, splits)
+    if scale is not None:
+        _check_scores(scale, splits)
     info = record.get("info") if isinstance(record.get("info"), dict) else None
     return Corpus(
         name or str(record.get("name") or "house"), label_set, splits, features, defects, hashes(root, files),
-        dict(info) if info is not None else {"options": {"labels": labels}, "layout": "house"},
+        dict(info) if info is not None else {"options": {"labels": labels}, "layout": "house"}, scale=scale,
     )  # fmt: skip
 
 
@@ -259,3 +264,22 @@ def _check_labels(labels: LabelSet, splits: dict[str, tuple[Conversation, ...]])
                 labels.index(utterance.emotion)
             except LabelError as error:
                 raise LabelError(f"house: {split}: utterance {utterance.id}: {error}") from None
+
+
+def _scores_file(path: Path, files: list[Path]) -> ScoreScale | None:
+    if not path.is_file():
+        return None
+    data = _object(path, files)
+    name, ends = data.get("name"), [data.get(k) for k in ("low", "high")]
+    if not isinstance(name, str) or not all(isinstance(x, int | float) and not isinstance(x, bool) for x in ends):
+        raise LabelError(f"house: {path.name} must be {{name, low, high}}", repr(data)[:60])
+    scale = ScoreScale(name, float(data["low"]), float(data["high"]))
+    if name in SCORE_SCALES:
+        SCORE_SCALES[name].check_same(scale, f"house: {path.name}")
+    return scale
+
+
+def _check_scores(scale: ScoreScale, splits: dict[str, tuple[Conversation, ...]]) -> None:
+    for split, members in splits.items():
+        for utterance in (u for c in members for u in c):
+            scale.check(utterance.score, f"house: {split}: utterance {utterance.id}")

@@ -1,4 +1,7 @@
-"""Predictions as an ELAN file: for each speaker a tier of turns, and below it the emotions and the confidences."""
+"""Predictions as an ELAN file: for each speaker a tier of turns, and below it the emotions and the confidences.
+
+Of a model of scores: the scores and the intervals.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,7 @@ from typing import BinaryIO
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from moodline.prediction import Prediction, UtterancePrediction
-from moodline.report.tiers import Tier, emotion, line, tiers
-from moodline.transcripts.tiers import CONFIDENCE, EMOTION
+from moodline.report.tiers import Tier, answers, line, tiers
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _CONSTRAINTS = {
@@ -45,9 +47,8 @@ def write_eaf(prediction: list[Prediction], file: BinaryIO) -> None:
     number = 1
     for lane in lanes:
         _turns(root, lane, number)
-        below = number + count
-        _answers(root, lane, EMOTION, emotion, number, below)
-        _answers(root, lane, CONFIDENCE, lambda u: f"{u.confidence:.2f}", number, below + count)
+        for place, (suffix, label) in enumerate(answers(p), start=1):
+            _answers(root, lane, suffix, label, number, number + place * count)
         number += len(lane.turns)
     for name, aligned in (("turn", True), ("answer", False)):
         kind = {"LINGUISTIC_TYPE_ID": name, "TIME_ALIGNABLE": str(aligned).lower(), "GRAPHIC_REFERENCES": "false"}

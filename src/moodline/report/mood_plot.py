@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from moodline.labels import ScoreScale
 from moodline.prediction import Prediction, UtterancePrediction
 from moodline.report.plots import EXPERT_COLOURS, INK, LINES, canvas, save
 
@@ -56,7 +57,7 @@ def write_mood_plot(prediction: list[Prediction], file: BinaryIO, suffix: str) -
     attention = attention_matrices(turns)
     experts = list(dict.fromkeys(e for u in turns for e in u.weights))
     unsure = list(dict.fromkeys(m for u in turns for m in u.uncertainty))
-    heights = [max(1.6, 0.34 * len(one.labels))]
+    heights = [max(1.6, 0.34 * len(one.labels)) if one.scale is None else 2.6]
     heights += [1.5] if len(experts) > 1 else []
     heights += [1.5] if unsure else []
     width = min(WIDEST, max(7.0, 0.36 * len(turns) + 2.5))
@@ -67,7 +68,10 @@ def write_mood_plot(prediction: list[Prediction], file: BinaryIO, suffix: str) -
         upper, *lower = figure.subfigures(1 + len(attention), 1, height_ratios=[sum(heights), *[side] * len(attention)],
                                           squeeze=False)[:, 0]  # fmt: skip
         axes = list(upper.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
-        _scores(figure, axes[0], one)
+        if one.scale is None:
+            _scores(figure, axes[0], one)
+        else:
+            _score_line(axes[0], one, one.scale)
         rest = iter(axes[1:])
         if len(experts) > 1:
             _weights(next(rest), turns, experts)
@@ -94,6 +98,23 @@ def _scores(figure: Any, axes: Any, one: Prediction) -> None:
     axes.set_title(title + ("; hollow: abstained" if any(u.abstained for u in one.utterances) else ""))
     axes.spines[:].set_visible(False)
     figure.colorbar(shades, ax=axes, label="probability", pad=0.01)
+
+
+def _score_line(axes: Any, one: Prediction, scale: ScoreScale) -> None:
+    """The score of every utterance as a line, and as a band where the true scores are expected."""
+    places = np.arange(len(one.utterances))
+    scores = np.array([u.score for u in one.utterances], dtype=np.float64)
+    ends = np.array([u.interval or (u.score, u.score) for u in one.utterances], dtype=np.float64)
+    level = "" if one.level is None else f" {100 * one.level:.0f} %"
+    axes.axhline(sum(scale.range) / 2, color=INK, lw=0.8, ls="--")
+    if len(places) > 1:
+        axes.fill_between(places, ends[:, 0], ends[:, 1], color=LINES[0], alpha=0.2, lw=0, label=f"interval{level}")
+    else:
+        axes.vlines(places, ends[:, 0], ends[:, 1], color=LINES[0], alpha=0.4, lw=6, label=f"interval{level}")
+    axes.plot(places, scores, "-o", ms=5 if len(places) <= NUMBERED else 2.5, lw=1.8, color=LINES[0], label="score")
+    axes.set(ylim=scale.range, ylabel="score", title=f"{one.conversation}: the mood line")
+    axes.grid(True, axis="y")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
 
 
 def _weights(axes: Any, turns: Sequence[UtterancePrediction], experts: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ both are written beside each other. The same data give the same bytes. matplotli
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -67,9 +67,9 @@ def plot_learning_curves(history: Sequence[Sequence[Mapping[str, float]]], path:
 
     Args:
         history: for every seed its epochs, as in ``history.json``; each a mapping with ``epoch``, ``loss`` (or
-            ``loss_total`` and its terms ``loss_*``) and any ``dev_*`` scores in 0..1. Values missing in an epoch are
-            passed over; the mean stands where every seed has a value. Terms are drawn as their mean only. A ring marks
-            each seed's best epoch by the first dev score (``dev_weighted_f1`` if there is one).
+            ``loss_total`` and its terms ``loss_*``) and any ``dev_*`` scores in 0..1, or ``dev_mae``. Values missing in
+            an epoch are passed over; the mean stands where every seed has a value. Terms are drawn as their mean only.
+            A ring marks each seed's best epoch by the first dev score (``dev_weighted_f1`` if there is one).
         path: where to write.
 
     Returns:
@@ -92,11 +92,14 @@ def plot_learning_curves(history: Sequence[Sequence[Mapping[str, float]]], path:
             name = {"loss": "training", "dev_loss": "dev"}.get(key, key.removeprefix("loss_").replace("_", " "))
             _curves(panels[0], history, key, colour, name, main=key in ("loss", "loss_total", "dev_loss"))
         panels[0].set(title="Loss", xlabel="epoch", ylabel="loss per utterance")
+        errors = "dev_mae" in scores
         for key, colour in zip(scores, LINES, strict=False):
             name = key.removeprefix("dev_").replace("_", " ").replace("f1", "F1")
-            _curves(panels[1], history, key, colour, name, scale=100, best=key == scores[0])
+            best = (min if errors else max) if key == scores[0] else None
+            _curves(panels[1], history, key, colour, name, scale=1 if errors else 100, best=best)
         if scores:
-            panels[1].set(title="Score on dev", xlabel="epoch", ylabel="score (%)")
+            titles = ("Error on dev", "mean absolute error") if errors else ("Score on dev", "score (%)")
+            panels[1].set(title=titles[0], xlabel="epoch", ylabel=titles[1])
         for panel, place in zip(panels, ("upper right", "lower right"), strict=False):
             panel.grid(True)
             panel.margins(x=0.03)
@@ -117,16 +120,16 @@ def _curves(
     *,
     scale: float = 1.0,
     main: bool = True,
-    best: bool = False,
+    best: Callable[..., Any] | None = None,
 ) -> None:
-    """The lines of one value; ``main`` for those that also show every seed."""
+    """The lines of one value; ``main`` for those that also show every seed; ``best``, max or min, for rings."""
     series = [{row["epoch"]: scale * row[key] for row in seed if row.get(key) is not None} for seed in history]
     series = [values for values in series if values]
     for values in series:
         if main and len(series) > 1:
             axes.plot(list(values), list(values.values()), color=colour, linewidth=1, alpha=0.45)
-        if best:
-            top = max(values, key=lambda epoch: values[epoch])
+        if best is not None:
+            top = best(values, key=lambda epoch: values[epoch])
             axes.plot(
                 [top], [values[top]], "o", markersize=8, markerfacecolor="white", markeredgecolor=colour, zorder=4
             )

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from moodline.checkpoint import read_part
 from moodline.errors import ConfigError, StorageError
+from moodline.predictions import ScorePredictions, read_any_predictions
 from moodline.report.atomic import replacing
 from moodline.results import read_results
 from moodline.runs import seed_directories
+from moodline.training.calibration import SHOWN
 
 BEGIN, END = "<!-- results: begin (made by `make docs`) -->", "<!-- results: end -->"
 
@@ -62,7 +65,21 @@ def minutes_a_seed(results: dict[str, Any]) -> str:
 
 
 def markdown_table(results: list[dict[str, Any]]) -> str:
-    """One row per result: mean ± sd over seeds, with the interval and each expert alone."""
+    """One row per result: mean ± sd over seeds, with the interval and each expert alone; scores in a table below."""
+    scores = [r for r in results if "scale" in r]
+    results = [r for r in results if "scale" not in r]
+    lines = [] if scores and not results else _class_table(results)
+    lines += ["", *_score_table(scores)] if scores else []
+    lines.append("")
+    lines.append(
+        "Test split, tested once unless it says otherwise; every choice made on dev. Mean ± sd over seeds; "
+        "interval by bootstrap over conversations and seeds. With folds: each tested once, all of them together. "
+        "Minutes are of training, without encoding, where the file was made."
+    )
+    return "\n".join(lines).strip("\n")
+
+
+def _class_table(results: list[dict[str, Any]]) -> list[str]:
     lines = [
         "| recipe | corpus | weighted F1 | 95 % interval | accuracy | macro F1 | experts alone (weighted F1) | seeds "
         "| minutes a seed |",
@@ -76,13 +93,33 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
             f"| {low:.1f} – {high:.1f} | {spread(r, 'accuracy')} "
             f"| {spread(r, 'macro_f1')} | {experts} | {len(r['seeds'])}{_folds(r)}{_looks(r)} | {minutes_a_seed(r)} |"
         )
-    lines.append("")
-    lines.append(
-        "Test split, tested once unless it says otherwise; every choice made on dev. Mean ± sd over seeds; "
-        "interval by bootstrap over conversations and seeds. With folds: each tested once, all of them together. "
-        "Minutes are of training, without encoding, where the file was made."
-    )
-    return "\n".join(lines)
+    return lines
+
+
+def _score_table(results: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "| recipe of scores | corpus, range | mean absolute error | 95 % interval | always the median | correlation "
+        "| accuracies (%) | true score in the 80 % interval | experts alone (error) | seeds | minutes a seed |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for r in results:
+        low, high = r["interval"]["mae"]
+        experts = ", ".join(f"{name} {value:.3f}" for name, value in r["mean"]["experts"].items())
+        accuracies = ", ".join(f"{NAMES_OF[k]} {spread(r, k)}" for k in NAMES_OF if k in r["mean"])
+        lines.append(
+            f"| `{r['recipe']}` | {r['corpus']}, {r['scale']['low']:g} to {r['scale']['high']:g} "
+            f"| **{spread(r, 'mae', digits=3)}** | {low:.3f} – {high:.3f} | {r['mean']['mae_constant']:.3f} "
+            f"| {spread(r, 'corr', digits=3)} | {accuracies} | {spread(r, 'coverage', '0.8')} | {experts} "
+            f"| {len(r['seeds'])}{_looks(r)} | {minutes_a_seed(r)} |"
+        )
+    return lines
+
+
+NAMES_OF = {
+    "has0_acc2": "Has0 acc-2", "has0_f1": "Has0 F1", "non0_acc2": "Non0 acc-2", "non0_f1": "Non0 F1",
+    "acc2": "acc-2", "acc2_weak": "weak acc-2", "f1": "F1", "acc3": "acc-3", "acc5": "acc-5", "acc7": "acc-7",
+}  # fmt: skip
+"""The accuracies of scores as the field calls them, see ``metrics.score_report``."""
 
 
 def insert_table(path: Path, results: list[dict[str, Any]], check: bool = False) -> bool:
@@ -116,7 +153,10 @@ def insert_table(path: Path, results: list[dict[str, Any]], check: bool = False)
 
 
 def draw_plots(run: Path, results: dict[str, Any]) -> None:
-    """Learning curves, confusion matrix, gate weights and class F1 of a run, as PNG and SVG in ``run/plots``."""
+    """Learning curves, confusion matrix, gate weights and class F1 of a run, as PNG and SVG in ``run/plots``.
+
+    Of a run of scores: learning curves, predicted against true scores, and errors.
+    """
     from moodline.report import plots
 
     folder = run / "plots"
@@ -135,6 +175,9 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
     for suffix in ("png", "svg"):
         if histories:
             plots.plot_learning_curves(histories, folder / f"learning-curves.{suffix}")
+        if "scale" in results:
+            _score_plots(run, folder, suffix)
+            continue
         summed = np.sum([t["confusion"] for t in tests], axis=0)
         title = f"{results['recipe']}: test confusion, {len(tests)} {'seeds together' if len(tests) > 1 else 'seed'}"
         plots.plot_confusion(summed, labels, folder / f"confusion.{suffix}", title)
@@ -148,6 +191,21 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
         if len(tests[0]["experts"]) > 1:
             mean = {n: {e: float(np.mean([w[n][e] for w in weights])) for e in weights[0][n]} for n in weights[0]}
             plots.plot_gate_weights(mean, folder / f"gate-weights.{suffix}")
+
+
+def _score_plots(run: Path, folder: Path, suffix: str) -> None:
+    """From the run's predictions, for a result file has no single answers."""
+    from moodline.report.score_plots import plot_agreement, plot_residuals
+
+    said = read_any_predictions(run)
+    assert isinstance(said, ScorePredictions)
+    widths = [
+        read_part(seed_directories(run, seed, 0)[0], "calibration.json")["half_widths"][str(SHOWN)]
+        for seed in said.seeds
+    ]
+    plot_agreement(said.truth, said.predicted.mean(0), said.scale.range, folder / f"agreement.{suffix}")
+    half = float(np.mean(widths))
+    plot_residuals(said.truth, said.predicted, said.scale.range, half, folder / f"errors.{suffix}")
 
 
 def publish_results(run: Path, target: Path) -> None:

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from moodline.labels import ScoreScale
 from moodline.prediction import Prediction, UtterancePrediction
+from moodline.report.tiers import interval, score
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -31,6 +33,7 @@ STYLES: dict[str, tuple[str, ...]] = {
 
 _STYLE_OF = {emotion: style for style, emotions in STYLES.items() for emotion in emotions}
 _BAR = 8  # characters of a full confidence bar
+_HALF = 5  # of a bar of scores, on either side of the middle
 _SPEAKER = 16  # characters of the speakers' column, at most
 _WIDE = 110  # columns from which on the experts stand on one line
 _MOST = 4  # emotions named in a line of the summary
@@ -40,7 +43,8 @@ def prediction_table(prediction: Prediction) -> Table:
     """The utterances of a conversation as a table for ``rich``.
 
     Columns: number, time (if any is known), speaker (if any is known), text, emotion (followed by ``?`` where the
-    recognizer abstained), confidence as a bar and in per cent, and the experts' weights.
+    recognizer abstained), confidence as a bar and in per cent, and the experts' weights. Of a model of scores, the
+    score as a bar from the middle of the range, and the interval.
     """
     from rich import box
     from rich.table import Table
@@ -56,8 +60,8 @@ def prediction_table(prediction: Prediction) -> Table:
     if named:
         table.add_column("speaker", style="bold", min_width=_longest_word(prediction), max_width=_SPEAKER)
     table.add_column("text", ratio=1, min_width=12, overflow="fold")
-    table.add_column("emotion", no_wrap=True)
-    table.add_column("confidence", no_wrap=True)
+    for name in ("emotion", "confidence") if prediction.scale is None else ("score", "true score expected in"):
+        table.add_column(name, no_wrap=True)
     table.add_column("experts", no_wrap=True)
     for number, u in enumerate(prediction.utterances, start=1):
         cells: list[RenderableType] = [str(number)]
@@ -65,7 +69,8 @@ def prediction_table(prediction: Prediction) -> Table:
             cells.append("" if u.start is None else _clock(u.start))
         if named:
             cells.append(Text(clean(u.speaker or "")))
-        cells += [Text(clean(u.text or "…")), _emotion(u), _confidence(u), _Weights(u.weights)]
+        said = (_emotion(u), _confidence(u)) if prediction.scale is None else (_score(u, prediction.scale), interval(u))
+        cells += [Text(clean(u.text or "…")), *said, _Weights(u.weights)]
         table.add_row(*cells)
     return table
 
@@ -73,7 +78,8 @@ def prediction_table(prediction: Prediction) -> Table:
 def mood_summary(prediction: Prediction) -> Text:
     """One line for every speaker: the shares of the emotions among their utterances, the largest first.
 
-    Utterances on which the recognizer abstained count as ``unsure``.
+    Utterances on which the recognizer abstained count as ``unsure``. Of a model of scores: the mean score, and the
+    lowest and highest.
     """
     from rich.cells import cell_len, set_cell_size
     from rich.text import Text
@@ -84,6 +90,12 @@ def mood_summary(prediction: Prediction) -> Text:
     lines = []
     for speaker in speakers:
         own = [u for u in prediction.utterances if u.speaker == speaker]
+        turns = (f"  ({len(own)} {'turn' if len(own) == 1 else 'turns'})", "dim")
+        if prediction.scale is not None:
+            scores = [u.score or 0.0 for u in own]
+            said = f"mean {score(sum(scores) / len(scores))}, from {score(min(scores))} to {score(max(scores))}"
+            lines.append(Text.assemble((set_cell_size(names[speaker], width + 2), "bold"), said, turns))
+            continue
         shares = Counter("unsure" if u.abstained else u.emotion for u in own).most_common()
         shown = shares if len(shares) <= _MOST + 1 else shares[:_MOST]
         parts = [
@@ -91,7 +103,6 @@ def mood_summary(prediction: Prediction) -> Text:
         ]
         if rest := sum(n for _, n in shares[len(shown) :]):
             parts.append(Text(f"other {rest / len(own):.0%}"))
-        turns = (f"  ({len(own)} {'turn' if len(own) == 1 else 'turns'})", "dim")
         lines.append(Text.assemble((set_cell_size(names[speaker], width + 2), "bold"), Text(" · ").join(parts), turns))
     return Text("\n").join(lines)
 
@@ -124,6 +135,19 @@ def _emotion(u: UtterancePrediction) -> Text:
     from rich.text import Text
 
     return Text(clean(u.emotion) + ("?" if u.abstained else ""), _STYLE_OF.get(u.emotion.lower(), ""))
+
+
+def _score(u: UtterancePrediction, scale: ScoreScale) -> Text:
+    """A bar from the middle of the range to the score, and the score."""
+    from rich.text import Text
+
+    value = u.score or 0.0
+    share = (2 * value - scale.low - scale.high) / (scale.high - scale.low)
+    filled = min(_HALF, round(abs(share) * _HALF))
+    bar = "█" * filled
+    sides = (bar.rjust(_HALF), " " * _HALF) if share < 0 else (" " * _HALF, bar.ljust(_HALF))
+    style = "red" if share < 0 else "green"
+    return Text.assemble((sides[0], style), ("│", "dim"), (sides[1], style), f" {score(value):>5}")
 
 
 def _confidence(u: UtterancePrediction) -> RenderableType:

@@ -1,4 +1,7 @@
-"""Predictions as a TextGrid for Praat: for each speaker a tier of turns, of emotions, and of confidences."""
+"""Predictions as a TextGrid for Praat: for each speaker a tier of turns, of emotions, and of confidences.
+
+Of a model of scores: of turns, of scores, and of intervals.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from moodline.prediction import Prediction, UtterancePrediction
-from moodline.report.tiers import Tier, emotion, line, tiers
-from moodline.transcripts.tiers import CONFIDENCE, EMOTION
+from moodline.report.tiers import Tier, answers, line, tiers
 
 _UNITS = 1_000_000  # microseconds
 _HEAD = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
@@ -20,8 +22,7 @@ def write_textgrid(prediction: list[Prediction], file: BinaryIO) -> None:
     rows: list[tuple[str, Tier, Callable[[UtterancePrediction], str]]] = []
     for lane in lanes:
         rows.append((lane.name, lane, lambda u: line(u.text or "…")))
-        rows.append((lane.name + EMOTION, lane, emotion))
-        rows.append((lane.name + CONFIDENCE, lane, lambda u: f"{u.confidence:.2f}"))
+        rows += [(lane.name + suffix, lane, label) for suffix, label in answers(prediction[0])]
     text = _HEAD + f"xmin = 0 \nxmax = {_seconds(end)} \ntiers? <exists> \nsize = {len(rows)} \nitem []: \n"
     file.write(text.encode())
     for number, (name, lane, label) in enumerate(rows, start=1):

@@ -15,6 +15,7 @@ from moodline.conversation import Utterance
 from moodline.errors import ConfigError, ConversationError, StorageError
 from moodline.prediction import Prediction, UtterancePrediction
 from moodline.report.atomic import replacing
+from moodline.report.tiers import score
 from moodline.transcripts.speakers import plausible
 
 
@@ -102,7 +103,8 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
 
     Columns: conversation, id, speaker, start, end, text, emotion, confidence, abstained, then ``score_<label>`` for
     each label in the model's order, ``weight_<expert>`` for each expert and, where the model tells it,
-    ``uncertainty_<modality>``; numbers to four decimals, times to three.
+    ``uncertainty_<modality>``; numbers to four decimals, times to three. Of a model of scores, ``score, score_low,
+    score_high`` and ``score_<expert>`` in place of emotion, confidence, abstained and the labels' scores.
     """
     labels = list(dict.fromkeys(label for p in prediction for label in p.labels))
     experts = list(dict.fromkeys(expert for p in prediction for u in p.utterances for expert in u.weights))
@@ -115,16 +117,22 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
             "start": _rounded(u.start, 3),
             "end": _rounded(u.end, 3),
             "text": u.text,
-            "emotion": u.emotion,
-            "confidence": round(u.confidence, 4),
-            "abstained": u.abstained,
-            **{f"score_{label}": _rounded(u.scores.get(label), 4) for label in labels},
+            **_answer(u, labels, experts),
             **{f"weight_{expert}": _rounded(u.weights.get(expert), 4) for expert in experts},
             **{f"uncertainty_{m}": _rounded(u.uncertainty.get(m), 4) for m in unsure},
         }
         for p in prediction
         for u in p.utterances
     ]
+
+
+def _answer(u: UtterancePrediction, labels: Sequence[str], experts: Sequence[str]) -> dict[str, Any]:
+    if u.score is not None:
+        low, high = u.interval or (None, None)
+        row = {"score": round(u.score, 4), "score_low": _rounded(low, 4), "score_high": _rounded(high, 4)}
+        return row | {f"score_{expert}": _rounded(u.expert_scores.get(expert), 4) for expert in experts}
+    row = {"emotion": u.emotion, "confidence": round(u.confidence, 4), "abstained": u.abstained}  # type: ignore[dict-item]
+    return row | {f"score_{label}": _rounded(u.scores.get(label), 4) for label in labels}
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
@@ -192,7 +200,10 @@ def _vtt(prediction: list[Prediction], file: BinaryIO) -> None:
 
 
 def _cues(prediction: list[Prediction], decimal: str) -> list[tuple[str, str]]:
-    """Timing line and words of every cue: ``[joy 0.81] Speaker: text``, with ``?`` behind the emotion if abstained."""
+    """Timing line and words of every cue: ``[joy 0.81] Speaker: text``, with ``?`` behind the emotion if abstained.
+
+    Of a model of scores: ``[+1.20] Speaker: text``.
+    """
     return [
         (f"{_clock(u.start or 0.0, decimal)} --> {_clock(u.end or 0.0, decimal)}", _caption(u))
         for u in prediction[0].utterances
@@ -230,7 +241,8 @@ def _caption(u: UtterancePrediction) -> str:
     if u.speaker:
         name = " ".join(u.speaker.split())
         text = f"{name if plausible(name) else f'[{name}]'}: {text}"
-    return f"[{u.emotion}{'?' if u.abstained else ''} {u.confidence:.2f}] {text}".replace("-->", "→")
+    said = f"{u.emotion}{'?' if u.abstained else ''} {u.confidence:.2f}" if u.score is None else score(u.score)
+    return f"[{said}] {text}".replace("-->", "→")
 
 
 def _clock(seconds: float, decimal: str) -> str:

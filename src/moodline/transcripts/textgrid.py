@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from moodline.conversation import Conversation
 from moodline.errors import TranscriptError
 from moodline.transcripts.common import Source, conversation
-from moodline.transcripts.tiers import EMOTION, Label, rows
+from moodline.transcripts.tiers import EMOTION, SCORE, Label, rows
 from moodline.transcripts.times import seconds
 
 _FIX = "In Praat: Save as text file, or Save as short text file."
@@ -44,7 +44,9 @@ def read_textgrid(source: Source, *, skip_empty: bool = False) -> list[Conversat
             f"{source.path}: the TextGrid has no interval tier", fix="Put each speaker's turns on a tier of intervals."
         )
     return [
-        conversation(source, rows(tiers, ours=any(name.endswith(EMOTION) for name, _ in tiers)), skip_empty=skip_empty)
+        conversation(
+            source, rows(tiers, ours=any(name.endswith((EMOTION, SCORE)) for name, _ in tiers)), skip_empty=skip_empty
+        )
     ]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from moodline.transcripts import speakers
 from moodline.transcripts.common import Row, squeeze
 
-EMOTION, CONFIDENCE = " [emotion]", " [confidence]"
+EMOTION, CONFIDENCE, SCORE, INTERVAL = " [emotion]", " [confidence]", " [score]", " [interval]"
 """What ``report/tiers.py`` puts behind a speaker's name for the tiers of the answers; they are no utterances."""
 OVERFLOW = " [overlap {}]"
 """… and for turns that overlap with others of the same speaker, counted from 2."""
@@ -53,7 +53,9 @@ def rows(tiers: Iterable[tuple[str, list[Label]]], *, ours: bool) -> Iterator[Ro
         tiers: name (or the speaker's name) and labels of each.
         ours: Moodline wrote the file, so that every name is a speaker's, whatever it says.
     """
-    kept = [(squeeze(name), labels) for name, labels in tiers if not name.endswith((EMOTION, CONFIDENCE))]
+    kept = [
+        (squeeze(name), labels) for name, labels in tiers if not name.endswith((EMOTION, CONFIDENCE, SCORE, INTERVAL))
+    ]
     whole = [(name, labels) for name, labels in kept if ours or not _PARTS.fullmatch(name)]
     kept = whole or kept
     spoken = [(name, label) for name, labels in kept for label in labels if label.text.strip()]

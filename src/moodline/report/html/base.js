@@ -28,10 +28,12 @@ function make(name, attributes = {}, ...children) {
 }
 
 const look = (label) => data.looks[state.talk.labels[label]] || NEUTRAL_LOOK;
+const lookOf = (turn) => (scored() ? scoreLook(turn.v) : look(turn.e));
 const share = (value) => value / data.scale;
-const confidence = (turn) => share(turn.p[turn.e]);
+const confidence = (turn) => (scored() ? 1 : share(turn.p[turn.e]));
 const percent = (value) => `${Math.round(value * 100)}\u00a0%`;
-const feeling = (turn) => state.talk.labels[turn.e] + (turn.u ? "?" : "");
+const feeling = (turn) => (scored() ? number(turn.v) : state.talk.labels[turn.e] + (turn.u ? "?" : ""));
+const sureness = (turn) => (scored() ? span(turn) : percent(confidence(turn)));
 const named = (speaker) => state.talk.speakers[speaker].name ?? "unknown speaker";
 
 /** m:ss, or h:mm:ss from one hour on. */
@@ -55,7 +57,7 @@ const when = (place) => {
 };
 
 function chip(turn) {
-  const own = look(turn.e);
+  const own = lookOf(turn);
   return make("span", { class: turn.u ? "chip unsure" : "chip", "--c": own.colour, "--i": own.ink, "aria-hidden": "true" },
     own.code + (turn.u ? "?" : ""));
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 from moodline.prediction import Prediction, UtterancePrediction
 from moodline.report.html.looks import looks
+from moodline.report.html.score_summary import summarize_scores
 from moodline.report.html.sound import Sound
 from moodline.report.html.summary import SpeakerSummary, summarize
 
@@ -44,8 +45,8 @@ def _labels(p: Prediction) -> list[str]:
 def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> dict[str, Any]:
     labels = _labels(p)
     experts = list(dict.fromkeys(name for u in p.utterances for name in (*u.experts, *u.weights)))
-    summaries = summarize(p)
-    speakers = {s.speaker: n for n, s in enumerate(summaries)}
+    summaries = summarize(p) if p.scale is None else []
+    speakers = {s: n for n, s in enumerate(dict.fromkeys(u.speaker or None for u in p.utterances))}
     places = {u.id: n for n, u in enumerate(p.utterances)}
     ends = _ends(p)
     end = max(ends or (), default=0.0)
@@ -62,7 +63,8 @@ def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> di
         "wave": {"rate": sound.rate, "peaks": sound.packed()} if sound and ends else None,
         "sound": "beside" if address else "inside" if sound and sound.mp3 else None,
         "address": address,
-        "speakers": [_speaker(s, labels) for s in summaries],
+        "speakers": [_speaker(s, labels) for s in summaries] if p.scale is None else summarize_scores(p),
+        **({} if p.scale is None else {"range": list(p.scale.range), "level": p.level}),
         "turns": [
             {
                 **_turn(u, labels, experts, places),
@@ -96,12 +98,13 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
     """``i`` id, ``t`` text, ``e`` emotion, ``p`` scores, ``u`` unsure, ``x`` experts, ``w`` weights, ``m`` modality.
 
     And where the model tells them, ``o``, pairs of a modality and its σ, and ``l``, pairs of a modality and what its
-    last reasoning step looked at most: pairs of a turn's number, from 0, and a weight.
+    last reasoning step looked at most: pairs of a turn's number, from 0, and a weight. Of a model of scores ``v`` is
+    the score, ``r`` the interval, ``y`` each expert's score, and ``e`` −1.
     """
     turn: dict[str, Any] = {
         "i": u.id,
         "t": u.text,
-        "e": labels.index(u.emotion),
+        "e": labels.index(u.emotion) if u.score is None else -1,
         "p": [_whole(u.scores.get(label, 0.0)) for label in labels],
         "u": int(u.abstained),
         "x": [
@@ -111,6 +114,10 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
         "w": [_whole(u.weights[name]) if name in u.weights else None for name in experts],
         "m": list(u.modalities),
     }
+    if u.score is not None:
+        turn["v"] = round(u.score, 4)
+        turn["r"] = [round(x, 4) for x in u.interval or (u.score, u.score)]
+        turn["y"] = [round(u.expert_scores[e], 4) if e in u.expert_scores else None for e in experts]
     if u.uncertainty:
         turn["o"] = [[m, round(sigma, 4)] for m, sigma in u.uncertainty.items()]
     if u.attention:

@@ -19,7 +19,7 @@ from moodline.prediction import Prediction
 from moodline.report.html.data import page_data
 from moodline.report.html.sound import LIMIT, Sound, read_sound
 
-SCRIPTS = ("base.js", "timeline.js", "turns.js", "details.js", "player.js", "main.js")
+SCRIPTS = ("base.js", "scores.js", "timeline.js", "turns.js", "details.js", "player.js", "main.js")
 """The script's parts, in the order in which they stand in the page."""
 
 

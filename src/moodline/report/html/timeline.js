@@ -144,7 +144,7 @@ function waveform(pen, paint, left, width, px) {
     const tall = Math.max(1, (most / 255) * (WAVE - 4));
     const place = colours[n];
     pen.globalAlpha = place === null || state.shown[place] ? 1 : 0.25;
-    pen.fillStyle = place === null ? paint.wave : look(state.talk.turns[place].e).colour;
+    pen.fillStyle = place === null ? paint.wave : lookOf(state.talk.turns[place]).colour;
     pen.fillRect(left + n, middle - tall / 2, 1, tall);
   }
   pen.globalAlpha = 1;
@@ -152,10 +152,11 @@ function waveform(pen, paint, left, width, px) {
 
 /** A turn in its speaker's lane: the paler the less confident, hatched where the model abstained. */
 function block(pen, paint, place, x) {
-  const turn = state.talk.turns[place], own = look(turn.e);
+  const turn = state.talk.turns[place], own = lookOf(turn);
   const a = x(start(place)), wide = Math.max(1.5, x(end(place)) - a - (x(end(place)) - a > 4 ? 1 : 0));
   const y = top_() + turn.s * (LANE + GAP);
   const faint = state.shown[place] ? 1 : 0.15;
+  if (scored()) { scoreBlock(pen, paint, turn, a, y, wide, faint); return; }
   pen.globalAlpha = faint * (0.35 + 0.65 * confidence(turn));
   pen.fillStyle = own.colour;
   pen.fillRect(a, y, wide, LANE);
@@ -207,7 +208,7 @@ function overview(paint) {
   pen.fillStyle = paint.faint;
   pen.fillRect(left, 0, width - left, 20);
   for (const place of ordered()) {
-    pen.fillStyle = look(state.talk.turns[place].e).colour;
+    pen.fillStyle = lookOf(state.talk.turns[place]).colour;
     pen.fillRect(left + start(place) * px, 4, Math.max(1, (end(place) - start(place)) * px), 12);
   }
   pen.strokeStyle = paint.ink;
@@ -236,7 +237,7 @@ function listenToTimeline() {
   line.addEventListener("pointerdown", (event) => { grab = { x: event.clientX, from: state.from, moved: false }; });
   line.addEventListener("pointermove", (event) => {
     const found = under(event)[1];
-    line.title = found < 0 ? "" : `${when(found)} ${named(state.talk.turns[found].s)}: ${feeling(state.talk.turns[found])} ${percent(confidence(state.talk.turns[found]))}`;
+    line.title = found < 0 ? "" : `${when(found)} ${named(state.talk.turns[found].s)}: ${feeling(state.talk.turns[found])} (${sureness(state.talk.turns[found])})`;
     if (!grab || !(event.buttons & 1)) return;
     const by = event.clientX - grab.x;
     if (Math.abs(by) > 4 && !map.hidden) grab.moved = true;

@@ -9,6 +9,7 @@ function openTurns() {
   $("sure").value = "1";
   $("who").replaceChildren(make("option", { value: "" }, "all speakers"), ...talk.speakers.map((_, n) => make("option", { value: n }, named(n))));
   $("who").hidden = talk.speakers.length < 2;
+  $("sure").hidden = scored();
   rows = talk.turns.map((turn, place) => row(turn, place));
   list.replaceChildren(...rows);
   const longest = Math.max(...talk.speakers.map((_, n) => (talk.speakers[n].name ?? "–").length));
@@ -20,7 +21,6 @@ function openTurns() {
 }
 
 function row(turn, place) {
-  const sure = confidence(turn);
   return make("li", {
     class: "turn", role: "option", id: `turn-${place}`, "data-place": place, tabindex: "-1", "aria-selected": "false",
   },
@@ -28,10 +28,12 @@ function row(turn, place) {
   make("span", { class: "who", title: named(turn.s) }, state.talk.speakers[turn.s].name ?? "–"), " ",
   chip(turn), " ",
   make("span", { class: "words" }, turn.t ?? "…", " ", make("span", { class: "feel" }, feeling(turn), turn.u ? make("span", { class: "heard" }, " unsure") : "")), " ",
-  make("span", { class: "conf" }, percent(sure)));
+  make("span", { class: "conf" }, sureness(turn)));
 }
 
 function openLegend() {
+  $("legend").setAttribute("aria-label", scored() ? "Scores and their colours" : "Emotions; press one to show only it");
+  if (scored()) { $("legend").replaceChildren(...scoreLegend()); return; }
   const counts = state.talk.labels.map((_, n) => state.talk.turns.filter((turn) => turn.e === n).length);
   $("legend").replaceChildren(...state.talk.labels.map((label, n) => make("button", {
     type: "button", "aria-pressed": "false", "data-label": n, disabled: !counts[n],
@@ -56,7 +58,7 @@ function filter() {
   $("clear").hidden = all && !words && who === "" && sure === "1" && !state.emotions.size;
   list.querySelector(".none")?.remove();
   if (!count) list.append(make("li", { class: "none", role: "presentation" }, "No turn passes the filters."));
-  for (const button of $("legend").children) button.setAttribute("aria-pressed", String(state.emotions.has(Number(button.dataset.label))));
+  for (const button of $("legend").querySelectorAll("button")) button.setAttribute("aria-pressed", String(state.emotions.has(Number(button.dataset.label))));
   redraw();
 }
 
@@ -111,7 +113,7 @@ function outermost(by) {
 }
 
 function openCards() {
-  $("cards").replaceChildren(...state.talk.speakers.map((speaker, n) => card(speaker, n)));
+  $("cards").replaceChildren(...state.talk.speakers.map((speaker, n) => (scored() ? scoreCard : card)(speaker, n)));
 }
 
 function card(speaker, n) {
@@ -135,7 +137,7 @@ function card(speaker, n) {
 
 function moment(place) {
   const turn = state.talk.turns[place];
-  return make("a", { href: address(place), "data-place": place, title: turn.t ?? "" }, `${when(place)} ${state.talk.labels[turn.e]} ${percent(confidence(turn))}`, turn.t ? ` “${turn.t}”` : "");
+  return make("a", { href: address(place), "data-place": place, title: turn.t ?? "" }, scored() ? `${when(place)} ${number(turn.v)}` : `${when(place)} ${feeling(turn)} ${percent(confidence(turn))}`, turn.t ? ` “${turn.t}”` : "");
 }
 
 function listenToTurns() {
