@@ -12,6 +12,7 @@ from moodline.errors import UnknownNameError
 MODELS = {
     "mister-e": "moodline.models.mister_e:MisterE",
     "sure": "moodline.models.sure:Sure",
+    "egmf": "moodline.models.egmf:Egmf",
 }
 """Model name to its class. The class has ``Config``, ``reads`` (modality to "frames" or "tokens"; all others are
 vectors), ``forward``, ``loss`` and ``fit_statistics``."""
@@ -19,6 +20,7 @@ vectors), ``forward``, ``loss`` and ``fit_statistics``."""
 MODEL_DESCRIPTIONS = {
     "mister-e": "MiSTER-E: one expert per modality, one fusion expert, a gate over their logits (arXiv 2602.23300).",
     "sure": "SURE: uncertainty-aware experts, iterative reasoning, a gate of transformers (ICASSP 2026).",
+    "egmf": "EGMF: voice, face and words as pseudo tokens of a language model with LoRA (arXiv 2601.07565).",
 }
 
 PRETRAINED = {
