@@ -40,9 +40,9 @@ function putAway() {
 /** Whether there is nothing to compare: no expert, or one that says what the mixture says. */
 const alone = (turn) => turn.x.every((own) => own === null) || (turn.x.length === 1 && turn.x[0].every((value, n) => Math.abs(value - turn.p[n]) <= 1));
 
-function bar(name, value, colour, tail) {
+function bar(name, value, colour, tail, from = 0) {
   return make("tr", {}, make("th", { scope: "row" }, ...[name].flat()),
-    make("td", {}, make("div", { class: "track" }, make("div", { class: "fill", "--c": colour, width: `${Math.min(100, value * 100)}%` }))),
+    make("td", {}, make("div", { class: "track" }, make("div", { class: "fill", "--c": colour, "--from": from ? `${from * 100}%` : null, width: `${Math.min(100, value * 100)}%` }))),
     make("td", { class: "number" }, tail ?? `${(value * 100).toFixed(1)}\u00a0%`));
 }
 

@@ -43,8 +43,9 @@ function scoreLegend() {
 /** The scores of the mixture and of each expert, as bars from the middle. */
 function scoreBars(turn) {
   const lines = [["score", turn.v], ...(state.talk.experts.length > 1 ? state.talk.experts.map((name, k) => [`${name} alone`, turn.y[k]]) : [])];
+  const fromMiddle = (name, score) => bar(name, Math.abs(placed(score)) / 2, scoreLook(score).colour, number(score), 0.5 + Math.min(0, placed(score)) / 2);
   return make("table", { class: "bars", id: "scores" }, make("caption", {}, `Scores from ${number(state.talk.range[0])} to ${number(state.talk.range[1])}`),
-    make("tbody", {}, ...lines.map(([name, score]) => (score === null ? bar(name, 0, null, "–") : bar(name, (placed(score) + 1) / 2, scoreLook(score).colour, number(score))))));
+    make("tbody", {}, ...lines.map(([name, score]) => (score === null ? bar(name, 0, null, "–") : fromMiddle(name, score)))));
 }
 
 function scoreCard(speaker, n) {

@@ -14,6 +14,8 @@ function openTurns() {
   list.replaceChildren(...rows);
   const longest = Math.max(...talk.speakers.map((_, n) => (talk.speakers[n].name ?? "–").length));
   list.style.setProperty("--who", `${Math.min(14, Math.max(3, longest + 1))}ch`);
+  list.style.setProperty("--mark", scored() ? "58px" : "38px");
+  list.style.setProperty("--tail", scored() ? "8.5em" : "3.2em");
   list.style.setProperty("--when", `${when(talk.turns.length - 1).length + 2}ch`);
   openLegend();
   openCards();
