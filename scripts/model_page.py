@@ -22,7 +22,8 @@ HEAD = """# voice-words
 The packaged model for recordings: MiSTER-E with an expert for the voice (frozen Moonshine, all layers, relative to the
 speaker's other turns), one for the words (MiniLM fine-tuned on MELD) and one for both. This page is made from
 `results/models/voice-words.json` by `scripts/model_page.py`; numbers are means ± standard deviations over {seeds}
-(text encoder and model), tested once each. The packaged one is seed {packed}, the best on dev.
+(text encoder and model), tested once each. The packaged one is seed {packed}, the best on dev. An earlier version,
+whose gate read logits only, was tested before; what changed is in [the log](../log.md).
 
 No corpus with real voices and the words of conversations could be had, so one was composed
 (`scripts/compose_corpus.py`): dialogues of MELD and EmoryNLP, each speaker an actor of RAVDESS, each utterance a clip
@@ -69,8 +70,9 @@ def page(results: dict[str, Any]) -> str:
             ["case", *experts],
             [[n, *(f"{c['gate_weights'][e][0]:.2f}" for e in experts)] for n, c in cases.items()],
         ),
-        "The gate sees the experts' logits, not their inputs. An expert whose input is noise can lose weight, or say",
-        "little: logits close to each other, which leave the answer to the others whatever their weight.\n",
+        "The paper's gate sees the experts' logits only. This one also reads their context features, and has a loss of",
+        "its own that rewards weight on experts that are right (`gate_reads`, `gate_loss`), so that weight leaves an",
+        "expert whose input is noise. *Fusion* reads both modalities: part of what one of them loses goes there.\n",
         "## The voice under bad conditions (held-out actors, accuracy)\n",
         voice_table(voice),
         "*Clip alone*: each clip is a recording of its own, the speaker's other turns are unknown. *Together*: all",
