@@ -24,6 +24,7 @@ class UtterancePrediction:
             model has none. Comparable within a model and a modality only.
         attention: modality that the utterance had to the model's reasoning steps, each the utterances it looked at
             most, (id, weight), the largest first; empty where the model does not reason.
+        guides: part inside the model (EGMF's experts) to how much it counted; empty for most models.
         score: what a model of scores says; None for one of classes.
         interval: from where to where the true score is expected, see ``Prediction.level``.
         expert_scores: expert name to its own score.
@@ -44,6 +45,7 @@ class UtterancePrediction:
     score: float | None = None
     interval: tuple[float, float] | None = None
     expert_scores: dict[str, float] = field(default_factory=dict)
+    guides: dict[str, float] = field(default_factory=dict)
 
     @property
     def emotion(self) -> str:
@@ -65,6 +67,8 @@ class UtterancePrediction:
                 m: [[{"id": i, "weight": round(w, 4)} for i, w in step] for step in steps]
                 for m, steps in self.attention.items()
             }
+        if self.guides:
+            more["guides"] = {name: round(x, 4) for name, x in self.guides.items()}
         said: dict[str, Any]
         if self.score is None:
             said = {

@@ -2,8 +2,9 @@
 
 One row per seed and utterance: ``seed, conversation, utterance, label, predicted``, the mixture's probabilities
 (``score:LABEL``), and for each expert its label (``expert:NAME``), its gate weight (``weight:NAME``; 0 where it cannot
-say anything) and its probabilities (``score:NAME:LABEL``), none of them calibrated. Files of older versions have the
-first five columns only. No words of a corpus are in it, but its labels are.
+say anything) and its probabilities (``score:NAME:LABEL``), none of them calibrated; ``guide:NAME`` is how much a part
+inside a model counted (EGMF's α). Files of older versions have the first five columns only. No words of a corpus are in
+it, but its labels are.
 
 Of a model of scores: ``label`` and ``predicted`` are numbers, as are the experts' (``expert:NAME``), and there are no
 probabilities.
@@ -135,6 +136,8 @@ def write_predictions(
             own = np.concatenate([a.experts[name] for a in answers])
             part |= _said(f"expert:{name}", f"score:{name}", own, target)
             part[f"weight:{name}"] = weights[:, k].astype(np.float32)
+        for name in answers[0].guides:
+            part[f"guide:{name}"] = np.concatenate([a.guides[name] for a in answers])
         parts.append(part)
     kinds = {
         name: pa.int64() if name == "seed" else pa.string() if isinstance(column[0], str) else pa.float32()
@@ -204,6 +207,25 @@ def read_any_predictions(run: Path) -> Predictions | ScorePredictions:
     if scale is not None:
         return _scores_arranged(path, columns, scale, experts)
     return _arranged(path, columns, labels, experts)
+
+
+def read_guides(run: Path) -> tuple[list[Any], dict[str, NDArray[np.float32]]]:
+    """How much the parts inside a model counted, for every row of the file, all seeds.
+
+    Returns:
+        The true label or score of each row (None where there is none), and name to [rows]; empty for most models.
+
+    Raises:
+        ConfigError: not readable.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(run / NAME)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{run}: no readable {NAME}", fix="Run: moodline evaluate RUN.") from error
+    names = [c.partition(":")[2] for c in table.column_names if c.startswith("guide:")]
+    return table["label"].to_pylist(), {n: table[f"guide:{n}"].to_numpy() for n in names}
 
 
 def read_predictions(run: Path) -> Predictions:

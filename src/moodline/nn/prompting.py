@@ -140,7 +140,7 @@ def _frame(tokenizer: Any, chat: bool) -> tuple[str, str, int]:
         for name in ("eos_token_id", "sep_token_id"):
             if getattr(tokenizer, name, None) is not None:
                 return "", "", int(getattr(tokenizer, name))
-        return "", "", int(tokenizer.encode("\n", add_special_tokens=False)[-1])
+        return "", "", int((tokenizer.encode("\n", add_special_tokens=False) or tokenizer.encode("."))[-1])
     said = [{"role": "user", "content": MARK}]
     asked = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
     opening, _, closing = asked.partition(MARK)

@@ -11,7 +11,8 @@ import numpy as np
 
 from moodline.checkpoint import read_part
 from moodline.errors import ConfigError, StorageError
-from moodline.predictions import ScorePredictions, read_any_predictions
+from moodline.predictions import NAME as PREDICTIONS
+from moodline.predictions import ScorePredictions, read_any_predictions, read_guides
 from moodline.report.atomic import replacing
 from moodline.results import read_results
 from moodline.runs import seed_directories
@@ -158,6 +159,7 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
     Of a run of scores: learning curves, predicted against true scores, and errors.
     """
     from moodline.report import plots
+    from moodline.report.guide_plots import plot_guides
 
     folder = run / "plots"
     try:
@@ -172,7 +174,10 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
             path = directory / "training" / "history.json"
             with suppress(OSError, ValueError):  # weights and history may have been tidied away; results stand alone
                 histories.append(json.loads(path.read_text(encoding="utf-8")))
+    guides = read_guides(run) if (run / PREDICTIONS).is_file() else ([], {})
     for suffix in ("png", "svg"):
+        if guides[1]:
+            plot_guides(*guides, folder / f"guides.{suffix}")
         if histories:
             plots.plot_learning_curves(histories, folder / f"learning-curves.{suffix}")
         if "scale" in results:

@@ -103,12 +103,14 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
 
     Columns: conversation, id, speaker, start, end, text, emotion, confidence, abstained, then ``score_<label>`` for
     each label in the model's order, ``weight_<expert>`` for each expert and, where the model tells it,
-    ``uncertainty_<modality>``; numbers to four decimals, times to three. Of a model of scores, ``score, score_low,
-    score_high`` and ``score_<expert>`` in place of emotion, confidence, abstained and the labels' scores.
+    ``uncertainty_<modality>`` and ``guide_<part>``; numbers to four decimals, times to three. Of a model of scores,
+    ``score, score_low, score_high`` and ``score_<expert>`` in place of emotion, confidence, abstained and the labels'
+    scores.
     """
     labels = list(dict.fromkeys(label for p in prediction for label in p.labels))
     experts = list(dict.fromkeys(expert for p in prediction for u in p.utterances for expert in u.weights))
     unsure = list(dict.fromkeys(m for p in prediction for u in p.utterances for m in u.uncertainty))
+    guides = list(dict.fromkeys(name for p in prediction for u in p.utterances for name in u.guides))
     return [
         {
             "conversation": p.conversation,
@@ -120,6 +122,7 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
             **_answer(u, labels, experts),
             **{f"weight_{expert}": _rounded(u.weights.get(expert), 4) for expert in experts},
             **{f"uncertainty_{m}": _rounded(u.uncertainty.get(m), 4) for m in unsure},
+            **{f"guide_{name}": _rounded(u.guides.get(name), 4) for name in guides},
         }
         for p in prediction
         for u in p.utterances

@@ -28,6 +28,7 @@ class Answers:
         uncertainty: modality to float32 [U], its σ; empty for a model that has none.
         attention: modality to weights float32 [U, N, P] of N reasoning steps and the utterances [U, N, P] they are on,
             −1 for none; empty for a model that does not reason.
+        guides: name to float32 [U], how much each part inside a model counted (EGMF's α); empty for most models.
         scores: float32 [U], the true ones, NaN where there is none; None for a model of classes.
     """
 
@@ -38,6 +39,7 @@ class Answers:
     uncertainty: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     attention: dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]] = field(default_factory=dict)
     scores: NDArray[np.float32] | None = None
+    guides: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def truth(self) -> NDArray[np.float32]:
@@ -110,4 +112,5 @@ def _one(output: Output, batch: Any, row: int) -> Answers:
             for m, x in output.extras.get("attention", {}).items()
         },
         scores=None if scores is None else take(scores),
+        guides={name: take(x) for name, x in output.extras.get("guides", {}).items()},
     )

@@ -120,6 +120,8 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
         turn["y"] = [round(u.expert_scores[e], 4) if e in u.expert_scores else None for e in experts]
     if u.uncertainty:
         turn["o"] = [[m, round(sigma, 4)] for m, sigma in u.uncertainty.items()]
+    if u.guides:
+        turn["g"] = [[name, round(share, 4)] for name, share in u.guides.items()]
     if u.attention:
         turn["l"] = [
             [m, [[places[i], round(w, 4)] for i, w in steps[-1][:LOOKED_AT] if i in places]]

@@ -25,6 +25,7 @@ function openDetails(place) {
     state.talk.experts.length ? weights(turn) : null,
     scored() || alone(turn) ? null : make("div", { class: "scroll" }, experts(turn)),
     turn.o ? doubts(turn) : null,
+    turn.g ? guides(turn) : null,
     turn.l ? make("p", { class: "quiet", id: "looked" }, looked(turn)) : null,
     make("p", { class: "quiet" }, `Read from: ${turn.m.length ? turn.m.join(", ") : "not recorded"} · id ${turn.i}`),
   ];
@@ -65,6 +66,12 @@ function doubts(turn) {
   const largest = Math.max(...state.talk.turns.flatMap((other) => (other.o ?? []).map((pair) => pair[1])));
   return make("table", { class: "bars", id: "uncertainty" }, make("caption", {}, "Uncertainty (σ) of each modality"), make("tbody", {},
     ...turn.o.map(([name, sigma]) => bar(name, largest ? sigma / largest : 0, null, sigma.toFixed(3)))));
+}
+
+/** How much each part inside the model counted. */
+function guides(turn) {
+  return make("table", { class: "bars", id: "guides" }, make("caption", {}, "How much each of the model's experts counted (α)"), make("tbody", {},
+    ...turn.g.map(([name, share]) => bar(name, share, null, percent(share)))));
 }
 
 /** A column for each expert; its own first choice is underlined. */
