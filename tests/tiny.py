@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,12 @@ FEATURES: dict[str, Any] = {
     "description": "Tiny, features of two modalities.",
     "modalities": {"speech": {"features": "tones", "dim": 6}, "text": {"features": "waves"}},
     "model": {**TEXT["model"], "fusion_layers": 1, "heads": 2, "head_width": 4, "kl_weight": 0.1, "beta": 0.1},
+}
+SCORES: dict[str, Any] = {
+    **FEATURES,
+    "description": "Tiny, scores.",
+    "task": "scores",
+    "model": {k: v for k, v in FEATURES["model"].items() if k != "gamma"},
 }
 LORA: dict[str, Any] = {
     **TEXT,
@@ -83,6 +90,21 @@ def write_house(directory: Path, sizes: tuple[int, int, int] = (12, 6, 6), test_
     (directory / "labels.json").write_text(json.dumps({"name": "tiny", "labels": LABELS}))
     write_features(directory, "tones", tones)
     write_features(directory, "waves", waves)
+    return directory
+
+
+def write_scored(house: Path, directory: Path) -> Path:
+    """A copy of the corpus whose utterances have scores from −3 to 3: high for joy, low for anger, some without."""
+    shutil.copytree(house, directory)
+    rng = np.random.default_rng(5)
+    for path in directory.glob("*.jsonl"):
+        talks = [json.loads(line) for line in path.read_text().splitlines()]
+        for u in (u for talk in talks for u in talk["utterances"]):
+            middle = {"joy": 1.8, "anger": -1.8, "neutral": 0.0}[u["emotion"]]
+            if rng.random() > 0.1:
+                u["score"] = round(float(np.clip(middle + 0.4 * rng.normal(), -3, 3)), 1)
+        path.write_text("".join(json.dumps(talk) + "\n" for talk in talks))
+    (directory / "scores.json").write_text(json.dumps({"name": "mosi", "low": -3, "high": 3}))
     return directory
 
 

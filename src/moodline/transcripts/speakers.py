@@ -30,7 +30,7 @@ from moodline.transcripts.common import Row, Source, squeeze
 
 MAX_WORDS, MAX_CHARS = 3, 30
 
-_MARK = re.compile(r"\A\[[^\[\]]{1,40}\s[01]\.[0-9]{2}\]\s*")
+_MARK = re.compile(r"\A\[(?:[^\[\]]{1,40}\s[01]\.[0-9]{2}|[+-][0-9]{1,4}\.[0-9]{2}|0\.00)\]\s*")
 _DASH = r"(?:(?:-|–|—|>>)\s{0,3})?"
 _BRACKETED = re.compile(_DASH + r"(?:\[([^\[\]\n]{1,60})\]\s{0,3}[:：]|\[(speaker[ _-]?[0-9]+)\])\s*", re.IGNORECASE)
 _PLAIN = re.compile(_DASH + r"([^\[\]:：\s][^\[\]:：\n]{0,39}?)\s{0,3}(?::(?=\s|$)|：)\s*")
