@@ -13,6 +13,7 @@
     │   └── UnknownNameError       a name that no registry knows
     ├── CheckpointError            a saved model or a saved training state
     ├── MissingDependencyError     an optional package that is not installed
+    ├── DeviceMemoryError          a GPU's memory is full
     └── StorageError               the disk: full, read-only, gone
 
 Everything else that is raised is a defect of Moodline, not of its input.
@@ -118,6 +119,10 @@ class MissingDependencyError(MoodlineError):
             f"{purpose} needs the package {package}, which is not installed",
             fix=f"Run in Moodline's folder: pip install '.[{extra}]'." if extra else command,
         )
+
+
+class DeviceMemoryError(MoodlineError):
+    """A device's memory does not hold what was asked of it."""
 
 
 class StorageError(MoodlineError):

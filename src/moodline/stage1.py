@@ -54,7 +54,7 @@ def finetune_encoder(
     if (target / "encoder.json").is_file():
         return target
     torch.manual_seed(seed)
-    backbone = load_backbone(spec.encoder)
+    backbone = load_backbone(spec.encoder, device=str(processes().device))
     train = make_examples(corpus.splits["train"], corpus.labels, backbone, training=True)
     dev = make_examples(corpus.splits["dev"], corpus.labels, backbone)
     if not train or not dev:

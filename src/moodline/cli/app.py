@@ -250,10 +250,18 @@ def finetune(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, 2 …")] = 1,
     settings: Set = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would take: parameters, memory, steps, time.")
+    ] = False,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Fine-tune an encoder on single utterances, chosen on dev (stage 1); run it again to resume."""
+    if dry_run:
+        from moodline.cli.planning import run_dry
+
+        run_dry(modality, recipe, data, corpus, settings or [], json_)
+        return
     from moodline.cli.tuning import run_finetune
 
     run_finetune(modality, recipe, data, corpus, out, seeds, settings or [], json_, quiet)

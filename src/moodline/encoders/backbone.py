@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from moodline.encoders.base import length_batches
 from moodline.encoders.settings import EncoderSpec
-from moodline.errors import ConfigError
+from moodline.errors import ConfigError, DeviceMemoryError
 from moodline.nn import pooling
 
 TORCH_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -186,7 +186,7 @@ def run_sorted(
     finish: Callable[[tuple[Tensor, ...], Tensor], list[np.ndarray]],
     frozen: Callable[[Sequence[Any]], list[np.ndarray]] | None = None,
 ) -> list[np.ndarray]:
-    """Run a backbone over inputs in batches of similar length, without gradients.
+    """Run a backbone over inputs in batches of similar length, without gradients; a batch that does not fit is halved.
 
     Args:
         backbone: the network, in eval mode.
@@ -196,19 +196,33 @@ def run_sorted(
 
     Returns:
         The arrays in the order of ``inputs``.
+
+    Raises:
+        DeviceMemoryError: not even one input fits.
     """
     units, places = backbone.units(inputs)
     found: list[Any] = [None] * len(units)
     device = backbone.device
+    batches = [*length_batches([backbone.length(u) for u in units], backbone.spec.batch_size, backbone.budget)][::-1]
     with torch.inference_mode():
-        for batch in length_batches([backbone.length(u) for u in units], backbone.spec.batch_size, backbone.budget):
+        while batches:
+            batch = batches.pop()
             chosen = [units[n] for n in batch]
             if frozen is None:
                 tensors = backbone.prepare(chosen)
             else:
                 tensors = backbone.prepare_known(chosen, [torch.from_numpy(x).float() for x in frozen(chosen)])
-            tensors = {k: v.to(device) for k, v in tensors.items()}
-            arrays = iter(finish(*backbone(tensors)))
+            try:
+                arrays = iter(finish(*backbone({k: v.to(device) for k, v in tensors.items()})))
+            except torch.OutOfMemoryError as error:
+                if len(batch) == 1:
+                    raise DeviceMemoryError(
+                        f"encoder {backbone.id}: the device's memory does not hold it and one input",
+                        str(error).split(". ")[0],
+                        "Take a larger device, dtype bfloat16 or quantize.",
+                    ) from error
+                batches += [batch[len(batch) // 2 :], batch[: len(batch) // 2]]
+                continue
             for n in batch:
                 found[n] = [next(arrays) for _ in range(backbone.rows(units[n]))]
     return [found[unit][row] for unit, row in places]

@@ -304,12 +304,17 @@ def checkpoint_blocks(backbone: Backbone) -> None:
     Raises:
         ConfigError: it is none of transformers.
     """
-    network: Any = backbone.blocks
+    network = backbone.blocks
     if not getattr(network, "supports_gradient_checkpointing", False):
         raise ConfigError(
             f"encoder {backbone.id}: gradient_checkpointing is for models of transformers",
             fix="Leave it out: this one is small.",
         )
+    checkpoint_network(network)
+
+
+def checkpoint_network(network: nn.Module) -> None:
+    """The same for a model of transformers, whose method was renamed within version 5."""
     name = next(n for n in ("activation_checkpointing_enable", "gradient_checkpointing_enable") if hasattr(network, n))
     getattr(network, name)({"use_reentrant": False})
 

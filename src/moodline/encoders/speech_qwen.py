@@ -70,7 +70,8 @@ class QwenAudioBackbone(SpeechLanguageBackbone):
         frames = torch.arange(tensors["features"].shape[-1] // 2, device=inside.device)
         unreal = (frames >= inside[:, None])[:, None, None, :]
         bias = torch.zeros(unreal.shape, dtype=dtype, device=inside.device).masked_fill(unreal, torch.finfo(dtype).min)
-        sound = network.multi_modal_projector(tower(tensors["features"], attention_mask=bias).last_hidden_state)
+        heard = tower(tensors["features"], attention_mask=bias).last_hidden_state[:, : int(outside.max())]
+        sound = network.multi_modal_projector(heard)
         return sound, torch.arange(sound.shape[1], device=inside.device) < outside[:, None]
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moodline.errors import CheckpointError, ConfigError, MoodlineError, StorageError
+from moodline.errors import CheckpointError, ConfigError, DeviceMemoryError, MoodlineError, StorageError
 from moodline.training.data import epoch_batches
 from moodline.training.inference import Collate, answer
 from moodline.training.judge import Judge
@@ -82,18 +82,26 @@ def fit(
 
     Raises:
         CheckpointError: the state in ``directory`` belongs to other settings or data.
+        DeviceMemoryError: the device's memory is full.
         MoodlineError: the loss is no longer finite.
         StorageError: the disk is full.
     """
-    run = _Run(model, train, dev, collate, lengths, judge, config, directory, parameters)
-    state = run.resume()
-    with Progress(title, total=config.epochs, done=state.epoch, quiet=quiet or not run.main) as progress:
-        while not state.finished:
-            losses = run.one_epoch(state, progress)
-            score = run.dev_score()
-            run.close_epoch(state, losses, score)
-            progress.epoch(state.epoch, judge.name, score, state.best_score, losses["total"])
-    run.restore_best()
+    try:
+        run = _Run(model, train, dev, collate, lengths, judge, config, directory, parameters)
+        state = run.resume()
+        with Progress(title, total=config.epochs, done=state.epoch, quiet=quiet or not run.main) as progress:
+            while not state.finished:
+                losses = run.one_epoch(state, progress)
+                score = run.dev_score()
+                run.close_epoch(state, losses, score)
+                progress.epoch(state.epoch, judge.name, score, state.best_score, losses["total"])
+        run.restore_best()
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            f"training: the device's memory is full with batches of {config.batch_size}",
+            str(error).split(". ")[0],
+            "Lower batch_size and raise accumulate by the same factor.",
+        ) from error
     return FitResult(state.best_epoch, state.best_score, state.history)
 
 

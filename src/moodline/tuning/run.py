@@ -9,10 +9,13 @@ RUN/seed-N/encoder-MODALITY.json      the epoch chosen on dev, its weighted F1 i
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from moodline.auxiliary import with_auxiliary
 from moodline.build import training_view
@@ -20,7 +23,7 @@ from moodline.config import CorpusSpec, ModalitySpec, Recipe, to_plain
 from moodline.corpora import detect_corpus, read_corpus
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
-from moodline.errors import ConfigError, StorageError
+from moodline.errors import ConfigError, DeviceMemoryError, StorageError
 from moodline.results import write_json
 from moodline.training.processes import processes
 from moodline.tuning.recipe import EncoderRecipe, Modality
@@ -96,9 +99,37 @@ def finetune(
     found = []
     for seed in seeds:
         directory = out / f"seed-{seed}"
-        folder = finetune_encoder(view, recipe.modality, spec, directory, seed, quiet)
+        try:
+            folder = finetune_encoder(view, recipe.modality, spec, directory, seed, quiet)
+        except (DeviceMemoryError, torch.OutOfMemoryError) as error:
+            raise _too_large(recipe, whole, error) from error
         found.append(_outcome(folder, recipe.modality, seed, here.is_main_process))
     return found
+
+
+def _too_large(recipe: EncoderRecipe, corpus: Corpus, error: Exception) -> DeviceMemoryError:
+    """What to say of a device whose memory is full: which settings would fit."""
+    from moodline.tuning.plan import advice, lengths
+
+    longest = max((*lengths(recipe, corpus, "train").each, *lengths(recipe, corpus, "dev").each))
+    size = recipe.finetune.training.batch_size
+    return DeviceMemoryError(
+        f"{recipe.name}: the memory of {device_name()} is full with batches of {size}",
+        getattr(error, "found", None) or str(error).split(". ")[0],
+        advice(recipe, len(corpus.labels), longest, device_memory()),
+    )
+
+
+def device_memory() -> float:
+    """Bytes of the device that training would take: of the GPU, or of the machine."""
+    if torch.cuda.is_available():
+        return float(torch.cuda.get_device_properties(processes().device).total_memory)
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def device_name() -> str:
+    """What to call it."""
+    return torch.cuda.get_device_name(processes().device) if torch.cuda.is_available() else "this machine"
 
 
 def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
@@ -109,7 +140,7 @@ def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
         StorageError: the disk refused.
     """
     path, record = out / "finetune.json", {"recipe": to_plain(recipe), "corpus_hash": corpus_hash(corpus)}
-    if path.is_file() and any(out.glob("seed-*")):
+    if path.is_file() and any((*out.glob("seed-*/*/state.pt"), *out.glob("seed-*/*/encoder.json"))):
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

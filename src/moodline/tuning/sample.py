@@ -1,0 +1,94 @@
+"""The time of an epoch, from a few real steps on this machine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from moodline.build import default_device, training_view
+from moodline.corpora.base import Corpus
+from moodline.encoders import EncoderSpec, load_backbone
+from moodline.encoders.finetune import Collate, UtteranceClassifier, make_examples, parameter_groups
+from moodline.training.data import epoch_batches
+from moodline.tuning.recipe import EncoderRecipe
+
+STEPS = 3
+"""Batches that are timed, after one that is not."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was measured.
+
+    Args:
+        seconds: of an epoch's training, from so many timed batches, by their padded lengths.
+        memory: most bytes in use on the GPU; None elsewhere.
+        device: where.
+    """
+
+    seconds: float
+    memory: int | None
+    device: str
+
+
+def here(spec: EncoderSpec) -> bool:
+    """Whether an encoder's weights are on this machine: a plan downloads nothing."""
+    from huggingface_hub import try_to_load_from_cache
+
+    prefix, _, rest = spec.name.partition(":")
+    if not rest or Path(rest).is_dir():
+        return True
+    if prefix == "salmonn":
+        return False
+    names = ("model.safetensors", "model.safetensors.index.json")
+    return any(isinstance(try_to_load_from_cache(rest, n, revision=spec.revision), str) for n in names)
+
+
+def measure(recipe: EncoderRecipe, corpus: Corpus) -> Sample:
+    """Take a few steps, and keep nothing of them.
+
+    Args:
+        recipe: what is to be done.
+        corpus: with train and dev.
+
+    Raises:
+        MoodlineError: the encoder cannot be loaded.
+        torch.OutOfMemoryError: the device's memory is full.
+    """
+    device, tuning = default_device(), recipe.finetune.training
+    torch.manual_seed(tuning.seed)
+    backbone = load_backbone(recipe.encoder, device=device)
+    view = training_view(corpus)
+    examples = make_examples(view.splits["train"], view.labels, backbone, training=True)
+    model = UtteranceClassifier(backbone, len(view.labels), recipe.finetune.model)
+    groups = [{**g, "lr": 0.0} for g in parameter_groups(model, recipe.finetune.model)]
+    optimizer = torch.optim.AdamW(groups)
+    collate = Collate(backbone, recipe.finetune.model.crop_seconds)
+    batches = epoch_batches([len(e) for e in examples], tuning.batch_size, tuning.seed, 0)
+    padded = [len(b) * max(len(examples[i]) for i in b) for b in batches]
+    model.train()
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
+    spent = 0.0
+    chosen = [n % len(batches) for n in range(STEPS + 1)]
+    for number, n in enumerate(chosen):
+        begun = time.perf_counter()
+        _step(model, optimizer, collate([examples[i] for i in batches[n]]).to(device), tuning.precision == "bf16")
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        spent += time.perf_counter() - begun if number else 0.0
+    rate = spent / sum(padded[n] for n in chosen[1:])
+    peak = torch.cuda.max_memory_allocated() if device.startswith("cuda") else None
+    return Sample(rate * sum(padded), peak, device)
+
+
+def _step(model: UtteranceClassifier, optimizer: Any, batch: Any, half: bool) -> None:
+    with torch.autocast(batch.labels.device.type, torch.bfloat16, enabled=half):
+        loss = model.loss(batch, model(batch))["total"]
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
