@@ -47,6 +47,7 @@ bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
 	$(BIN)/python benchmarks/mister_e_epoch.py --json benchmarks/mister_e_epoch.json
 	$(BIN)/python benchmarks/mister_e_growth.py --json benchmarks/mister_e_growth.json
 	$(BIN)/python benchmarks/sure_epoch.py --conversations 16 --no-warm --json benchmarks/sure_epoch.json
+	$(BIN)/python benchmarks/egmf_training.py --json benchmarks/egmf_training.json
 
 docs: $(VENV)/.installed  ## put the tables and pages of results/ into README and docs
 	$(BIN)/moodline results results --write README.md --write docs/results.md

@@ -26,6 +26,7 @@ import yaml
 from moodline.cli.app import app
 from moodline.config import Recipe, load_recipe, parse, recipe_names
 from moodline.corpora import READERS, known_options
+from moodline.models.egmf import EgmfConfig
 from moodline.models.mister_e import MisterEConfig
 from moodline.models.sure import SureConfig
 from moodline.registry import DEFAULT_MODEL, pretrained_directory
@@ -133,9 +134,9 @@ def test_commands_in_running_text_exist(page: Path) -> None:
 def test_names_exist(page: Path) -> None:
     """Recipes, settings of recipes, make targets, corpus options in the text."""
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"\b(?:mister-e|sure)/[\w-]+", text):
+    for name in re.findall(r"\b(?:mister-e|sure|egmf)/[\w-]+", text):
         assert name in (*recipe_names(), *study_names()), f"{page.name}: {name}"
-    fields = {"model": (MisterEConfig, SureConfig), "training": (TrainConfig,)}
+    fields = {"model": (MisterEConfig, SureConfig, EgmfConfig), "training": (TrainConfig,)}
     for group, name in re.findall(r"\b(model|training)\.(\w+)(?==|`)", text):
         if name not in ("py", "yaml", "safetensors"):
             known = {f.name for kind in fields[group] for f in dataclasses.fields(kind)}
@@ -239,7 +240,7 @@ def test_tree_is_the_tree() -> None:
 
 def test_model_config_and_train_config_explain_every_field() -> None:
     """The how-to sends readers to these docstrings."""
-    for kind in (MisterEConfig, SureConfig, TrainConfig):
+    for kind in (MisterEConfig, SureConfig, EgmfConfig, TrainConfig):
         body = ast.parse(inspect.getsource(kind)).body[0].body  # type: ignore[attr-defined]
         for n, node in enumerate(body):
             if isinstance(node, ast.AnnAssign):
