@@ -149,7 +149,7 @@ def test_answers_lie_in_the_range_with_their_intervals(words: Path) -> None:
 
 def test_every_format_holds_the_scores(words: Path, tmp_path: Path) -> None:
     turns = [{"id": "a", "speaker": "Ann", "start": 0, "end": 1, "text": "hooray, we won"},
-             {"id": "b", "speaker": None, "start": 1, "end": 3, "text": "</script><b>I hate this"}]  # fmt: skip
+             {"id": "b", "speaker": "Ben", "start": 1, "end": 3, "text": "</script><b>I hate this"}]  # fmt: skip
     (tmp_path / "talk.json").write_text(json.dumps({"id": "talk", "utterances": turns}))
     kinds = ("json", "jsonl", "csv", "parquet", "srt", "vtt", "textgrid", "eaf", "html", "svg", "png")
     outputs: list[Any] = [x for kind in kinds for x in ("-o", tmp_path / f"out.{kind}")]

@@ -144,11 +144,14 @@ EMORYNLP_7 = LabelSet("emorynlp-7", ("joyful", "mad", "peaceful", "neutral", "sa
 IEMOCAP_6 = LabelSet("iemocap-6", ("happy", "sad", "neutral", "angry", "excited", "frustrated"))
 SENTIMENT_2 = LabelSet("sentiment-2", ("negative", "positive"))
 SENTIMENT_3 = LabelSet("sentiment-3", ("negative", "neutral", "positive"))
+SENTIMENT_2_ZH = LabelSet("sentiment-2-zh", ("消极", "积极"))
+SENTIMENT_3_ZH = LabelSet("sentiment-3-zh", ("消极", "中性", "积极"))
+CHERMA_7 = LabelSet("cherma-7", ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise"))
+CHERMA_7_ZH = LabelSet("cherma-7-zh", ("愤怒", "厌恶", "恐惧", "高兴", "平静", "悲伤", "惊奇"))
 RAVDESS_8 = LabelSet("ravdess-8", ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"))
 
-LABEL_SETS: dict[str, LabelSet] = {
-    s.name: s for s in (MELD_7, EMORYNLP_7, IEMOCAP_6, SENTIMENT_2, SENTIMENT_3, RAVDESS_8)
-}
+_SETS = (MELD_7, EMORYNLP_7, IEMOCAP_6, SENTIMENT_2, SENTIMENT_3, SENTIMENT_2_ZH, SENTIMENT_3_ZH, CHERMA_7, CHERMA_7_ZH)
+LABEL_SETS: dict[str, LabelSet] = {s.name: s for s in (*_SETS, RAVDESS_8)}
 
 MOSI_SCORES = ScoreScale("mosi", -3.0, 3.0)
 SIMS_SCORES = ScoreScale("sims", -1.0, 1.0)

@@ -1,4 +1,4 @@
-"""MOSI and its relatives, with made-up opinions."""
+"""CMU-MOSI, with made-up opinions; its relatives are in test_mmsa.py."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 
 from moodline.corpora import mosi
 from moodline.errors import ConfigError, CorpusError
+from moodline.labels import MOSI_SCORES
 
 from .helpers import dump
 
@@ -75,24 +76,24 @@ def test_aligned_features_without_lengths(tmp_path: Path) -> None:
         del train[name]
     train["vision"] = np.zeros((2, 8, 3))  # not as long as BERT's mask: trailing zeros go
     train["vision"][0, :5] = 1
-    corpus = mosi.read(dump(tmp_path / "aligned_50.pkl", {"train": train}))
+    corpus = mosi.read(dump(tmp_path / "aligned_50.pkl", mmsa(train=train)))
     assert corpus.features["speech"]["v1_1"].shape == (4, 4)
     assert corpus.features["visual"]["v1_1"].shape == (5, 3)
     assert "v1_2" not in corpus.features["visual"]
     assert [(d.kind, d.where) for d in corpus.defects] == [("vision without frames", "v1_2")]
 
 
-def test_shared_videos_and_names(tmp_path: Path) -> None:
+def test_shared_videos_and_labels(tmp_path: Path) -> None:
     data = mmsa(test=part(["v1$_$3"]))
-    path = dump(tmp_path / "x" / "SIMS_v2.pkl", data)
+    path = dump(tmp_path / "x" / "f.pkl", data)
     corpus = mosi.read(path)
-    assert corpus.name == "simsv2"
+    assert corpus.scale == MOSI_SCORES
     assert [c.id for c in corpus.splits["train"]] == ["v0_1", "v1_2", "v1_10"]
     assert corpus.info["options"]["conversation"] == "clip"
     with pytest.raises(ConfigError, match="video v1 is in two splits"):
         mosi.read(path, conversation="video")
-    assert mosi.read(dump(tmp_path / "x2" / "mosei.pkl", mmsa())).name == "mosei"
-    assert mosi.read(dump(tmp_path / "x3" / "sims.pkl", mmsa()), name="mosi").name == "mosi"
+    three = mosi.read(path, labels="sentiment-3").splits["train"]
+    assert [u.emotion for c in three for u in c] == ["positive", "neutral", "negative"]
     clips = mosi.read(dump(tmp_path / "x4" / "f.pkl", mmsa()), conversation="clip")
     assert [len(c) for c in clips.splits["train"]] == [1, 1, 1]
 
@@ -104,6 +105,8 @@ def test_shared_videos_and_names(tmp_path: Path) -> None:
         ({"a": 1, "b": 2}, "found: a, b"),
         ({"train": {"id": []}}, "expected id, raw_text, regression_labels"),
         ({"train": part([])}, "holds no utterances"),
+        ({"train": part(["v$_$1"])}, r"expected train, valid and test \(found: no valid\)"),
+        ({"train": part(["v$_$1"], [3.5])}, r"scores lie between -3 and 3 \(found: 3\.5 of v\$_\$1\)"),
         ({"train": part(["v1"])}, r"ids must be video\$_\$clip"),
         ({"train": part(["v$_$1", "v$_$1"])}, "ids must be unique"),
         ({"train": part(["v$_$1"], [np.nan])}, "regression_labels must be finite"),
@@ -113,7 +116,8 @@ def test_shared_videos_and_names(tmp_path: Path) -> None:
         ({"train": part(["v$_$1"], regression_labels=["much"])}, "regression_labels must be one number"),
         ({"train": part(["v$_$1"], audio_lengths=[None])}, "audio_lengths must be"),
         ({"train": 3, "test": part(["v$_$1"])}, "train must be a mapping"),
-        ({"train": part(["v$_$1"]), "test": part(["w$_$1"], audio=[np.ones(4)])}, "must be all"),
+        (mmsa(test=part(["w$_$1"], audio=[np.ones(4)])), "must be all"),
+        (mmsa(test=part(["w$_$1"], audio=[np.ones((2, 9))])), "must be all"),
         ({"train": part(["v$_$1"], id=3)}, "arrays or lists of the same length"),
     ],
 )
@@ -153,6 +157,9 @@ def test_bclstm(tmp_path: Path) -> None:
         "visual": (100,),
     }
     assert [d.kind for d in corpus.defects] == ["features fitted with labels"]
+    assert corpus.scale is None
+    with pytest.raises(ConfigError, match="two classes and no scores"):
+        mosi.read(tmp_path, labels="sentiment-3")
 
 
 @pytest.mark.parametrize(
@@ -180,6 +187,6 @@ def test_other_bad_input(tmp_path: Path) -> None:
     np.savez(tmp_path / "mosi.npz", a=np.ones(2))
     with pytest.raises(CorpusError, match=r"expected the array train_ids \(found: a\)"):
         mosi.read(tmp_path)
-    for options in ({"case": "UPPER"}, {"name": "mosy"}, {"conversation": "speaker"}):
+    for options in ({"case": "UPPER"}, {"labels": "sentiment-2-zh"}, {"conversation": "speaker"}):
         with pytest.raises(ConfigError, match=f"the option {next(iter(options))} must be one of"):
             mosi.read(tmp_path, **options)

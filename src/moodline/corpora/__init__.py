@@ -22,6 +22,11 @@ READERS: dict[str, str] = {
     "emorynlp": "moodline.corpora.emorynlp:read",
     "iemocap": "moodline.corpora.iemocap:read",
     "mosi": "moodline.corpora.mosi:read",
+    "mosei": "moodline.corpora.mosei:read",
+    "sims": "moodline.corpora.sims:read",
+    "simsv2": "moodline.corpora.simsv2:read",
+    "cherma": "moodline.corpora.cherma:read",
+    "mse-adapter": "moodline.corpora.mse_adapter:read",
     "ravdess": "moodline.corpora.ravdess:read",
     "house": "moodline.corpora.house:read",
 }
@@ -53,12 +58,52 @@ DESCRIPTIONS: dict[str, dict[str, Any]] = {
         "files": "Session1 to Session5 (IEMOCAP_full_release), or one pickle (COSMIC, MMGCN, SDT, SURE, GraphSmile)",
     },
     "mosi": {
-        "title": "CMU-MOSI and its relatives CMU-MOSEI, CH-SIMS, CH-SIMS v2: opinions in videos, negative or positive",
+        "title": "CMU-MOSI: opinions in videos, scores from −3 to 3, negative or positive",
         "labels": "sentiment-2",
-        "other_labels": [],
-        "licence": "research terms of the corpora's authors; bc-LSTM arrays MIT (declare-lab)",
+        "other_labels": ["sentiment-3"],
+        "licence": "research terms of the corpus's authors; bc-LSTM arrays MIT (declare-lab)",
         "modalities": ["text", "text features", "speech features", "visual features"],
-        "files": "one MMSA pickle (unaligned_50.pkl, aligned_50.pkl) or mosi_bclstm_aligned.npz",
+        "files": "one MMSA pickle (unaligned_50.pkl, aligned_50.pkl) or mosi_bclstm_aligned.npz (without scores)",
+    },
+    "mosei": {
+        "title": "CMU-MOSEI: opinions in videos, scores from −3 to 3, negative or positive",
+        "labels": "sentiment-2",
+        "other_labels": ["sentiment-3"],
+        "licence": "research terms of the corpus's authors",
+        "modalities": ["text", "text features", "speech features", "visual features"],
+        "files": "one MMSA pickle (MOSEI/unaligned_50.pkl, aligned_50.pkl)",
+    },
+    "sims": {
+        "title": "CH-SIMS: Chinese film and television, scores from −1 to 1, negative or positive",
+        "labels": "sentiment-2",
+        "other_labels": ["sentiment-3", "sentiment-2-zh", "sentiment-3-zh"],
+        "licence": "research terms of the corpus's authors",
+        "modalities": ["text", "text features", "speech features", "visual features"],
+        "files": "one MMSA pickle (SIMS/unaligned_39.pkl)",
+    },
+    "simsv2": {
+        "title": "CH-SIMS v2: Chinese film and television, scores from −1 to 1, negative or positive",
+        "labels": "sentiment-2",
+        "other_labels": ["sentiment-3", "sentiment-2-zh", "sentiment-3-zh"],
+        "licence": "research terms of the corpus's authors",
+        "modalities": ["text", "text features", "speech features", "visual features"],
+        "files": "one MMSA pickle (ch-simsv2s.pkl)",
+    },
+    "cherma": {
+        "title": "CHERMA: Chinese television, seven emotions",
+        "labels": "cherma-7",
+        "other_labels": ["cherma-7-zh"],
+        "licence": "research terms of the corpus's authors",
+        "modalities": ["text (from pickles)", "text features", "speech features", "visual features"],
+        "files": "train.json, dev.json, test.json with text, audio, visual (LFMIM), or cherma_{train,valid,test}.pkl",
+    },
+    "mse-adapter": {
+        "title": "MSE-Adapter's pickles of MELD: single utterances with frames of sound and video",
+        "labels": "meld-7",
+        "other_labels": [],
+        "licence": "those of MELD",
+        "modalities": ["text", "speech features", "visual features"],
+        "files": "meld_train.pkl, meld_valid.pkl, meld_test.pkl",
     },
     "ravdess": {
         "title": "RAVDESS: 24 actors say two sentences in eight emotions",
@@ -186,7 +231,9 @@ def _files(name: str) -> str:
 def _read_house(name: str, directory: Path, options: dict[str, Any]) -> Corpus:
     """A house directory in place of a corpus's own files."""
     allowed = [DESCRIPTIONS[name]["labels"], *DESCRIPTIONS[name]["other_labels"]]
-    if options.get("labels") == "sentiment":
+    if options.get("labels") in LABEL_SETS:
+        allowed = [options["labels"]]
+    elif options.get("labels") == "sentiment":
         allowed = allowed[1:]
     elif "labels" in options:
         allowed = allowed[:1]
