@@ -1,14 +1,15 @@
 """EGMF's answers: all labels scored in one pass, beside free generation of each utterance, in one run.
 
     python benchmarks/egmf_answers.py --data DIR [--recipe egmf/meld-gemma270m] [--run RUN/seed-0] [--wording en]
-                                      [--utterances 48] [--threads 1] [--json FILE]
+                                      [--utterances 48] [--new-tokens 16] [--threads 1] [--json FILE]
 
 The first test utterances of the recipe's corpus are answered three times with the same prompts and weights: greedy
 ``generate`` of each utterance by itself, whose text is then parsed; label scoring among all tokens; label scoring among
-those that may follow. ``--run`` takes a trained model, else the language model is as it was downloaded and the adapter
-is random. ``invalid`` is the share of generated texts that are no label: ``exact`` wants the label and the end, ``first
-word`` forgives what comes after it. Scored answers are always labels. ``speedup`` is utterances a second over those of
-``generate``; accuracy is told to see that nothing broke, and is no result.
+those that may follow. Generation stops at the end marker, or after ``--new-tokens``: free text needs some room, for
+nothing says beforehand how long it will be. ``--run`` takes a trained model, else the language model is as it was
+downloaded and the adapter is random. ``invalid`` is the share of generated texts that are no label: ``exact`` wants the
+label and the end, ``first word`` forgives what comes after it. Scored answers are always labels. ``speedup`` is
+utterances a second over those of ``generate``; accuracy is told to see that nothing broke, and is no result.
 """
 
 from __future__ import annotations
@@ -70,20 +71,18 @@ def pseudo_tokens(model: Egmf, batch: Any) -> tuple[torch.Tensor, list[list[int]
 
 
 @torch.inference_mode()
-def generate(answerer: Answerer, pseudo: torch.Tensor, words: list[list[int]]) -> list[str]:
-    """What the language model says of each utterance, one after the other."""
-    network, tokenizer = answerer.language.network, answerer.language.tokenizer
-    longest = max(len(a) for a in answerer.prompt.answers) + 1
-    said = []
+def generate(answerer: Answerer, pseudo: torch.Tensor, words: list[list[int]], room: int) -> list[list[int]]:
+    """What the language model says of each utterance, one after the other, in at most ``room`` tokens."""
+    network, said = answerer.language.network, []
     for n in range(len(pseudo)):
         (prompt,) = answerer.prompts([words[n]], pseudo.shape[1])
         embeddings, lengths = answerer.embed([prompt], pseudo[n : n + 1])
         ids = network.generate(
             inputs_embeds=embeddings, attention_mask=torch.ones(1, int(lengths[0]), dtype=torch.int64),
-            max_new_tokens=longest, do_sample=False, use_cache=True, eos_token_id=answerer.prompt.end,
+            max_new_tokens=room, do_sample=False, use_cache=True, eos_token_id=answerer.prompt.end,
             pad_token_id=answerer.prompt.end,
         )  # fmt: skip
-        said.append(tokenizer.decode(ids[0], skip_special_tokens=False) if len(ids[0]) else "")
+        said.append(ids[0].tolist())
     return said
 
 
@@ -106,6 +105,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path)
     parser.add_argument("--wording")
     parser.add_argument("--utterances", type=int, default=48)
+    parser.add_argument("--new-tokens", type=int, default=16, help="room for generated text")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -129,12 +129,14 @@ def main() -> None:
             "accuracy": round(100 * right, 1),
         }
 
-    generate(model.answerer, pseudo[:1], words[:1])  # warm
+    generate(model.answerer, pseudo[:1], words[:1], 2)  # warm
     start = (time.perf_counter(), time.process_time())
-    said = generate(model.answerer, pseudo, words)
+    ids = generate(model.answerer, pseudo, words, options.new_tokens)
     end = language.tokenizer.decode([prompt.end])
+    said = [language.tokenizer.decode(i, skip_special_tokens=False) for i in ids]
     first_word = parse(said, answers, end, exact=False)
     result["generate"] = told(start, first_word)
+    result["generate"]["tokens"] = round(sum(map(len, ids)) / count, 1)
     result["generate"]["invalid"] = {
         "exact": round(100 * sum(p is None for p in parse(said, answers, end, exact=True)) / count, 1),
         "first_word": round(100 * sum(p is None for p in first_word) / count, 1),
