@@ -72,6 +72,8 @@ def search(
     _optuna()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("moodline search runs in one process", fix="Start it without torchrun.")
+    if recipe.task != "classes":
+        raise ConfigError(f"{recipe.name}: a search judges by weighted F1, this recipe learns scores")
     space.check(recipe)
     corpus = read_corpus(recipe.corpus.name, data, **recipe.corpus.options)
     fingerprint = corpus_hash(corpus)

@@ -197,6 +197,10 @@ def make_plan(name: str, corpus: str | None = None, base: str | None = None, onl
     recipe = load_recipe(base)
     if corpus not in (None, recipe.corpus.name):
         raise ConfigError(f"{base}: a recipe for {recipe.corpus.name}, not for {corpus}")
+    if recipe.task != "classes":
+        raise ConfigError(
+            f"{base}: experiments judge by weighted F1, this recipe learns scores", fix="Give another base."
+        )
     wanted = list(_wanted(study, only))
     found: list[Planned] = []
     for variant, group, title, value, settings, several in wanted:
