@@ -26,6 +26,7 @@ import yaml
 from moodline.cli.app import app
 from moodline.config import Recipe, load_recipe, parse, recipe_names
 from moodline.corpora import READERS, known_options
+from moodline.encoders.settings import FinetuneConfig
 from moodline.models.egmf import EgmfConfig
 from moodline.models.mister_e import MisterEConfig
 from moodline.models.sure import SureConfig
@@ -137,7 +138,8 @@ def test_names_exist(page: Path) -> None:
     for name in re.findall(r"\b(?:mister-e|sure|egmf)/[\w-]+", text):
         assert name in (*recipe_names(), *study_names()), f"{page.name}: {name}"
     fields = {"model": (MisterEConfig, SureConfig, EgmfConfig), "training": (TrainConfig,)}
-    for group, name in re.findall(r"\b(model|training)\.(\w+)(?==|`)", text):
+    fields["finetune.model"] = (FinetuneConfig,)
+    for group, name in re.findall(r"\b(finetune\.model|model|training)\.(\w+)(?==|`)", text):
         if name not in ("py", "yaml", "safetensors"):
             known = {f.name for kind in fields[group] for f in dataclasses.fields(kind)}
             assert name in known, f"{page.name}: {group}.{name}"

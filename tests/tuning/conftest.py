@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.encoders.conftest import speech_models  # noqa: F401  a fixture
 from tests.encoders.tiny_models import save_language_model, save_qwen_audio
 
 PAPER: dict[str, Any] = {

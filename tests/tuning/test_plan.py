@@ -19,10 +19,10 @@ from moodline.errors import DeviceMemoryError
 from moodline.tuning import run as tuning_run
 from moodline.tuning.memory import PER_TRAINABLE, cost
 from moodline.tuning.plan import options
-from moodline.tuning.recipe import load_encoder_recipe
+from moodline.tuning.recipe import MODALITIES, load_encoder_recipe, packaged
 from tests.encoders.conftest import voice
 from tests.encoders.tiny_models import save_salmonn
-from tests.tiny import call
+from tests.tiny import call, load_script
 from tests.tuning.conftest import encoder_recipe
 
 CONFIGS = {
@@ -91,6 +91,15 @@ def test_well_known_sizes() -> None:
     assert plain.flops == pytest.approx(4 * tokens * weights, rel=0.05)  # two for each weight, forward and back
     few = cost(replace(llama.encoder, quantize="4bit"), llama.finetune.model, 7, 8, 128)
     assert 4e9 < few.weights < 5.5e9
+
+
+def test_the_page_says_what_the_estimator_says(root: Path) -> None:
+    script = load_script("encoder_costs")
+    page = (root / "docs" / "how-to" / "large-encoders.md").read_text()
+    for modality, name in (("text", "llama-3.1-8b"), ("speech", "hubert-large")):
+        assert f"\n{script.row(load_encoder_recipe(modality, name))}\n" in page, "run: python scripts/encoder_costs.py"
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [r.split("`")[1] for r in rows] == [n for m in MODALITIES for n in packaged(m)]
 
 
 def test_options_cost_less_and_less(tiny: dict[str, str], tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def load_finetuned(directory: str | Path, device: str = "cpu", base_dir: Path | 
         MissingDependencyError: the backbone's package is not installed.
     """
     directory = Path(directory)
-    as_peft = not (directory / CHANGED).is_file()
+    as_peft = (directory / CONFIG).is_file() or not (directory / CHANGED).is_file()
     files = [*((CONFIG, WEIGHTS) if as_peft else (CHANGED,)), HEAD, RECORD]
     missing = [name for name in files if not (directory / name).is_file()]
     if missing:

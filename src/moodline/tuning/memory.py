@@ -33,7 +33,8 @@ class Cost:
     """Of one step over a batch.
 
     Args:
-        total, trainable: parameters.
+        total, trainable: parameters, those of the classifier included.
+        adapted: those that learn in the encoder itself.
         weights: bytes of what does not learn.
         learning: bytes of what does, with gradients and optimizer.
         activations: bytes kept for the way back.
@@ -42,6 +43,7 @@ class Cost:
 
     total: int
     trainable: int
+    adapted: int
     weights: float
     learning: float
     activations: float
@@ -104,6 +106,7 @@ def cost(spec: EncoderSpec, config: FinetuneConfig, classes: int, batch: int, le
     return Cost(
         int(total + trainable * (config.method == "lora")) + own,
         int(trainable) + own,
+        int(trainable),
         weights,
         PER_TRAINABLE * (trainable + own),
         activations + batch * kept,

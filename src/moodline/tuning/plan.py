@@ -15,10 +15,23 @@ from moodline.errors import ConfigError
 from moodline.tuning.memory import OVERHEAD, Cost, cost
 from moodline.tuning.recipe import EncoderRecipe
 
-CHIPS = {"A100": 312e12, "H100": 989e12, "RTX 4090": 165e12}
-"""Floating-point operations a second in bfloat16, without sparsity, as their makers say."""
+CHIPS = {"A100": (312e12, 2.0e12), "H100": (989e12, 3.35e12), "RTX 4090": (165e12, 1.0e12)}
+"""Operations a second in bfloat16, without sparsity, and bytes a second from memory, as their makers say."""
 SHARE = 0.35
 """Of a chip's peak that fine-tuning of this kind reaches, assumed."""
+
+
+def seconds_on(chip: str, flops: float, batches: int, weights: float) -> float:
+    """Estimated seconds: by arithmetic, or by reading the weights there and back for every batch, whichever is more.
+
+    Args:
+        chip: of ``CHIPS``.
+        flops: in all.
+        batches: forward passes, as many backward.
+        weights: bytes.
+    """
+    peak, bandwidth = CHIPS[chip]
+    return max(flops / peak, 2 * batches * weights / bandwidth) / SHARE
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,9 @@ class Plan:
 
     def hours(self, chip: str) -> float:
         """An epoch's hours on a chip of ``CHIPS``, estimated."""
-        return self.flops / (CHIPS[chip] * SHARE) / 3600
+        first = self.options[0].cost
+        batches = -(-len(self.train.each) // self.recipe.finetune.training.batch_size)
+        return seconds_on(chip, self.flops, batches, first.weights + 4 * first.trainable) / 3600
 
     def fitting(self, memory: float) -> Option | None:
         """The first option that takes at most so many bytes."""
@@ -95,6 +110,11 @@ def make_plan(recipe: EncoderRecipe, corpus: Corpus, processes: int = 1) -> Plan
     steps = -(-len(train.each) // (tuning.batch_size * tuning.accumulate * processes))
     mean = sum(train.each) / len(train.each)
     one = cost(recipe.encoder, recipe.finetune.model, len(corpus.labels), 1, max(mean, 1.0))
+    if recipe.finetune.model.method == "lora" and not one.adapted:
+        raise ConfigError(
+            f"fine-tuning: no linear layer of {recipe.encoder.name} has the names given as targets",
+            ", ".join(recipe.finetune.model.targets or ()),
+        )
     flops = one.flops * len(train.each)
     return Plan(recipe, train, dev, steps, options(recipe, len(corpus.labels), max(train.each)), flops)
 

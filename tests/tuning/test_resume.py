@@ -1,0 +1,96 @@
+"""Interrupted at any step and begun again, or done by two processes: the same encoder, the same embeddings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from moodline.corpora import read_corpus
+from moodline.encoders.text import TextBackbone
+from tests.tiny import call, weights_hash
+from tests.tuning.conftest import encoder_recipe
+
+STILL = ("--set", "finetune.model.dropout=0.0", "--set", "finetune.model.lora_dropout=0.0")
+"""Without dropout, which differs between processes."""
+LAUNCH = (
+    "-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0",
+)  # fmt: skip
+SCRIPT = """
+import json, sys
+from tests.tiny import call
+for arguments in json.loads(sys.argv[1]):
+    code, _, error = call(*arguments)
+    assert code == 0, error
+"""
+
+
+@pytest.mark.parametrize("step", [1, 4, 7])
+def test_interrupted_at_a_step(step: int, tiny, house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropout and all; the state is saved at every step, and the last one before the interrupt counts."""
+    recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"], epochs=2, checkpoint_seconds=0.0)
+
+    def run(name: str) -> tuple[int, str, str]:
+        return call("finetune", "text", recipe, "--data", house, "--out", tmp_path / name, "-q")
+
+    assert run("whole")[0] == 0
+    real, seen = TextBackbone.forward, []
+
+    def stopping(self: TextBackbone, tensors: dict[str, torch.Tensor]):
+        seen.append(self.training)
+        if sum(seen) == step + 1 and self.training:
+            raise KeyboardInterrupt
+        return real(self, tensors)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TextBackbone, "forward", stopping)
+        code, _, error = run("stopped")
+    assert (code, "go on where they were" in error) == (130, True)
+    assert not list((tmp_path / "stopped").rglob("encoder.json"))
+    assert (tmp_path / "stopped" / "seed-0" / "training-text" / "state.pt").is_file()
+    assert run("stopped")[0] == 0
+    assert weights_hash(tmp_path / "stopped") == weights_hash(tmp_path / "whole")
+
+
+def test_two_processes_are_one_with_twice_the_batches(tiny, house: Path, root: Path, tmp_path: Path) -> None:
+    """The same losses and dev scores at every epoch, to 1e-4; embeddings of one encoder to 1e-5."""
+    recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"], epochs=2, batch_size=4)
+
+    def commands(name: str, accumulate: int) -> list[list[str]]:
+        tune = ["finetune", "text", recipe, "--data", house, "--out", tmp_path / name, "-q", *STILL]
+        tune += ["--set", f"finetune.training.accumulate={accumulate}"]
+        encode = ["encode", "house", house, tmp_path / f"{name}-features", "--text", tmp_path / "one", "--json"]
+        return [[str(part) for part in command] for command in (tune, encode)]
+
+    for command in commands("one", 2):
+        assert call(*command)[0] == 0
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(root),
+        "OMP_NUM_THREADS": "1",
+        "MOODLINE_CACHE": str(tmp_path / "cache"),
+    }
+    done = subprocess.run(
+        [sys.executable, *LAUNCH, str(script), json.dumps(commands("two", 1))],
+        cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    one, two = (
+        json.loads((tmp_path / n / "seed-0" / "training-text" / "history.json").read_text()) for n in ("one", "two")
+    )
+    assert len(one) == len(two) == 2
+    for a, b in zip(one, two, strict=True):
+        assert b["loss_total"] == pytest.approx(a["loss_total"], rel=1e-4)
+        assert b["dev_weighted_f1"] == pytest.approx(a["dev_weighted_f1"], abs=1e-6)
+    alone, shared = (read_corpus("house", tmp_path / f"{n}-features").features["text"] for n in ("one", "two"))
+    assert set(alone) == set(shared)
+    for key in alone:
+        np.testing.assert_allclose(np.asarray(shared[key]), np.asarray(alone[key]), atol=1e-5)
