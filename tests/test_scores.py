@@ -27,6 +27,9 @@ from moodline.predictions import ScorePredictions, read_any_predictions, read_pr
 from moodline.recognizer import Recognizer
 from moodline.report.results import draw_plots, markdown_table
 from moodline.runs import Run
+from moodline.search.space import load_space
+from moodline.search.study import search
+from moodline.studies.plan import make_plan
 from moodline.training.data import collate, make_example
 from tests.tiny import SCORES, TEXT, call, write_recipe, write_scored
 
@@ -299,3 +302,12 @@ def test_the_command_line_tells_scores(run: Run, scored: Path, tmp_path: Path) -
     code, out, error = call("results", tmp_path / "results")
     assert (code, error) == (0, "")
     assert "| recipe of scores |" in out
+
+
+def test_searches_and_experiments_of_scores_are_refused_at_once(scored: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="this recipe learns scores"):
+        make_plan("mister-e/ablations", base="mister-e/mosi-scores")
+    recipe = load_recipe(str(write_recipe(tmp_path / "tiny.yaml", SCORES)))
+    with pytest.raises(ConfigError, match="this recipe learns scores"):
+        search(recipe, scored, load_space("mister-e-fusion"), tmp_path / "search", 1)
+    assert not (tmp_path / "search").exists()

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from moodline.labels import MOSI_SCORES
 from moodline.prediction import Prediction, UtterancePrediction
 from moodline.report.write import write_prediction
 from tests.report.test_report_html import HOSTILE
@@ -392,3 +393,44 @@ def test_five_thousand_turns_stay_usable(show: Open) -> None:
     assert min(times) < 300, times  # the machine may be busy; then the slower ones are
     page.fill("#search", "heartily")
     assert page.inner_text("#count") == "1666 of 5000"
+
+
+def test_scores_in_place_of_emotions(show: Open) -> None:
+    """A scale for a legend, bars from the middle, intervals for confidences, and no filter by confidence."""
+    rows = [
+        dataclasses.replace(
+            u,
+            scores={},
+            abstained=False,
+            experts={},
+            score=score,
+            interval=(score - 0.5, score + 0.5),
+            expert_scores={"speech": -score, "text": score},
+        )
+        for u, score in zip(talk(count=3).utterances, (1.5, -2.25, 0.0), strict=True)
+    ]
+    one = dataclasses.replace(talk(), labels=(), utterances=tuple(rows), scale=MOSI_SCORES, level=0.8)
+    page = show([one])
+    assert [c.inner_text() for c in page.query_selector_all("#legend .chip")] == [
+        "−3.00",
+        "−1.50",
+        "0.00",
+        "+1.50",
+        "+3.00",
+    ]
+    assert page.locator("#sure").is_hidden()
+    assert [c.inner_text() for c in page.query_selector_all(".turn .chip")] == ["+1.50", "−2.25", "0.00"]
+    assert page.inner_text("#turn-1 .conf") == "−2.75 … −1.75"
+    page.click("#turn-1")
+    cells = [c.inner_text() for c in page.query_selector_all("#scores .number")]
+    assert cells == ["−2.25", "+2.25", "−2.25"], "the mixture, speech alone, text alone"
+    boxes = [page.locator("#scores .fill").nth(n).bounding_box() for n in (0, 1)]
+    track = page.locator("#scores .track").first.bounding_box()
+    middle = track["x"] + track["width"] / 2
+    assert boxes[0]["x"] + boxes[0]["width"] == pytest.approx(middle, abs=1), "below: to the left of the middle"
+    assert boxes[1]["x"] == pytest.approx(middle, abs=1), "above: to the right"
+    assert boxes[0]["width"] == pytest.approx(0.375 * track["width"], abs=1)
+    assert "mean" in page.inner_text("#cards")
+    assert "−2.25" in page.inner_text("#cards")
+    page.fill("#search", "Yes")
+    assert page.locator(".turn:visible").count() == 1
