@@ -21,6 +21,7 @@ from moodline.encoders.finetune import (
     save_finetuned,
 )
 from moodline.encoders.frozen import FrozenStates
+from moodline.encoders.sharding import shard_frozen
 from moodline.errors import ConfigError, FeatureError
 from moodline.labels import IGNORE
 from moodline.training.judge import by_weighted_f1
@@ -54,7 +55,8 @@ def finetune_encoder(
     if (target / "encoder.json").is_file():
         return target
     torch.manual_seed(seed)
-    backbone = load_backbone(spec.encoder, device=str(processes().device))
+    together = processes().num_processes > 1 and spec.finetune.model.shard
+    backbone = load_backbone(spec.encoder, device="cpu" if together else str(processes().device))
     train = make_examples(corpus.splits["train"], corpus.labels, backbone, training=True)
     dev = make_examples(corpus.splits["dev"], corpus.labels, backbone)
     if not train or not dev:
@@ -72,6 +74,8 @@ def finetune_encoder(
             part[:] = [dataclasses.replace(e, hidden=h) for e, h in zip(part, known, strict=True)]
     others = [len(other.labels) for other in corpus.auxiliary]
     model = UtteranceClassifier(backbone, len(corpus.labels), spec.finetune.model, weights, others)
+    if together:
+        shard_frozen(model, backbone)
     fit(
         model,
         train,

@@ -19,15 +19,21 @@ from tests.tuning.conftest import encoder_recipe
 
 STILL = ("--set", "finetune.model.dropout=0.0", "--set", "finetune.model.lora_dropout=0.0")
 """Without dropout, which differs between processes."""
+SIZE = 6
+"""Utterances in a batch: so that the last step has three batches for two processes that want two each."""
 LAUNCH = (
     "-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0",
 )  # fmt: skip
 SCRIPT = """
 import json, sys
+import torch.distributed.fsdp as fsdp
 from tests.tiny import call
+real, shared = fsdp.fully_shard, []
+fsdp.fully_shard = lambda module, **options: (shared.append(type(module).__name__), real(module, **options))[1]
 for arguments in json.loads(sys.argv[1]):
     code, _, error = call(*arguments)
     assert code == 0, error
+assert shared == ["LlamaDecoderLayer"] * 3, shared
 """
 
 
@@ -59,16 +65,20 @@ def test_interrupted_at_a_step(step: int, tiny, house: Path, tmp_path: Path, mon
 
 
 def test_two_processes_are_one_with_twice_the_batches(tiny, house: Path, root: Path, tmp_path: Path) -> None:
-    """The same losses and dev scores at every epoch, to 1e-4; embeddings of one encoder to 1e-5."""
-    recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"], epochs=2, batch_size=4)
+    """The same losses and dev scores at every epoch, to 1e-4, though frozen weights are shared out and one process gets
+    fewer batches at the end; embeddings of one encoder to 1e-5."""
+    recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"], epochs=2, batch_size=SIZE)
+    texts = sum(u.emotion is not None for c in read_corpus("house", house).splits["train"] for u in c)
+    assert -(-texts // SIZE) % 4 == 3
 
     def commands(name: str, accumulate: int) -> list[list[str]]:
         tune = ["finetune", "text", recipe, "--data", house, "--out", tmp_path / name, "-q", *STILL]
         tune += ["--set", f"finetune.training.accumulate={accumulate}"]
+        tune += ["--set", "finetune.model.shard=true"]
         encode = ["encode", "house", house, tmp_path / f"{name}-features", "--text", tmp_path / "one", "--json"]
         return [[str(part) for part in command] for command in (tune, encode)]
 
-    for command in commands("one", 2):
+    for command in commands("one", 4):
         assert call(*command)[0] == 0
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
@@ -79,7 +89,7 @@ def test_two_processes_are_one_with_twice_the_batches(tiny, house: Path, root: P
         "MOODLINE_CACHE": str(tmp_path / "cache"),
     }
     done = subprocess.run(
-        [sys.executable, *LAUNCH, str(script), json.dumps(commands("two", 1))],
+        [sys.executable, *LAUNCH, str(script), json.dumps(commands("two", 2))],
         cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

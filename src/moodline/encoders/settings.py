@@ -223,6 +223,10 @@ class FinetuneConfig(Settings):
     """Keep only what goes into each block and compute the rest again on the way back: about a third more time, a
     fraction of the memory. Models of transformers only; never changes a result beyond rounding."""
 
+    shard: bool = False
+    """With several processes: share the weights that stay as they are out among them (FSDP), instead of holding all of
+    them in each; never changes a result beyond rounding."""
+
     @property
     def stem_frozen(self) -> bool:
         """Whether what lies below the blocks stays as it is."""

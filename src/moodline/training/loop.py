@@ -250,8 +250,9 @@ class _Run:
         per_step = self.config.accumulate * self.world
         first = state.step - state.epoch * self.steps_per_epoch
         for n in range(first, self.steps_per_epoch):
-            mine = batches[n * per_step : (n + 1) * per_step][self.rank :: self.world]
-            for name, value in self.one_step(mine, batches[0], state.step).items():
+            part = batches[n * per_step : (n + 1) * per_step]
+            spare = batches[:1] * (-(-len(part) // self.world) - len(part[self.rank :: self.world]))
+            for name, value in self.one_step(part[self.rank :: self.world], spare, state.step).items():
                 state.sums[name] = state.sums.get(name, 0.0) + value
             state.step += 1
             progress.step((n + 1) / self.steps_per_epoch)
@@ -262,19 +263,17 @@ class _Run:
         state.sums = {}
         return losses
 
-    def one_step(self, mine: list[list[int]], spare: list[int], step: int) -> dict[str, float]:
+    def one_step(self, mine: list[list[int]], spare: list[list[int]], step: int) -> dict[str, float]:
         """One optimizer step over this process's batches; sums of the loss terms over all processes' utterances.
 
         The gradient is that of the mean over all utterances of the step, however they are spread over batches and
-        processes. A process that got no batch runs the spare one with weight zero, for the others wait for it.
+        processes. A process that got fewer batches runs spare ones with weight zero, for the others wait for it.
         """
         torch.manual_seed(int(np.random.SeedSequence([self.config.seed, step, self.rank]).generate_state(1)[0]))
         for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
             group["lr"] = peak * self.rate(step)
-        batches = [self.collate([self.train[i] for i in chosen]) for chosen in mine] or [
-            self.collate([self.train[i] for i in spare])
-        ]
-        counts = [b.count() if mine else 0 for b in batches]
+        batches = [self.collate([self.train[i] for i in chosen]) for chosen in (*mine, *spare)]
+        counts = [b.count() if n < len(mine) else 0 for n, b in enumerate(batches)]
         everywhere = self.accelerator.reduce(torch.tensor(sum(counts), device=self.accelerator.device), "sum")
         total = max(int(everywhere), 1)
         sums: dict[str, Tensor] = {}
