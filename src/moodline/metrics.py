@@ -200,7 +200,7 @@ def abstention_threshold(probabilities: NDArray[Any], labels: Ints, accuracy: fl
     share = np.cumsum(right) / np.arange(1, len(right) + 1)
     ends = np.append(confidence[1:] < confidence[:-1], True)  # all of equal confidence, or none
     good = np.flatnonzero(ends & (share >= accuracy))
-    least = int(np.ceil(coverage * len(right))) - 1
+    least = max(0, int(np.ceil(coverage * len(right))) - 1)  # at least one is answered
     last = max(int(good[-1]) if len(good) else -1, least)
     return 0.0 if last >= len(right) - 1 else float(confidence[last])
 
