@@ -235,3 +235,11 @@ def test_a_known_label_set_keeps_its_order(folder: Path) -> None:
     )
     with pytest.raises(CheckpointError, match="expected the labels negative, neutral, positive"):
         load_checkpoint(folder)
+
+
+def test_a_run_is_no_model_and_says_which_ones_it_holds(tmp_path: Path) -> None:
+    for seed in (3, 1):
+        (tmp_path / f"seed-{seed}").mkdir()
+        (tmp_path / f"seed-{seed}" / "config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"a run of 2 models.*seed-1"):
+        load_checkpoint(tmp_path)

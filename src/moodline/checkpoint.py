@@ -301,9 +301,13 @@ def read_part(directory: Path, name: str) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        seeds = sorted(p.parent.name for p in directory.glob("seed-*/config.json"))
         raise CheckpointError(
             f"{directory}: expected {name}",
-            fix="A model directory holds model.safetensors, config.json and labels.json.",
+            f"a run of {len(seeds)} models" if seeds else None,
+            f"Name one of its models: {directory / seeds[0]}."
+            if seeds
+            else "A model directory holds model.safetensors, config.json and labels.json.",
         ) from None
     except (ValueError, OSError, RecursionError) as error:
         raise CheckpointError(f"{path}: not valid JSON", str(error)[:80], "Get a complete copy of the model.") from None

@@ -133,7 +133,8 @@ def _uncertainty(axes: Any, turns: Sequence[UtterancePrediction], modalities: Se
     for m in modalities:
         values = [u.uncertainty.get(m, np.nan) for u in turns]
         axes.plot(range(len(turns)), values, "-o", ms=3.5, lw=1.4, color=EXPERT_COLOURS.get(m, INK), label=m)
-    axes.set(ylabel="uncertainty σ", ylim=(0, None))
+    most = max((u.uncertainty.get(m, 0.0) for u in turns for m in modalities), default=1.0)
+    axes.set(ylabel="uncertainty σ", ylim=(0, 1.15 * most or 1.0))
     axes.grid(True, axis="y")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
 
