@@ -57,17 +57,23 @@ def check_result_file(path: Path) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     jsonschema.validate(data, SCHEMA)
     tests = [s["test"] for s in data["seeds"]]
-    for name in ("weighted_f1", "accuracy", "macro_f1", "ece"):
+    scores = "scale" in data
+    for name in ("mae", "corr") if scores else ("weighted_f1", "accuracy", "macro_f1", "ece"):
         values = [t[name] for t in tests]
         assert data["mean"][name] == pytest.approx(np.mean(values), abs=0.0051)
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
         assert data["sd"][name] == pytest.approx(spread, abs=0.0051)
-    low, high = data["interval"]["weighted_f1"]
-    assert low <= data["mean"]["weighted_f1"] <= high
+    headline = "mae" if scores else "weighted_f1"
+    low, high = data["interval"][headline]
+    assert low <= data["mean"][headline] <= high
     for s in (*tests, *(s["dev"] for s in data["seeds"])):
-        assert list(s["per_class"]) == data["labels"]
-        assert np.sum(s["confusion"]) == s["utterances"] == sum(c["support"] for c in s["per_class"].values())
-        assert np.shape(s["confusion"]) == (len(data["labels"]),) * 2
+        if scores:
+            assert sorted(s["coverage"], key=float) == list(s["coverage"])
+            assert sorted(s["coverage"].values()) == list(s["coverage"].values()), "wider intervals hold more"
+        else:
+            assert list(s["per_class"]) == data["labels"]
+            assert np.sum(s["confusion"]) == s["utterances"] == sum(c["support"] for c in s["per_class"].values())
+            assert np.shape(s["confusion"]) == (len(data["labels"]),) * 2
         assert set(s["experts"]) == set(data["mean"]["experts"]) == set(s["gate_weights"]["mean"])
         assert sum(s["gate_weights"]["mean"].values()) == pytest.approx(1, abs=1e-3)
     return data

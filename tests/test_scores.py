@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 import yaml
@@ -31,9 +30,8 @@ from moodline.search.space import load_space
 from moodline.search.study import search
 from moodline.studies.plan import make_plan
 from moodline.training.data import collate, make_example
+from tests.test_experiment import check_result_file
 from tests.tiny import SCORES, TEXT, call, write_recipe, write_scored
-
-SCHEMA = json.loads((Path(__file__).parents[1] / "src/moodline/report/results.schema.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +60,7 @@ def words(scored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_results_are_those_of_the_predictions(run: Run) -> None:
     results = json.loads((run.directory / "results.json").read_text())
-    jsonschema.validate(results, SCHEMA)
+    check_result_file(run.directory / "results.json")
     said = read_any_predictions(run.directory)
     assert isinstance(said, ScorePredictions)
     errors = np.abs(said.predicted - said.truth)
