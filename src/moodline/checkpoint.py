@@ -25,7 +25,7 @@ from moodline.config import ModalitySpec, parse, to_plain
 from moodline.errors import CheckpointError, MoodlineError, StorageError
 from moodline.labels import LABEL_SETS, SCORE_SCALES, LabelSet, ScoreScale, Target, label_names, score_range
 from moodline.normalization import SpeakerNormalization, load_normalizations, save_normalizations
-from moodline.registry import model_class
+from moodline.registry import model_class, model_reads
 
 FORMAT = 1
 
@@ -57,7 +57,7 @@ class Checkpoint:
     @property
     def reads(self) -> dict[str, str]:
         """Modality to "frames" or "tokens", where the model does not read vectors."""
-        return dict(model_class(self.config["model"]["name"]).reads)
+        return model_reads(self.config["model"]["name"])
 
 
 def build_model(

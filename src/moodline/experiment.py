@@ -40,7 +40,7 @@ from moodline.folds import Fold, Tested, join, read_folds
 from moodline.labels import IGNORE, ScoreScale, check_same_target, label_names, score_range
 from moodline.normalization import SpeakerNormalization
 from moodline.predictions import write_predictions
-from moodline.registry import model_class
+from moodline.registry import model_reads
 from moodline.results import provenance, read_results, score, summarize, training_seconds, write_json
 from moodline.runs import Run, anything_trained, begin_run, forget_run, seed_directory
 from moodline.training.calibration import calibrate, calibrate_scores
@@ -144,7 +144,7 @@ def fit_model(
     """
     dims = {m: feature_size(f) for m, f in features.items()}
     target = target_of(recipe, corpus)
-    reads = model_class(recipe.model["name"]).reads
+    reads = model_reads(recipe.model["name"])
     train_set = make_examples(corpus.splits["train"], features, dims, target, reads)
     dev_set = make_examples(corpus.splits["dev"], features, dims, target, reads)
     torch.manual_seed(seed)

@@ -53,6 +53,11 @@ def model_class(name: str) -> type[Any]:
     return getattr(import_module(module), attribute)
 
 
+def model_reads(name: str) -> dict[str, str]:
+    """Modality to "frames" or "tokens", where a model does not read vectors; nothing where its class does not say."""
+    return dict(getattr(model_class(name), "reads", {}))
+
+
 def pretrained_directory(name: str) -> Path | None:
     """The folder of a packaged model, or None if there is no such name."""
     return Path(str(files("moodline") / PRETRAINED[name])) if name in PRETRAINED else None

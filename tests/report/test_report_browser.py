@@ -377,20 +377,24 @@ def test_paper_has_every_turn(show: Open, spoken: Prediction) -> None:
 
 def test_five_thousand_turns_stay_usable(show: Open) -> None:
     page = show([talk(count=5000)])
-    times = page.evaluate(
+    changes = page.evaluate(
         """async () => {
           const out = [];
-          for (const key of ["End", "Home", "ArrowDown", "+", "ArrowDown", "0"]) {
-            const begin = performance.now();
+          let count = 0;
+          const observer = new MutationObserver((found) => (count += found.length));
+          const what = { subtree: true, childList: true, attributes: true, characterData: true };
+          observer.observe(document.querySelector("#list"), what);
+          for (const key of ["End", "Home", "ArrowDown", "ArrowDown"]) {
+            count = 0;
             document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
             await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-            out.push(performance.now() - begin);
+            out.push(count);
           }
           return out;
         }"""
     )
     assert selected(page) == ["2"]
-    assert min(times) < 300, times  # the machine may be busy; then the slower ones are
+    assert all(0 < n < 50 for n in changes), changes  # a key touches the turns it concerns, not all of them
     page.fill("#search", "heartily")
     assert page.inner_text("#count") == "1666 of 5000"
 
