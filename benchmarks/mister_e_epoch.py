@@ -82,6 +82,7 @@ class Ours:
     def __init__(self, data: list[Any], options: argparse.Namespace, directory: Path) -> None:
         from moodline.models.mister_e import MisterE, MisterEConfig
         from moodline.training.data import collate, epoch_batches
+        from moodline.training.judge import by_weighted_f1
         from moodline.training.loop import _Run
         from moodline.training.settings import TrainConfig
 
@@ -90,14 +91,14 @@ class Ours:
         )
         dims = {"speech": options.dim, "text": options.dim}
         self.model = MisterE(MisterEConfig(dims, CLASSES, **model_settings()))
-        self.run = _Run(self.model, data, data[:12], collate, len, CLASSES, config, directory, None)
+        self.run = _Run(self.model, data, data[:12], collate, len, by_weighted_f1(CLASSES), config, directory, None)
         self.state = self.run.resume()
         self.run.wrapped.train()
         self.batches = epoch_batches(self.run.train_lengths, options.batch, 0, 0)
 
     def step(self, n: int) -> None:
         """One optimizer step."""
-        self.run.one_step([self.batches[n]], self.batches[0], n)
+        self.run.one_step([self.batches[n]], [], n)
 
     def rest(self) -> dict[str, float]:
         """What follows an epoch: dev set and saving."""

@@ -57,18 +57,19 @@ class Ours:
     def __init__(self, data: list[Any], batch: int, directory: Path) -> None:
         from moodline.models.sure import Sure, SureConfig
         from moodline.training.data import collate
+        from moodline.training.judge import by_weighted_f1
         from moodline.training.loop import _Run
         from moodline.training.settings import TrainConfig
 
         config = TrainConfig(epochs=3, optimizer="adamw", weight_decay=1e-5, batch_size=batch, patience=0)
         self.model = Sure(SureConfig(DIMS, CLASSES, **model_settings()))
-        self.run = _Run(self.model, data, data[:2], collate, len, CLASSES, config, directory, None)
+        self.run = _Run(self.model, data, data[:2], collate, len, by_weighted_f1(CLASSES), config, directory, None)
         self.run.resume()
         self.run.wrapped.train()
 
     def step(self, chosen: list[int], n: int) -> None:
         """One optimizer step."""
-        self.run.one_step([chosen], chosen, n)
+        self.run.one_step([chosen], [], n)
 
 
 class Plain:
