@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,7 @@ class Recognizer:
         target = self.checkpoint.target
         scale = target if isinstance(target, ScoreScale) else None
         said = self._classes(found, abstain_below) if scale is None else self._scores(found, scale)
+        ids = [utterance.id for utterance in conversation]
         rows = []
         for u, utterance in enumerate(conversation):
             has = tuple(m for m, known in features.items() if utterance.id in known)
@@ -138,9 +139,7 @@ class Recognizer:
                     weights=dict(zip(found.experts, map(float, found.weights[u]), strict=True)),
                     modalities=has,
                     uncertainty={m: float(found.uncertainty[m][u]) for m in has if m in found.uncertainty},
-                    attention={
-                        m: _looked_at(conversation, *found.attention[m], u) for m in has if m in found.attention
-                    },
+                    attention={m: _looked_at(ids, *found.attention[m], u) for m in has if m in found.attention},
                     guides={name: float(x[u]) for name, x in found.guides.items()},
                 )
             )
@@ -191,10 +190,9 @@ class Recognizer:
 
 
 def _looked_at(
-    conversation: Conversation, weights: np.ndarray, places: np.ndarray, u: int
+    ids: Sequence[str], weights: np.ndarray, places: np.ndarray, u: int
 ) -> tuple[tuple[tuple[str, float], ...], ...]:
     """What each reasoning step of an utterance looked at, from weights and places [U, N, P]; below 1 % is left out."""
-    ids = [utterance.id for utterance in conversation]
     return tuple(
         tuple((ids[p], float(w)) for p, w in zip(at, step, strict=True) if p >= 0 and w >= 0.01)
         for at, step in zip(places[u], weights[u], strict=True)

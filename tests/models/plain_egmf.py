@@ -12,21 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-Array = np.ndarray[Any, Any]
-Weights = dict[str, Array]
-
-
-def linear(x: Array, w: Weights, name: str) -> Array:
-    return w[f"{name}.weight"] @ x + w[f"{name}.bias"]
-
-
-def sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-x))
-
-
-def softmax(x: Array) -> Array:
-    e = np.exp(x - x.max())
-    return e / e.sum()
+from tests.models.plain_sure import Array, Weights, linear, sigmoid, softmax
 
 
 def mish(x: Array) -> Array:

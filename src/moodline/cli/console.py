@@ -26,14 +26,28 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
-    """Print rows as a table; columns named in ``right`` are right-aligned."""
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> None:
+    """Print rows as a table.
+
+    Args:
+        title: above it.
+        columns: their heads.
+        rows: the cells.
+        right: columns that are right-aligned.
+        whole: columns whose cells are never broken, such as names to be copied.
+    """
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
     for name in columns:
         justify: Literal["left", "right"] = "right" if name in right else "left"
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=name == "name")  # names are to be copied
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name in whole)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     stdout().print(table)

@@ -15,7 +15,7 @@ def run_list(kind: str, json_: bool) -> None:
         print_json(rows)
         return
     columns = list(rows[0]) if rows else ["name"]
-    print_table(kind, columns, [[_cell(row.get(c)) for c in columns] for row in rows])
+    print_table(kind, columns, [[_cell(row.get(c)) for c in columns] for row in rows], whole=("name",))
 
 
 def _cell(value: Any) -> str:
