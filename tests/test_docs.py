@@ -116,7 +116,7 @@ def check_values(given: dict[str, Any], where: str) -> None:
         for option in given.get("option") or ():
             assert option.partition("=")[0] in known_options(given["corpus"]), where
     recipe = given.get("recipe") or (given.get("source") if "corpus" not in given else None)
-    if isinstance(recipe, str) and "settings" in given and recipe.startswith(("mister-e/", "sure/")):
+    if isinstance(recipe, str) and "settings" in given and recipe.startswith(("mister-e/", "sure/", "linear/")):
         load_recipe(recipe, list(given["settings"] or ()))
 
 
@@ -135,7 +135,7 @@ def test_commands_in_running_text_exist(page: Path) -> None:
 def test_names_exist(page: Path) -> None:
     """Recipes, settings of recipes, make targets, corpus options in the text."""
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"\b(?:mister-e|sure|egmf)/[\w-]+", text):
+    for name in re.findall(r"\b(?:mister-e|sure|egmf|linear|encoders)/(?![\w-]*\.)[\w-]+", text):
         assert name in (*recipe_names(), *study_names()), f"{page.name}: {name}"
     fields = {"model": (MisterEConfig, SureConfig, EgmfConfig), "training": (TrainConfig,)}
     fields["finetune.model"] = (FinetuneConfig,)

@@ -13,6 +13,7 @@ MODELS = {
     "mister-e": "moodline.models.mister_e:MisterE",
     "sure": "moodline.models.sure:Sure",
     "egmf": "moodline.models.egmf:Egmf",
+    "linear": "moodline.models.linear:Linear",
 }
 """Model name to its class. The class has ``Config``, ``reads`` (modality to "frames" or "tokens"; all others are
 vectors), ``forward``, ``loss`` and ``fit_statistics``."""
@@ -21,6 +22,7 @@ MODEL_DESCRIPTIONS = {
     "mister-e": "MiSTER-E: one expert per modality, one fusion expert, a gate over their logits (arXiv 2602.23300).",
     "sure": "SURE: uncertainty-aware experts, iterative reasoning, a gate of transformers (ICASSP 2026).",
     "egmf": "EGMF: voice, face and words as pseudo tokens of a language model with LoRA (arXiv 2601.07565).",
+    "linear": "Linear: each utterance by itself, a linear layer on its features; the baseline without context.",
 }
 
 PRETRAINED = {

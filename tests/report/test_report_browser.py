@@ -330,6 +330,20 @@ def test_hostile_words_are_shown_as_they_are(show: Open) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_a_press_counts_though_the_list_moves_before_the_release(show: Open) -> None:
+    """Rows that come into view find their height only then."""
+    page = show([talk()])
+    page.locator("#turn-3").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)  # until it has come to rest
+    box = page.locator("#turn-3").bounding_box()
+    page.mouse.move(box["x"] + 30, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.evaluate("document.getElementById('turn-1').style.height = '120px'")
+    page.mouse.up()
+    until(page, "document.querySelector('.turn[aria-selected=true]') !== null")
+    assert selected(page) == ["3"]
+
+
 @pytest.mark.parametrize("width", [320, 360, 700, 1000])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_screen_is_too_narrow(show: Open, spoken: Prediction, width: int, scheme: str) -> None:

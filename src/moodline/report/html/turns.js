@@ -143,8 +143,11 @@ function moment(place) {
 }
 
 function listenToTurns() {
+  let pressed = null; // rows that come into view find their height only then, so another may lie under the pointer at its release
+  list.addEventListener("pointerdown", (event) => { pressed = { item: event.target.closest(".turn"), x: event.clientX, y: event.clientY }; });
   list.addEventListener("click", (event) => {
-    const item = event.target.closest(".turn");
+    const still = pressed && Math.abs(event.clientX - pressed.x) + Math.abs(event.clientY - pressed.y) < 5;
+    const item = event.target.closest(".turn") ?? (still ? pressed.item : null);
     if (item) select(Number(item.dataset.place), { focus: true });
   });
   list.addEventListener("dblclick", (event) => { if (event.target.closest(".turn")) playTurn(); });

@@ -1,0 +1,110 @@
+"""Linear: each utterance by itself, one linear layer on what its encoders say. The baseline without context.
+
+It tells what encoders are worth on their own, and what the context models of this folder add to them: multinomial
+logistic regression on the standardised features of all modalities side by side, with a learned vector where a modality
+is missing. Nothing of it is from a paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from moodline.batch import Batch, Output
+from moodline.errors import ConfigError
+from moodline.losses import ScoreLoss, focal_loss, score_loss
+from moodline.nn.dropout import Dropout
+from moodline.nn.inputs import ModalityInput, fit_statistics, hide_modalities
+from moodline.nn.rows import Rows
+from moodline.nn.scores import from_range, score_problems, to_range, truth
+from moodline.settings import Settings
+
+
+@dataclass(frozen=True)
+class LinearConfig(Settings):
+    """Settings of the baseline."""
+
+    dims: dict[str, int]
+    """Feature size D of each modality; set from the data."""
+    classes: int
+    """Number of classes C; set from the label set; 1 with ``scores``."""
+    scores: tuple[float, float] | None = None
+    """The range of the scores to learn in place of classes; set from the corpus, if the recipe's task is scores."""
+    score_loss: ScoreLoss = "l1"
+    """With ``scores``: how far an answer is from the true score."""
+    gamma: float = 0.0
+    """Focal parameter γ; 0 is cross-entropy."""
+    dropout: float = 0.0
+    """Of the features, in training."""
+    modality_dropout: float = 0.0
+    """Share of present (utterance, modality) pairs hidden in training, never the last one of an utterance."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.dims or any(d < 1 for d in self.dims.values()):
+            problems.append(f"dims must name at least one modality with a positive size, got {self.dims}")
+        if not 0 <= self.gamma < float("inf"):
+            problems.append(f"gamma must not be negative, got {self.gamma}")
+        for name in ("dropout", "modality_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                problems.append(f"{name} must be in [0, 1), got {getattr(self, name)}")
+        problems += score_problems(self.classes, self.scores)
+        if problems:
+            raise ConfigError("linear: " + "; ".join(problems))
+
+
+class Linear(nn.Module):
+    """logits = W [x_1; …; x_M] + b for each utterance. See ``LinearConfig``."""
+
+    Config = LinearConfig
+    reads: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, config: LinearConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.inputs = nn.ModuleDict({m: ModalityInput(size) for m, size in config.dims.items()})
+        self.dropout = Dropout(config.dropout)
+        self.classify = nn.Linear(sum(config.dims.values()), config.classes)
+
+    def fit_statistics(self, batches: Iterable[Batch]) -> None:
+        """Set the input standardisation from training batches; called once, before training."""
+        fit_statistics(dict(self.inputs.items()), batches)  # type: ignore[arg-type]
+
+    def forward(self, batch: Batch) -> Output:
+        """Logits of every utterance.
+
+        Args:
+            batch: features and masks of this model's modalities.
+
+        Returns:
+            ``Output`` with logits [B, U, C] (with scores [B, U, 1], in their range) and one expert ``model``,
+            the whole. An utterance without any modality gets equal logits, or the middle of the range.
+        """
+        rows, c = Rows(batch.valid), self.config
+        masks = {m: batch.present[m] & batch.valid for m in c.dims}
+        masks = hide_modalities(masks, c.modality_dropout) if self.training else masks
+        present = {m: rows.pack(mask) for m, mask in masks.items()}
+        x = torch.cat([self.inputs[m](rows.pack(batch.features[m]), here) for m, here in present.items()], dim=-1)
+        some = torch.stack(list(present.values())).any(0)
+        told = torch.where(some[:, None], self.classify(self.dropout(x)), 0.0)
+        logits = rows.pad(told if c.scores is None else to_range(told, c.scores))
+        return Output(logits, {"model": logits}, batch.valid[..., None].to(logits))
+
+    def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
+        """Focal loss (distance of scores) over real, labelled utterances.
+
+        Returns:
+            ``total`` and its one term, scalars.
+        """
+        c = self.config
+        real, y = truth(batch, c.scores)
+        if c.scores is None:
+            terms = {"focal": focal_loss(output.logits[real], y, c.gamma)}
+        else:
+            told = from_range(output.logits[real], c.scores).squeeze(-1)
+            terms = {"score": score_loss(told, y, c.score_loss)}
+        return terms | {"total": torch.stack(list(terms.values())).sum()}
