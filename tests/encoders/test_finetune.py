@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -145,6 +146,24 @@ def test_embedding_is_the_first_layer_before_relu() -> None:
     torch.testing.assert_close(output.logits, expected)
     p = output.logits[:, 0].softmax(-1)[torch.arange(8), batch.labels[:, 0]]
     torch.testing.assert_close(model.loss(batch, output)["total"], (-((1 - p) ** 2) * p.log()).mean())
+
+
+def test_r_drop_reads_twice_and_wants_agreement() -> None:
+    torch.manual_seed(0)
+    model = build(dataclasses.replace(CONFIGS["lora"], r_drop=0.5, gamma=0.0, dropout=0.5))
+    examples = make_examples([conversation()], LABELS, model.backbone)
+    model.train()
+    batch = Collate(model.backbone)(examples)
+    output = model(batch)
+    p, q = (x[:, 0].log_softmax(-1) for x in (output.logits, output.extras["again"]))
+    assert not torch.allclose(p, q)
+    apart = ((p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1)).mean() / 2
+    own = torch.arange(8), batch.labels[:, 0]
+    terms = model.loss(batch, output)
+    torch.testing.assert_close(terms["r_drop"], 0.5 * apart)
+    torch.testing.assert_close(terms["total"], -(p[own] + q[own]).mean() / 2 + 0.5 * apart)
+    model.eval()
+    assert set(model.loss(batch, model(batch))) == {"total"}
 
 
 def test_only_what_is_asked_for_is_trainable() -> None:

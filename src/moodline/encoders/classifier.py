@@ -31,7 +31,7 @@ from moodline.encoders.lora import inject_lora
 from moodline.encoders.settings import EncoderSpec, FinetuneConfig
 from moodline.errors import ConfigError
 from moodline.labels import IGNORE, LabelSet
-from moodline.losses import focal_loss
+from moodline.losses import focal_loss, symmetric_kl
 from moodline.media.audio import RATE
 from moodline.nn import pooling
 
@@ -232,8 +232,13 @@ class UtteranceClassifier(nn.Module):
         return self.head.embed([states[n] for n in self.layers], mask)
 
     def forward(self, batch: UtteranceBatch) -> Output:
-        """Logits [B, U, C]; ``extras["embedding"]`` [B, U, E]."""
-        embedding = self.embed(batch.tensors)
+        """Logits [B, U, C]; ``extras["embedding"]`` [B, U, E].
+
+        In training with R-Drop everything is read twice: ``extras["again"]`` has the second reading's logits.
+        """
+        twice = self.training and self.config.r_drop > 0
+        tensors = {k: torch.cat([x, x]) for k, x in batch.tensors.items()} if twice else batch.tensors
+        embedding, *second = self.embed(tensors).chunk(1 + twice)
         places = batch.valid.flatten().nonzero().squeeze(1)
 
         def spread(x: Tensor) -> Tensor:
@@ -241,10 +246,28 @@ class UtteranceClassifier(nn.Module):
                 x.new_zeros(batch.valid.numel(), x.shape[-1]).index_copy(0, places, x).unflatten(0, batch.valid.shape)
             )
 
-        return Output(spread(self.head(embedding)), extras={"embedding": spread(embedding)})
+        extras = {"embedding": spread(embedding)}
+        if second:
+            extras["again"] = spread(self.head(second[0]))
+        return Output(spread(self.head(embedding)), extras=extras)
 
     def loss(self, batch: UtteranceBatch, output: Output) -> dict[str, Tensor]:
-        """The focal loss over labelled utterances of all corpora, as ``"total"``."""
+        """The focal loss over labelled utterances of all corpora, as ``"total"``.
+
+        With R-Drop it is the mean of both readings' losses, and ``"r_drop"`` beside it: the weighted mean of
+        (KL(p‖q) + KL(q‖p)) / 2 over labelled utterances of the corpus itself, for the readings' answers p and q.
+        """
+        total = self._focal(batch, output)
+        again = output.extras.get("again")
+        if again is None:
+            return {"total": total}
+        real = (batch.tasks == 0)[:, None] & (batch.labels != IGNORE)
+        everywhere = torch.ones_like(batch.labels[real], dtype=torch.bool)
+        apart = symmetric_kl([(output.logits[real], everywhere), (again[real], everywhere)])
+        total = (total + self._focal(batch, replace(output, logits=again))) / 2
+        return {"total": total + self.config.r_drop * apart, "r_drop": self.config.r_drop * apart}
+
+    def _focal(self, batch: UtteranceBatch, output: Output) -> Tensor:
         weights: Any = self.class_weights
         terms, counts = [], []
         for task in range(1 + len(self.auxiliary)):
@@ -256,7 +279,7 @@ class UtteranceClassifier(nn.Module):
             terms.append(focal_loss(logits, labels, self.config.gamma, None if task else weights))
             counts.append((labels != IGNORE).sum())
         share = torch.stack(counts).float()
-        return {"total": (torch.stack(terms) * share).sum() / share.sum().clamp_min(1)}
+        return (torch.stack(terms) * share).sum() / share.sum().clamp_min(1)
 
 
 def make_examples(

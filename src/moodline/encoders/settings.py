@@ -188,6 +188,10 @@ class FinetuneConfig(Settings):
     balance: float = 0.0
     """Classes weigh in the loss as their frequency to the power of minus this: 0 all alike, 1 fully balanced."""
 
+    r_drop: float = 0.0
+    """Weight of R-Drop (arXiv 2106.14448): every input is read twice in training, with other dropout, and the two
+    answers are to agree. Twice the time; 0 reads once."""
+
     rank: int = 8
     """LoRA's r."""
 
@@ -246,7 +250,7 @@ class FinetuneConfig(Settings):
         for name in ("dropout", "lora_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 problems.append(f"{name} must lie in [0, 1) (found: {getattr(self, name)})")
-        for name in ("gamma", "balance", "weight_decay", "crop_seconds", "freeze_blocks"):
+        for name in ("gamma", "balance", "r_drop", "weight_decay", "crop_seconds", "freeze_blocks"):
             if not getattr(self, name) >= 0:
                 problems.append(f"{name} must not be negative (found: {getattr(self, name)})")
         for name in ("alpha", "head_rate", "layer_decay"):

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from moodline.errors import CheckpointError, ConfigError, DeviceMemoryError, MoodlineError, StorageError
+from moodline.training.average import WeightAverage
 from moodline.training.data import epoch_batches
 from moodline.training.inference import Collate, answer
 from moodline.training.judge import Judge
@@ -161,6 +162,7 @@ class _Run:
         self.saved_names = {n for n, p in model.named_parameters() if p.requires_grad} | {
             n for n, _ in model.named_buffers()
         }
+        self.average = WeightAverage(config.average, self.weights)
         self.tracker: Any = None
 
     # -- the state on disk ------------------------------------------------------------------------------------
@@ -168,8 +170,9 @@ class _Run:
     def fingerprint(self) -> str:
         """What a state must agree with to be resumed: settings, sizes of model and data, number of processes."""
         settings = {k: v for k, v in asdict(self.config).items() if k != "checkpoint_seconds"}
-        if self.config.beta2 == TrainConfig.beta2:
-            del settings["beta2"]  # as states were written before it could be set
+        for name in ("beta2", "average"):
+            if settings[name] == getattr(TrainConfig, name):
+                del settings[name]  # as states were written before it could be set
         shapes = {n: list(p.shape) for n, p in self.model.named_parameters() if n in self.saved_names}
         facts = [settings, shapes, self.train_lengths, self.dev_lengths, self.world]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -201,6 +204,7 @@ class _Run:
             self.model.load_state_dict(saved["weights"], strict=False)
             self.optimizer.load_state_dict(saved["optimizer"])
             self.best, state = saved["best"], FitState(**saved["state"])
+            self.average.load(saved.get("average", {}))
         if self.main and not state.finished:
             self.accelerator.init_trackers("", init_kwargs={"tensorboard": {"purge_step": state.epoch}})
             self.tracker = self.accelerator.get_tracker("tensorboard")
@@ -221,11 +225,13 @@ class _Run:
             "weights": self.weights(),
             "optimizer": self.optimizer.state_dict(),
             "best": self.best,
+            "average": self.average.mean,
             "state": asdict(state),
         }
         if state.finished:  # the optimizer is of no further use, and the last weights are not the chosen ones
             content |= {
                 "weights": self.best,
+                "average": {},
                 "optimizer": {"state": {}, "param_groups": self.optimizer.state_dict()["param_groups"]},
             }
         temporary = path.with_suffix(".tmp")
@@ -254,6 +260,7 @@ class _Run:
             spare = batches[:1] * (-(-len(part) // self.world) - len(part[self.rank :: self.world]))
             for name, value in self.one_step(part[self.rank :: self.world], spare, state.step).items():
                 state.sums[name] = state.sums.get(name, 0.0) + value
+            self.average.update(state.step)
             state.step += 1
             progress.step((n + 1) / self.steps_per_epoch)
             if time.monotonic() - self.saved_at > self.config.checkpoint_seconds:
@@ -322,8 +329,9 @@ class _Run:
         return 1.0
 
     def dev_score(self) -> float:
-        """The judge's number of the dev set."""
-        return self.judge.measure(answer(self.model, self.dev, self.collate, lengths=self.dev_lengths))
+        """The judge's number of the dev set, for the mean of the weights if one is kept."""
+        with self.average.in_place():
+            return self.judge.measure(answer(self.model, self.dev, self.collate, lengths=self.dev_lengths))
 
     def close_epoch(self, state: FitState, losses: dict[str, float], score: float) -> None:
         """Note the epoch's numbers, keep the weights if they are the best, decide whether to go on, save."""
@@ -333,9 +341,10 @@ class _Run:
         )
         if state.best_epoch < 0 or self.judge.better(score, state.best_score):
             state.best_epoch, state.best_score = state.epoch, score
+            chosen = self.average.mean or self.weights()
             if not self.best:
-                self.best = {n: torch.empty_like(t) for n, t in self.weights().items()}
-            for name, value in self.weights().items():
+                self.best = {n: torch.empty_like(t) for n, t in chosen.items()}
+            for name, value in chosen.items():
                 self.best[name].copy_(value)
         if self.tracker is not None:
             numbers = {k.replace("_", "/", 1): v for k, v in told.items()}

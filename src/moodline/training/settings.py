@@ -34,6 +34,9 @@ class TrainConfig(Settings):
     """Share of all steps in which the learning rate rises linearly from zero."""
     clip_norm: float = 1.0
     """Gradients are clipped to this norm."""
+    average: float = 0.0
+    """Decay of a running mean of the weights, which is judged on dev and kept in their place; 0 keeps none. 0.99 looks
+    back over some hundred steps."""
     patience: int = 10
     """Stop after this many epochs without a better dev weighted F1; 0 never stops early."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -56,6 +59,8 @@ class TrainConfig(Settings):
             problems.append(f"weight_decay must not be negative, got {self.weight_decay}")
         if not 0 < self.beta2 < 1:
             problems.append(f"beta2 must lie in (0, 1), got {self.beta2}")
+        if not 0 <= self.average < 1:
+            problems.append(f"average must lie in [0, 1), got {self.average}")
         if not 0 <= self.warmup <= 1:
             problems.append(f"warmup is a share of all steps, in [0, 1], got {self.warmup}")
         if not self.checkpoint_seconds >= 0:
