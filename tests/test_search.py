@@ -291,7 +291,7 @@ def test_optuna_is_optional(house: Path, recipe: Recipe, tmp_path: Path, monkeyp
 
 
 def test_names() -> None:
-    assert {"finetune-text", "mister-e", "mister-e-fusion", "training"} <= set(space_names())
+    assert {"finetune-text", "mister-e", "mister-e-fusion", "sure", "training"} <= set(space_names())
     assert not any(name.startswith("spaces") for name in recipe_names())
     with pytest.raises(UnknownNameError, match=r"unknown space 'mistere'\. Did you mean mister-e"):
         load_space("mistere")
@@ -301,6 +301,7 @@ def test_names() -> None:
 
 FITS: dict[str, Callable[[Recipe], bool]] = {
     "mister-e": lambda r: r.model["name"] == "mister-e",
+    "sure": lambda r: r.model["name"] == "sure",
     "training": lambda r: True,
     "mister-e-fusion": lambda r: r.model["name"] == "mister-e" and len(r.modalities) > 1,
     "finetune-text": lambda r: "text" in r.modalities and r.modalities["text"].finetune is not None,

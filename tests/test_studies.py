@@ -118,6 +118,18 @@ def test_a_model_with_one_expert_runs_what_makes_sense() -> None:
     assert all("needs several experts" in v.skipped for v in skipped)
 
 
+def test_the_modalities_of_sure_in_all_combinations() -> None:
+    names = ("words-only", "voice-only", "face-only", "without-words", "without-voice", "without-face")
+    three = make_plan("sure/ablations", "mosi", "sure/mosi-video", names).runs
+    assert {frozenset(three[name].modalities) for name in names} == {
+        frozenset(s)
+        for s in (["text"], ["speech"], ["visual"], ["speech", "visual"], ["text", "visual"], ["text", "speech"])
+    }
+    two = {v.name: v for v in make_plan("sure/ablations", "mosi", only=names).variants}
+    assert (two["voice-only"].run, two["without-face"].run) == ("without-words", BASE)
+    assert "no modality beside" in two["face-only"].skipped
+
+
 def test_only_some_variants() -> None:
     plan = make_plan("mister-e/ablations", "mosi", only=["gamma", "feat-moe"])
     assert [v.name for v in plan.variants] == [BASE, *(f"gamma-{n}" for n in (0, 1, 2, 3, 5)), "feat-moe"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -204,8 +204,8 @@ def make_plan(name: str, corpus: str | None = None, base: str | None = None, onl
     wanted = list(_wanted(study, only))
     found: list[Planned] = []
     for variant, group, title, value, settings, several in wanted:
-        if several and len(recipe.modalities) < 2:
-            reason = f"needs several experts; {recipe.name} has one modality and so one expert"
+        reason = _reason(recipe, settings, several)
+        if reason:
             found.append(Planned(variant, group, title, value, None, variant, reason))
             continue
         changed = load_recipe(base, [f"{key}={json.dumps(v)}" for key, v in settings.items()])
@@ -213,6 +213,15 @@ def make_plan(name: str, corpus: str | None = None, base: str | None = None, onl
         found.append(Planned(variant, group, title, value, changed, next(same, variant)))
     stem = Path(name).stem if Path(name).suffix in (".yaml", ".yml") else name
     return Plan(stem, study, recipe.corpus.name, recipe.name, tuple(found))
+
+
+def _reason(recipe: Recipe, settings: Mapping[str, Any], several: bool) -> str:
+    """Why a variant of this recipe cannot be run; empty if it can."""
+    if several and len(recipe.modalities) < 2:
+        return f"needs several experts; {recipe.name} has one modality and so one expert"
+    if all(settings.get(f"modalities.{m}", m) is None for m in recipe.modalities):
+        return f"{recipe.name} has no modality beside {' and '.join(recipe.modalities)}"
+    return ""
 
 
 def _wanted(study: Study, only: Sequence[str]) -> Iterator[tuple[str, str, str, float | None, dict[str, Any], bool]]:

@@ -1,4 +1,4 @@
-"""JSON: Moodline's own format (``.json``, ``.jsonl``), its own results, and where it is one, a Whisper transcript."""
+"""JSON: Moodline's own format (``.json``, ``.jsonl``) and its own results; Whisper's transcripts and chats by look."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import Any
 
 from moodline.conversation import Conversation
 from moodline.errors import ConversationError, TranscriptError
+from moodline.transcripts.chat import chat
 from moodline.transcripts.common import SKIP_FIX, Source, check_text
 from moodline.transcripts.times import seconds, shown
 from moodline.transcripts.whisper import read_whisper
 
-_EXPECTED = 'an object {"id", "utterances": […]}, a list of such objects, or a Whisper transcript {"segments": […]}'
+_EXPECTED = (
+    'an object {"id", "utterances": […]}, a list of such objects, a Whisper transcript {"segments": […]}, '
+    'or a chat {"messages": […]}'
+)
 
 
 def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
-    """Read a conversation, a list of conversations, a result of Moodline, or what Whisper and whisperX write.
+    """Read a conversation, a list of conversations, a result of Moodline, a chat, or what Whisper and whisperX write.
 
     Raises:
         TranscriptError: broken JSON, or something else in it.
@@ -25,6 +29,7 @@ def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]
     data = _loads(source.text, source, 1)
     if isinstance(data, dict) and "segments" in data and "utterances" not in data:
         return [read_whisper(source, data, skip_empty=skip_empty)]
+    data = chat(data) or data
     if isinstance(data, list) and not data:
         raise TranscriptError(f"{source.path}: no conversation in the file", "an empty list", f"Expected {_EXPECTED}.")
     if not isinstance(data, dict | list):
@@ -70,7 +75,7 @@ def _conversations(source: Source, objects: list[tuple[str, Any]], skip_empty: b
     out: list[Conversation] = []
     seen: dict[str, str] = {}
     for n, (place, data) in enumerate(objects):
-        data = _checked(data, place, skip_empty, source.path.parent)
+        data = _checked(chat(data) or data, place, skip_empty, source.path.parent)
         if not data["utterances"] and skip_empty and len(objects) > 1:
             continue
         if data.get("id") in (None, ""):

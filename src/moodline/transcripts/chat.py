@@ -1,0 +1,50 @@
+"""JSON of chats: messages with somebody who wrote them, as language models and messengers keep them.
+
+``{"messages": [{"role": "user", "content": "…"}, …]}``, the list alone, or the same with ``from`` and ``text``.
+Messages that nobody says to anybody (roles ``system``, ``developer``, ``tool``) and those without words (pictures,
+calls) are left out. When a message was written is no place in a recording, so there are no times.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SPEAKER = ("speaker", "role", "name", "author", "from", "sender", "user")
+WORDS = ("text", "content", "message", "body")
+UNSAID = ("system", "developer", "tool", "function")
+
+
+def chat(data: Any) -> dict[str, Any] | None:
+    """A chat as a conversation's object, or None if it is none.
+
+    Args:
+        data: what a JSON file holds.
+    """
+    messages = data.get("messages") if isinstance(data, dict) and "utterances" not in data else data
+    if not isinstance(messages, list) or not messages or not all(_is_message(m) for m in messages):
+        return None
+    rows = [
+        {"speaker": _speaker(m), "text": words}
+        for m in messages
+        if m.get("role") not in UNSAID and (words := _words(m)).strip()
+    ]
+    head = {"id": data["id"]} if isinstance(data, dict) and isinstance(data.get("id"), str) else {}
+    return {**head, "utterances": rows}
+
+
+def _is_message(data: Any) -> bool:
+    return (
+        isinstance(data, dict) and "utterances" not in data and any(isinstance(data.get(w), str | list) for w in WORDS)
+    )
+
+
+def _speaker(message: dict[str, Any]) -> str | None:
+    return next((message[key] for key in SPEAKER if isinstance(message.get(key), str) and message[key]), None)
+
+
+def _words(message: dict[str, Any]) -> str:
+    """The words of a message; where it is made of parts, those of its texts."""
+    value = next(message[key] for key in WORDS if isinstance(message.get(key), str | list))
+    parts = value if isinstance(value, list) else [value]
+    texts = (p.get("text", "") if isinstance(p, dict) else p for p in parts)
+    return "".join(t for t in texts if isinstance(t, str))
