@@ -85,8 +85,14 @@ def text_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def speech_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from transformers import (
+        Data2VecAudioConfig,
+        Data2VecAudioModel,
         HubertConfig,
         HubertModel,
+        UniSpeechConfig,
+        UniSpeechModel,
+        UniSpeechSatConfig,
+        UniSpeechSatModel,
         Wav2Vec2Config,
         Wav2Vec2FeatureExtractor,
         Wav2Vec2Model,
@@ -119,6 +125,9 @@ def speech_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "wav2vec2-layer": (Wav2Vec2Model(Wav2Vec2Config(**small, **stable)), True),
         "hubert-layer": (HubertModel(HubertConfig(**small, **stable)), True),
         "wavlm-layer": (WavLMModel(WavLMConfig(**small, **stable)), True),
+        "unispeech-layer": (UniSpeechModel(UniSpeechConfig(**small, **stable)), True),
+        "unispeech-sat-layer": (UniSpeechSatModel(UniSpeechSatConfig(**small, **stable)), True),
+        "data2vec": (Data2VecAudioModel(Data2VecAudioConfig(**small)), True),
         "whisper": (WhisperModel(whisper), None),
     }
     for name, (model, mask) in models.items():

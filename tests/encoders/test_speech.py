@@ -107,7 +107,19 @@ def test_ort_file_has_named_weights() -> None:
 
 
 @pytest.mark.parametrize("pooling", ["mean", "none"])
-@pytest.mark.parametrize("name", ["wav2vec2-group", "wav2vec2-layer", "hubert-layer", "wavlm-layer", "whisper"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wav2vec2-group",
+        "wav2vec2-layer",
+        "hubert-layer",
+        "wavlm-layer",
+        "unispeech-layer",
+        "unispeech-sat-layer",
+        "data2vec",
+        "whisper",
+    ],
+)
 def test_hf_speech_in_any_company(name: str, pooling: str, speech_models: dict[str, Path], clips) -> None:
     encoder = load_encoder(EncoderSpec(f"hf-speech:{speech_models[name]}", pooling=pooling, layers=(0, -1)))
     assert encoder.dim == 64
