@@ -26,7 +26,7 @@ from moodline.predictions import ScorePredictions, read_any_predictions, read_pr
 from moodline.recognizer import Recognizer
 from moodline.report.results import draw_plots, markdown_table
 from moodline.runs import Run
-from moodline.search.space import load_space
+from moodline.search.space import Axis, Space
 from moodline.search.study import search
 from moodline.studies.plan import make_plan
 from moodline.training.data import collate, make_example
@@ -302,10 +302,28 @@ def test_the_command_line_tells_scores(run: Run, scored: Path, tmp_path: Path) -
     assert "| recipe of scores |" in out
 
 
-def test_searches_and_experiments_of_scores_are_refused_at_once(scored: Path, tmp_path: Path) -> None:
+def test_a_search_of_scores_wants_the_smallest_error(scored: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(
+        str(write_recipe(tmp_path / "tiny.yaml", SCORES | {"training": {**SCORES["training"], "epochs": 2}}))
+    )
+    space = Space("rates", {"training.learning_rate": Axis(values=(1e-6, 1e-2))})
+    out = tmp_path / "search"
+    found = search(recipe, scored, space, out, 4)
+    errors = {r["params"]["training.learning_rate"]: r["dev"] for r in found}
+    assert errors[1e-2] < errors[1e-6]
+    best = load_recipe(str(out / "best.yaml"))
+    assert best.training.learning_rate == 1e-2
+    assert f"(mean absolute error {errors[1e-2]:.4f})" in best.description
+    (tmp_path / "space.yaml").write_text("training.learning_rate: {values: [1.0e-6, 1.0e-2]}")
+    code, told, error = call(
+        "search", tmp_path / "tiny.yaml", "--data", scored, "--space", tmp_path / "space.yaml", "--trials", 2,
+        "--out", tmp_path / "other",
+    )  # fmt: skip
+    assert (code, error) == (0, "")
+    assert "dev mean absolute error" in told
+    assert (tmp_path / "other" / "plots" / "course.png").is_file()
+
+
+def test_experiments_of_scores_are_refused_at_once() -> None:
     with pytest.raises(ConfigError, match="this recipe learns scores"):
         make_plan("mister-e/ablations", base="mister-e/mosi-scores")
-    recipe = load_recipe(str(write_recipe(tmp_path / "tiny.yaml", SCORES)))
-    with pytest.raises(ConfigError, match="this recipe learns scores"):
-        search(recipe, scored, load_space("mister-e-fusion"), tmp_path / "search", 1)
-    assert not (tmp_path / "search").exists()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moodline.cli.console import print_table, progress_bar, stdout
+
+if TYPE_CHECKING:
+    from moodline.search import Measure
 
 SHOWN = 5
 
@@ -16,24 +19,25 @@ def run_search(
     """Search, draw, print the best settings."""
     from moodline.config import load_recipe
     from moodline.report.search_plots import draw_search
-    from moodline.search import load_space, search
+    from moodline.search import load_space, measure_of, search
 
     loaded, wide = load_recipe(recipe, settings), load_space(space)
+    measure = measure_of(loaded)
 
     def told(record: dict[str, Any], best: dict[str, Any] | None) -> None:
         if not quiet:
-            stdout().print(_line(record, best), markup=False)
+            stdout().print(_line(record, best, measure), markup=False)
 
     with progress_bar(quiet) as progress:
         found = search(loaded, data, wide, out, trials, seeds, progress, quiet, told)
-    done = sorted((r for r in found if r["state"] == "done"), key=lambda r: -r["dev"])
+    done = sorted((r for r in found if r["state"] == "done"), key=lambda r: -measure.sign * r["dev"])
     if done:
-        draw_search(out, found, {key for key, axis in wide.axes.items() if axis.log})
+        draw_search(out, found, {key for key, axis in wide.axes.items() if axis.log}, measure)
     if quiet:
         return
     best = done[:SHOWN]
     columns = ("", *(f"trial {r['number']}" for r in best))
-    rows = [("dev weighted F1", *(f"{r['dev']:.2f}" for r in best))]
+    rows = [(f"dev {measure.label}", *(measure.said(r["dev"]) for r in best))]
     rows += [(key, *(_short(r["params"][key]) for r in best)) for key in wide.axes]
     print_table(f"{loaded.name}: best of {len(done)} settings on dev", columns, rows, right=columns[1:])
     stdout().print(f"all of them: {out / 'trials.csv'}, {out / 'plots'}", markup=False, soft_wrap=True)
@@ -47,9 +51,10 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _line(record: dict[str, Any], best: dict[str, Any] | None) -> str:
+def _line(record: dict[str, Any], best: dict[str, Any] | None, measure: Measure) -> str:
     if record["state"] == "failed":
         return f"trial {record['number']}: cannot be trained: {record['reason']}"
     assert best is not None
-    marks = "the best so far" if best is record else f"best {best['dev']:.2f}, trial {best['number']}"
-    return f"trial {record['number']}: dev weighted F1 {record['dev']:.2f} ({marks}), {record['seconds']:.0f} s"
+    marks = "the best so far" if best is record else f"best {measure.said(best['dev'])}, trial {best['number']}"
+    reached = f"dev {measure.label} {measure.said(record['dev'])}"
+    return f"trial {record['number']}: {reached} ({marks}), {record['seconds']:.0f} s"

@@ -11,17 +11,21 @@ import numpy as np
 
 from moodline.errors import ConfigError, StorageError
 from moodline.report.plots import BLUE, GREY, ORANGE, _figure
+from moodline.search.records import WEIGHTED_F1, Measure
 
 COLUMNS = 4
 
 
-def draw_search(out: Path, found: Sequence[dict[str, Any]], logarithmic: set[str]) -> None:
+def draw_search(
+    out: Path, found: Sequence[dict[str, Any]], logarithmic: set[str], measure: Measure = WEIGHTED_F1
+) -> None:
     """Course and settings of a search, as PNG and SVG in ``out/plots``.
 
     Args:
         out: the search's directory.
         found: its records.
         logarithmic: settings drawn on a logarithmic axis.
+        measure: what they are judged by.
     """
     folder = out / "plots"
     try:
@@ -29,8 +33,8 @@ def draw_search(out: Path, found: Sequence[dict[str, Any]], logarithmic: set[str
     except OSError as error:
         raise StorageError.writing(folder, error) from error
     for suffix in ("png", "svg"):
-        plot_search_course(found, folder / f"course.{suffix}")
-        plot_search_settings(found, folder / f"settings.{suffix}", logarithmic)
+        plot_search_course(found, folder / f"course.{suffix}", measure)
+        plot_search_settings(found, folder / f"settings.{suffix}", logarithmic, measure)
 
 
 def _done(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -40,12 +44,13 @@ def _done(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return done
 
 
-def plot_search_course(found: Sequence[dict[str, Any]], path: Path) -> tuple[Path, ...]:
+def plot_search_course(found: Sequence[dict[str, Any]], path: Path, measure: Measure = WEIGHTED_F1) -> tuple[Path, ...]:
     """Draw the dev score of every trial and the best so far.
 
     Args:
         found: records of a search.
         path: where to write.
+        measure: what they are judged by.
 
     Returns:
         The files written.
@@ -64,28 +69,32 @@ def plot_search_course(found: Sequence[dict[str, Any]], path: Path) -> tuple[Pat
             color=BLUE,
             label="a setting" + (", mean of its seeds" if len(done[0]["dev_seeds"]) > 1 else ""),
         )
-        axes.step(numbers, np.maximum.accumulate(scores), where="post", color=ORANGE, linewidth=2, label="best so far")
-        axes.set(title="Course of the search", xlabel="trial", ylabel="weighted F1 on dev (%)")
+        best = (np.maximum if measure.sign > 0 else np.minimum).accumulate(scores)
+        axes.step(numbers, best, where="post", color=ORANGE, linewidth=2, label="best so far")
+        axes.set(title="Course of the search", xlabel="trial", ylabel=_label(measure))
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(True)
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower right" if measure.sign > 0 else "upper right")
     return written
 
 
-def plot_search_settings(found: Sequence[dict[str, Any]], path: Path, logarithmic: set[str]) -> tuple[Path, ...]:
+def plot_search_settings(
+    found: Sequence[dict[str, Any]], path: Path, logarithmic: set[str], measure: Measure = WEIGHTED_F1
+) -> tuple[Path, ...]:
     """Draw the dev score over the values of each setting, one panel a setting; the ring is the best trial.
 
     Args:
         found: records of a search.
         path: where to write.
         logarithmic: settings drawn on a logarithmic axis.
+        measure: what they are judged by.
 
     Returns:
         The files written.
     """
     done = _done(found)
     keys = list(done[0]["params"])
-    best = max(done, key=lambda r: r["dev"])
+    best = max(done, key=lambda r: measure.sign * r["dev"])
     columns = min(COLUMNS, len(keys))
     lines = math.ceil(len(keys) / columns)
     with _figure(path, (max(4.6, 3.0 * columns), 3.0 * lines + 0.4)) as (figure, written):
@@ -101,11 +110,15 @@ def plot_search_settings(found: Sequence[dict[str, Any]], path: Path, logarithmi
             axes.set_xlabel(key.rpartition(".")[2].replace("_", " "))
             axes.grid(True)
             if number % columns == 0:
-                axes.set_ylabel("weighted F1 on dev (%)")
+                axes.set_ylabel(_label(measure))
         for axes in panels.flat[len(keys) :]:
             axes.set_visible(False)
         figure.suptitle(f"{len(done)} settings; ring: the best", x=0.01, ha="left", weight="bold")
     return written
+
+
+def _label(measure: Measure) -> str:
+    return f"{measure.label} on dev" + (f" ({measure.unit})" if measure.unit else "")
 
 
 def _places(axes: Any, values: Sequence[Any], logarithmic: bool) -> list[float]:

@@ -6,23 +6,60 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moodline.config import Recipe
 from moodline.results import write_text
 
 
-def records(trials: Sequence[Any], decoded: Mapping[str, Mapping[Any, Any]]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Measure:
+    """The number of dev that settings are judged by.
+
+    Args:
+        label: its name in words.
+        unit: written behind it; empty if it has none.
+        sign: 1 where greater is better, −1 where less is.
+        scale: from the number that an epoch is chosen by to this one.
+        digits: behind the point.
+    """
+
+    label: str
+    unit: str
+    sign: int
+    scale: float
+    digits: int
+
+    def said(self, value: float) -> str:
+        """A value as it is printed."""
+        return f"{value:.{self.digits}f}"
+
+
+WEIGHTED_F1 = Measure("weighted F1", "%", 1, 100.0, 2)
+MAE = Measure("mean absolute error", "", -1, 1.0, 4)
+
+
+def measure_of(recipe: Recipe) -> Measure:
+    """What the settings of a recipe are judged by: classes by weighted F1, scores by mean absolute error."""
+    return MAE if recipe.task == "scores" else WEIGHTED_F1
+
+
+def records(
+    trials: Sequence[Any], decoded: Mapping[str, Mapping[Any, Any]], measure: Measure = WEIGHTED_F1
+) -> list[dict[str, Any]]:
     """Plain data of Optuna's trials that have ended, in the order in which they began.
 
     Args:
         trials: Optuna's.
         decoded: of ``choices``, for the keys that have values.
+        measure: what they are judged by.
 
     Returns:
         For each ``number`` (from 0); ``state``: ``done``, ``failed`` (the setting cannot be trained; ``reason`` says
-        why) or ``killed`` (tried again later); ``dev``: mean best dev weighted F1 over seeds, in percent, or None;
-        ``dev_seeds`` and ``best_epochs``: of each seed; ``seconds``; ``params``: key to value.
+        why) or ``killed`` (tried again later); ``dev``: the measure on dev at the best epochs, mean over seeds, or
+        None; ``dev_seeds`` and ``best_epochs``: of each seed; ``seconds``; ``params``: key to value.
     """
     out = []
     for trial in trials:
@@ -33,7 +70,7 @@ def records(trials: Sequence[Any], decoded: Mapping[str, Mapping[Any, Any]]) -> 
         row: dict[str, Any] = {"number": trial.number, "state": "done" if found else "failed" if reason else "killed"}
         if trial.state.name == "FAIL" and not reason:
             row["state"], found = "killed", None
-        row["dev"] = round(trial.value, 2) if found else None
+        row["dev"] = round(trial.value, measure.digits) if found else None
         row["dev_seeds"] = found["dev_seeds"] if found else []
         row["best_epochs"] = found["best_epochs"] if found else []
         row["seconds"] = found["seconds"] if found else None
@@ -44,10 +81,10 @@ def records(trials: Sequence[Any], decoded: Mapping[str, Mapping[Any, Any]]) -> 
     return out
 
 
-def best_record(found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def best_record(found: Sequence[dict[str, Any]], measure: Measure = WEIGHTED_F1) -> dict[str, Any] | None:
     """The trial with the best dev figure, the first of equals; None if none is done."""
     done = [r for r in found if r["state"] == "done"]
-    return max(done, key=lambda r: r["dev"]) if done else None
+    return max(done, key=lambda r: measure.sign * r["dev"]) if done else None
 
 
 def write_records(out: Path, found: Sequence[dict[str, Any]], keys: Sequence[str], seeds: Sequence[int]) -> None:

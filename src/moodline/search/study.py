@@ -1,4 +1,4 @@
-"""A search over a space with Optuna: each trial is a recipe, judged by its weighted F1 on dev.
+"""A search over a space with Optuna: each trial is a recipe, judged on dev by weighted F1, or by its error in scores.
 
 The test split is taken out of the corpus before anything else happens. What is drawn next depends on the seed, the
 number of trials that are done and their figures, so a search that was killed and started again draws the same.
@@ -27,7 +27,7 @@ from moodline.corpora.inspect import corpus_hash
 from moodline.errors import ConfigError, MissingDependencyError, MoodlineError, StorageError
 from moodline.experiment import fit_model, training_features
 from moodline.results import write_json, write_text
-from moodline.search.records import best_record, records, write_records
+from moodline.search.records import best_record, measure_of, records, write_records
 from moodline.search.space import Axis, Space, with_values
 
 SEED = 0
@@ -72,8 +72,6 @@ def search(
     _optuna()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("moodline search runs in one process", fix="Start it without torchrun.")
-    if recipe.task != "classes":
-        raise ConfigError(f"{recipe.name}: a search judges by weighted F1, this recipe learns scores")
     space.check(recipe)
     corpus = read_corpus(recipe.corpus.name, data, **recipe.corpus.options)
     fingerprint = corpus_hash(corpus)
@@ -159,6 +157,7 @@ class _Search:
     ) -> None:
         self.recipe, self.corpus, self.space, self.out = recipe, corpus, space, out
         self.seeds, self.progress, self.quiet = range(seeds), progress, quiet
+        self.measure = measure_of(recipe)
         self.distributions = {key: distribution(axis) for key, axis in space.axes.items()}
         self.shared: dict[int, Mapping[str, FeatureMap]] = {}
         self.study = self._open()
@@ -176,7 +175,7 @@ class _Search:
         study = optuna.create_study(
             study_name=self.recipe.name,
             storage=optuna.storages.JournalStorage(backend),
-            direction="maximize",
+            direction="maximize" if self.measure.sign > 0 else "minimize",
             load_if_exists=True,
         )
         for trial in study.get_trials(deepcopy=False):
@@ -189,7 +188,7 @@ class _Search:
     def records(self) -> list[dict[str, Any]]:
         """Every trial that has ended; see ``records``."""
         decoded = {key: choices(axis) for key, axis in self.space.axes.items() if axis.values is not None}
-        return records(self.study.get_trials(deepcopy=False), decoded)
+        return records(self.study.get_trials(deepcopy=False), decoded, self.measure)
 
     def done(self) -> int:
         """How many settings have been tried, those that cannot be trained included."""
@@ -203,7 +202,7 @@ class _Search:
         while (done := self.done()) < trials:
             self._one(done)
             found = self.records()
-            best = best_record(found)
+            best = best_record(found, self.measure)
             write_records(self.out, found, list(self.space.axes), self.seeds)
             if best is not None:
                 self._write_best(best, len(found))
@@ -248,7 +247,8 @@ class _Search:
                 features = self._features(recipe, directory, seed)
                 _, result, _ = fit_model(recipe, self.corpus, features, directory, seed, self.quiet)
                 seconds = time.monotonic() - begun
-                row = {"dev": round(100 * result.best_score, 4), "epoch": result.best_epoch, "seconds": seconds}
+                dev = round(self.measure.scale * result.best_score, 4)
+                row = {"dev": dev, "epoch": result.best_epoch, "seconds": seconds}
                 write_json(path, row)
             rows.append(json.loads(path.read_text(encoding="utf-8")))
         return {
@@ -272,10 +272,11 @@ class _Search:
         """``best.yaml``, a recipe to train."""
         import yaml
 
+        reached = f"{self.measure.label} {self.measure.said(best['dev'])}"
         recipe = dataclasses.replace(
             with_values(self.recipe, best["params"], "best"),
             name=f"{self.recipe.name}-best",
-            description=f"{self.recipe.description} Best of {trials} settings on dev ({best['dev']:.2f} weighted F1).",
+            description=f"{self.recipe.description} Best of {trials} settings on dev ({reached}).",
         )
         write_text(self.out / "best.yaml", yaml.safe_dump(to_plain(recipe), sort_keys=False, allow_unicode=True))
 
