@@ -144,6 +144,11 @@ def parse(kind: type[T], data: Any, where: str) -> T:
     return value
 
 
+def means(written: Any, settings: Settings) -> bool:
+    """Whether plain data, perhaps written before some setting existed, means these settings."""
+    return _validate(type(settings), written)[0] == settings
+
+
 def _validate(kind: type[T], data: Any, path: str = "") -> tuple[T | None, list[str]]:
     """The configuration object, or None and everything that is wrong; ``path`` leads to it."""
     from pydantic import TypeAdapter, ValidationError

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from moodline.config import Recipe, parse, read_yaml, to_plain
+from moodline.config import Recipe, means, parse, read_yaml, to_plain
 from moodline.errors import ConfigError, StorageError
 from moodline.results import write_json, write_text
 
@@ -112,7 +112,7 @@ def begin_run(recipe: Recipe, fingerprint: str, data: Path, out: Path) -> None:
 def _is_of(path: Path, recipe: Recipe) -> bool:
     """Whether the recipe of a run, perhaps written before some setting existed, means the same."""
     try:
-        return parse(Recipe, read_yaml(path), str(path)) == recipe
+        return means(read_yaml(path), recipe)
     except ConfigError:
         return False
 

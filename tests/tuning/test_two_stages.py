@@ -80,6 +80,10 @@ def test_again_resumes_and_another_recipe_is_refused(tiny: dict[str, str], house
     assert call(*command, "--seeds", "2") == (0, "", "")
     assert all(p.stat().st_mtime_ns == when for p, when in before.items())
     assert (tmp_path / "run" / "seed-1" / "encoder-text" / "encoder.json").is_file()
+    record = json.loads((tmp_path / "run" / "finetune.json").read_text())
+    del record["recipe"]["finetune"]["training"]["average"]  # as it was written before the setting existed
+    (tmp_path / "run" / "finetune.json").write_text(json.dumps(record))
+    assert call(*command) == (0, "", "")
     code, _, error = call(*command, "--set", "finetune.model.rank=2")
     assert code == 2
     assert "another recipe" in error

@@ -20,7 +20,7 @@ import numpy as np
 
 from moodline.auxiliary import with_auxiliary
 from moodline.build import FeatureMap, ProgressCallback, training_view
-from moodline.config import Recipe, to_plain
+from moodline.config import Recipe, means, to_plain
 from moodline.corpora import read_corpus
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
@@ -79,7 +79,7 @@ def search(
     plain = {key: to_plain(axis) for key, axis in space.axes.items()}
     facts = {"recipe": to_plain(recipe), "space": plain, "seeds": seeds, "seed": SEED, "corpus_hash": fingerprint}
     with _locked(out):
-        new = _is_new(out, facts)
+        new = _is_new(out, recipe, facts)
         one = _Search(recipe, corpus, space, out, seeds, progress, quiet)
         try:
             one.run(trials, told)
@@ -121,7 +121,7 @@ def _forget(out: Path) -> None:
         out.rmdir()
 
 
-def _is_new(out: Path, facts: dict[str, Any]) -> bool:
+def _is_new(out: Path, recipe: Recipe, facts: dict[str, Any]) -> bool:
     """Note what is searched, or check that it is what was searched before."""
     path = out / FACTS
     if not (out / JOURNAL).exists():
@@ -135,6 +135,8 @@ def _is_new(out: Path, facts: dict[str, Any]) -> bool:
         raise ConfigError(f"{path}: broken", fix="Search again into another --out directory.")
     plain = json.loads(json.dumps(facts))
     other = [name.replace("_", " ") for name in plain if before.get(name) != plain[name]]
+    if "recipe" in other and means(before.get("recipe"), recipe):
+        other.remove("recipe")
     if other:
         raise ConfigError(
             f"{out}: holds a search with another {' and another '.join(other)}", fix="Choose another --out directory."

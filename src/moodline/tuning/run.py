@@ -19,7 +19,7 @@ import torch
 
 from moodline.auxiliary import with_auxiliary
 from moodline.build import training_view
-from moodline.config import CorpusSpec, ModalitySpec, Recipe, to_plain
+from moodline.config import CorpusSpec, ModalitySpec, Recipe, means, to_plain
 from moodline.corpora import detect_corpus, read_corpus
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
@@ -145,7 +145,8 @@ def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
             before = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             before = None
-        if before != record:
+        same = isinstance(before, dict) and before.get("corpus_hash") == record["corpus_hash"]
+        if not same or not means(before.get("recipe"), recipe):
             raise ConfigError(
                 f"{out}: holds a run of another recipe, other settings or other corpus files",
                 fix="Choose another --out directory.",
