@@ -126,6 +126,11 @@ def test_chats_of_language_models(tmp_path: Path, data: Any) -> None:
     )
 
 
+def test_a_name_says_more_than_a_role(tmp_path: Path) -> None:
+    got = read(tmp_path, json.dumps([{"role": "user", "name": "Anna", "content": "We won!"}]), "talk.json")
+    assert told(got) == [("Anna", None, None, "We won!")]
+
+
 def test_chats_a_line(tmp_path: Path) -> None:
     path = tmp_path / "chats.jsonl"
     path.write_text("\n".join(json.dumps({"messages": MESSAGES}) for _ in range(2)))

@@ -98,13 +98,10 @@ class Linear(nn.Module):
         """Focal loss (distance of scores) over real, labelled utterances.
 
         Returns:
-            ``total`` and its one term, scalars.
+            ``total``, a scalar.
         """
         c = self.config
         real, y = truth(batch, c.scores)
         if c.scores is None:
-            terms = {"focal": focal_loss(output.logits[real], y, c.gamma)}
-        else:
-            told = from_range(output.logits[real], c.scores).squeeze(-1)
-            terms = {"score": score_loss(told, y, c.score_loss)}
-        return terms | {"total": torch.stack(list(terms.values())).sum()}
+            return {"total": focal_loss(output.logits[real], y, c.gamma)}
+        return {"total": score_loss(from_range(output.logits[real], c.scores).squeeze(-1), y, c.score_loss)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-SPEAKER = ("speaker", "role", "name", "author", "from", "sender", "user")
+SPEAKER = ("speaker", "name", "author", "from", "sender", "user", "role")
 WORDS = ("text", "content", "message", "body")
 UNSAID = ("system", "developer", "tool", "function")
 
