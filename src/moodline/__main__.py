@@ -10,14 +10,17 @@ def main() -> None:
     """Run the command line."""
     # Threads that wait busily for each other halve the speed of a machine that is doing anything else.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from moodline.cli.app import app
+    from moodline.cli.interrupt import Interruptible
     from moodline.errors import MoodlineError
 
     try:
-        try:
-            app(prog_name="moodline")
-        finally:
-            sys.stdout.flush()
+        with Interruptible():
+            from moodline.cli.app import app
+
+            try:
+                app(prog_name="moodline")
+            finally:
+                sys.stdout.flush()
     except BrokenPipeError:  # the reader, e.g. head, has seen enough
         _forget_stdout()
         raise SystemExit(0) from None
@@ -29,14 +32,6 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         print(f"moodline: {place}{error.strerror or error}", file=sys.stderr)
         raise SystemExit(MoodlineError.exit_code) from None
-    except SystemExit as stop:
-        if stop.code == 130:  # what typer makes of Ctrl-C
-            print(
-                "moodline: interrupted; training, encoding and listening go on where they were when the same command is"
-                " run again",
-                file=sys.stderr,
-            )
-        raise
 
 
 def _forget_stdout() -> None:

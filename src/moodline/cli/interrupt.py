@@ -1,0 +1,65 @@
+"""Ctrl-C: one line and exit code 130, whatever was running when it was pressed."""
+
+from __future__ import annotations
+
+import _thread
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+
+EXIT_CODE = 130
+"""What shells expect of a program that was interrupted."""
+AGAIN = 0.05
+"""Seconds until a Ctrl-C that came at a bad moment is tried again."""
+MESSAGE = (
+    "moodline: interrupted; training, encoding and listening go on where they were when the same command is run again"
+)
+
+
+def importing(frame: FrameType | None) -> bool:
+    """Whether a module is being loaded: its initialisation in C++ may take an exception for the end of the process."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+class Interruptible:
+    """A context in which Ctrl-C raises KeyboardInterrupt, but not while a module is being loaded: then just after.
+
+    However the body ends after a Ctrl-C, the user is told the same: libraries may make another error of the exception.
+    A process told to ignore the signal, as by ``nohup``, goes on ignoring it.
+
+    Raises:
+        SystemExit: code 130 in place of any exception of the body, if Ctrl-C was pressed.
+    """
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self._timer: threading.Timer | None = None
+
+    def __enter__(self) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.pressed = True
+        if importing(frame):
+            self._timer = threading.Timer(AGAIN, _thread.interrupt_main)
+            self._timer.daemon = True
+            self._timer.start()
+        else:
+            raise KeyboardInterrupt
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if signal.getsignal(signal.SIGINT) == self._handle:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._timer is not None:
+            self._timer.cancel()
+        if kind is not None and (self.pressed or issubclass(kind, KeyboardInterrupt)):
+            print(MESSAGE, file=sys.stderr)
+            raise SystemExit(EXIT_CODE) from None
