@@ -26,7 +26,7 @@ from moodline.errors import ConfigError, FeatureError
 from moodline.labels import IGNORE
 from moodline.training.judge import by_weighted_f1
 from moodline.training.loop import fit
-from moodline.training.processes import processes
+from moodline.training.processes import processes, share_weights_out
 from moodline.training.progress import Progress
 
 
@@ -55,7 +55,7 @@ def finetune_encoder(
     if (target / "encoder.json").is_file():
         return target
     torch.manual_seed(seed)
-    together = processes().num_processes > 1 and spec.finetune.model.shard
+    together = processes().num_processes > 1 and (spec.finetune.model.shard or share_weights_out())
     backbone = load_backbone(spec.encoder, device="cpu" if together else str(processes().device))
     train = make_examples(corpus.splits["train"], corpus.labels, backbone, training=True)
     dev = make_examples(corpus.splits["dev"], corpus.labels, backbone)

@@ -72,14 +72,6 @@ def test_empty_text_and_settings_that_contradict(recipe: Path, house: Path, tmp_
     assert "targets" in refused(*command, "--set", "finetune.model.targets=[nothing]", "--dry-run")
 
 
-def test_another_way_to_share_weights_out(
-    recipe: Path, house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    error = refused("finetune", "text", recipe, "--data", house, "--out", tmp_path / "run")
-    assert "finetune.model.shard=true" in error
-
-
 def test_a_house_that_is_no_corpus(recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "no corpus is known by these files" in refused("finetune", "text", recipe, "--data", tmp_path / "empty")

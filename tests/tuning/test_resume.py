@@ -64,7 +64,10 @@ def test_interrupted_at_a_step(step: int, tiny, house: Path, tmp_path: Path, mon
     assert weights_hash(tmp_path / "stopped") == weights_hash(tmp_path / "whole")
 
 
-def test_two_processes_are_one_with_twice_the_batches(tiny, house: Path, root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", ["in the recipe", "at the launch"])
+def test_two_processes_are_one_with_twice_the_batches(
+    asked: str, tiny, house: Path, root: Path, tmp_path: Path
+) -> None:
     """The same losses and dev scores at every epoch, to 1e-4, though frozen weights are shared out and one process gets
     fewer batches at the end; embeddings of one encoder to 1e-5."""
     recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"], epochs=2, batch_size=SIZE)
@@ -74,7 +77,8 @@ def test_two_processes_are_one_with_twice_the_batches(tiny, house: Path, root: P
     def commands(name: str, accumulate: int) -> list[list[str]]:
         tune = ["finetune", "text", recipe, "--data", house, "--out", tmp_path / name, "-q", *STILL]
         tune += ["--set", f"finetune.training.accumulate={accumulate}"]
-        tune += ["--set", "finetune.model.shard=true"]
+        if asked == "in the recipe":
+            tune += ["--set", "finetune.model.shard=true"]
         encode = ["encode", "house", house, tmp_path / f"{name}-features", "--text", tmp_path / "one", "--json"]
         return [[str(part) for part in command] for command in (tune, encode)]
 
@@ -88,6 +92,8 @@ def test_two_processes_are_one_with_twice_the_batches(tiny, house: Path, root: P
         "OMP_NUM_THREADS": "1",
         "MOODLINE_CACHE": str(tmp_path / "cache"),
     }
+    if asked == "at the launch":  # as ``accelerate launch`` with examples/accelerate/fsdp.yaml does
+        environment["ACCELERATE_USE_FSDP"] = "true"
     done = subprocess.run(
         [sys.executable, *LAUNCH, str(script), json.dumps(commands("two", 2))],
         cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False,

@@ -60,6 +60,7 @@ class Interruptible:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if self._timer is not None:
             self._timer.cancel()
-        if kind is not None and (self.pressed or issubclass(kind, KeyboardInterrupt)):
+        made_of_it = isinstance(error, SystemExit) and error.code == EXIT_CODE  # by typer
+        if kind is not None and (self.pressed or made_of_it or issubclass(kind, KeyboardInterrupt)):
             print(MESSAGE, file=sys.stderr)
             raise SystemExit(EXIT_CODE) from None

@@ -7,25 +7,27 @@ from typing import Any
 
 import torch
 
-from moodline.errors import ConfigError
+SHARE = "MOODLINE_SHARE_WEIGHTS"
 
 
 def processes() -> Any:
     """Accelerate's ``PartialState``: who is the main process, and how to wait for the others.
 
     Accelerate takes processes without an accelerator for strangers, each a main process, unless it is told that
-    they work on CPUs; so call this before anything else of Accelerate.
-
-    Raises:
-        ConfigError: Accelerate was told to share weights out by itself.
+    they work on CPUs; so call this before anything else of Accelerate. A wish for FSDP is noted for
+    ``share_weights_out`` and taken from Accelerate, which would share out what learns, too.
     """
     from accelerate import PartialState
     from accelerate.utils import parse_flag_from_env
 
     if parse_flag_from_env("ACCELERATE_USE_FSDP"):
-        raise ConfigError(
-            "accelerate: its own FSDP is not for this training loop",
-            fix="Set distributed_type to MULTI_GPU, and finetune.model.shard=true to share weights out.",
-        )
+        del os.environ["ACCELERATE_USE_FSDP"]
+        os.environ[SHARE] = "true"
     together = int(os.environ.get("WORLD_SIZE", "1")) > 1
     return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or (together and not torch.cuda.is_available()))
+
+
+def share_weights_out() -> bool:
+    """Whether ``accelerate launch`` was given a configuration of FSDP."""
+    processes()
+    return os.environ.get(SHARE) == "true"
