@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from moodline.conversation import Conversation, Utterance
-from moodline.encoders import EncoderSpec, load_backbone, load_encoder
+from moodline.encoders import EncoderSpec, TextInput, load_backbone, load_encoder
 from moodline.encoders.finetune import (
     Collate,
     FinetuneConfig,
@@ -21,6 +22,7 @@ from moodline.encoders.finetune import (
     save_finetuned,
 )
 from moodline.errors import CheckpointError, ConfigError, MissingDependencyError
+from moodline.hub import model_directory
 from moodline.labels import LabelSet
 from tests.encoders.tiny_models import save_language_model
 
@@ -233,3 +235,15 @@ def test_files_without_all_weights_are_refused(tmp_path: Path) -> None:
     (source / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(CheckpointError, match=r"1 of the model's weights are not in its files .*up_proj"):
         load_encoder(EncoderSpec(f"hf-text:{source}"))
+
+
+def test_a_converted_model_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the cache, wherever one works; where it was not made yet, how to make it."""
+    monkeypatch.setenv("MOODLINE_CACHE", str(tmp_path / "cache"))
+    spec = EncoderSpec(name="hf-text:gemma3-270m", pooling="last")
+    with pytest.raises(CheckpointError, match=r"convert_gemma\.py"):
+        load_encoder(spec)
+    save_language_model("gemma", model_directory("gemma3-270m"))
+    here = load_encoder(spec)
+    there = load_encoder(replace(spec, name=f"hf-text:{model_directory('gemma3-270m')}"))
+    np.testing.assert_array_equal(here.encode([TextInput("Not again!")]), there.encode([TextInput("Not again!")]))

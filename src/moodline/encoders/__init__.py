@@ -1,7 +1,7 @@
 """Encoders: from words, sounds and faces to vectors.
 
-``ENCODERS`` lists what comes by name; ``hf-text:<id or folder>`` and ``hf-speech:<id or folder>`` take any model of
-transformers, ``salmonn:<folder>`` a SALMONN,
+``ENCODERS`` lists what comes by name; ``hf-text:<id, folder or converted model>`` and ``hf-speech:<id or folder>`` take
+any model of transformers, ``salmonn:<folder>`` a SALMONN,
 ``tokens:<id, folder or converted model>`` the tokenizer of a model's own language model,
 ``finetuned:<folder>`` what ``encoders.finetune_io.save_finetuned`` has written. Importing this package
 imports neither torch nor transformers; loading an encoder does what it needs.
@@ -25,6 +25,7 @@ from moodline.encoders.inputs import (
 )
 from moodline.encoders.settings import EncoderSpec
 from moodline.errors import CheckpointError, ConfigError, MissingDependencyError, UnknownNameError
+from moodline.hub import CONVERTED, model_source
 
 if TYPE_CHECKING:
     from moodline.encoders.backbone import Backbone
@@ -235,7 +236,9 @@ def _package(module: str, package: str) -> Path:
 
 
 def _source(text: str, base_dir: Path | None) -> str | Path:
-    """A folder if there is one by this name, else a hub id."""
+    """The folder of a converted model, a folder if there is one by this name, else a hub id."""
+    if text in CONVERTED:
+        return model_source(text)
     folder = (base_dir or Path()) / text
     if folder.is_dir():
         return folder
