@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -129,9 +130,7 @@ def test_help_loads_nothing_heavy() -> None:
 def test_wrong_usage(arguments: tuple[str, ...]) -> None:
     code, out, error = call(*arguments)
     assert (code, out) == (2, "")
-    assert "Usage: moodline" in error
-    assert "Error: " in error
-    assert "Traceback" not in error
+    assert re.fullmatch(r"moodline( \w+)?: .+[.?] See: moodline( \w+)? -h\n", error), error
 
 
 # -- analyze ----------------------------------------------------------------------------------------------------
@@ -361,7 +360,7 @@ def test_bad_recipes(house: Path, tmp_path: Path) -> None:
     say("expects features of size 9", {**FEATURES, "modalities": {"speech": {"features": "tones", "dim": 9}}})
     say("brings no feature set 'bones'", {**FEATURES, "modalities": {"speech": {"features": "bones"}}})
     say("no utterance of house has it", {**FEATURES, "modalities": {"speech": {"encoder": {"name": "moonshine-tiny"}}}})
-    refused(tmp_path, "Did you mean mister-e/meld-minilm", "train", "meld-minilm", "--data", house)
+    refused(tmp_path, "or mister-e/meld-minilm", "train", "meld-minilm", "--data", house)
     refused(tmp_path, "no such recipe file", "train", tmp_path / "no.yaml", "--data", house)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -15,12 +16,7 @@ def main() -> None:
 
     try:
         with Interruptible():
-            from moodline.cli.app import app
-
-            try:
-                app(prog_name="moodline")
-            finally:
-                sys.stdout.flush()
+            _run()
     except BrokenPipeError:  # the reader, e.g. head, has seen enough
         _forget_stdout()
         raise SystemExit(0) from None
@@ -32,6 +28,30 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         print(f"moodline: {place}{error.strerror or error}", file=sys.stderr)
         raise SystemExit(MoodlineError.exit_code) from None
+
+
+def _run() -> None:
+    """The command; what is wrong with its arguments in one line, too."""
+    import typer
+
+    from moodline.cli.app import app
+
+    wrong_usage: Any = typer.BadParameter.__base__  # UsageError, which typer does not name in public
+    try:
+        code = app(prog_name="moodline", standalone_mode=False)
+    except wrong_usage as error:
+        told = error.format_message().rstrip(".")
+        whole_help = "\n" in told  # for moodline alone
+        place = error.ctx.command_path if error.ctx else "moodline"
+        print(
+            told if whole_help else f"{place}: {told}{'' if told.endswith('?') else '.'} See: {place} -h",
+            file=sys.stderr,
+        )
+        raise SystemExit(error.exit_code) from None
+    finally:
+        sys.stdout.flush()
+    if code:
+        raise SystemExit(code)
 
 
 def _forget_stdout() -> None:
