@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 import moodline
-from moodline.cli.interrupt import EXIT_CODE, MESSAGE, Interruptible, importing
+from moodline.cli.interrupt import EXIT_CODE, MESSAGE, Interruptible, bad_moment
 
 SAMPLE = Path(moodline.__file__).parent / "samples" / "support_call.srt"
 
@@ -88,8 +89,28 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def test_importing_is_seen_from_the_stack() -> None:
-    assert not importing(sys._getframe())
+class Press:
+    """Ctrl-C when it is written to a file."""
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        signal.raise_signal(signal.SIGINT)
+        return str, ("pressed",)
+
+
+def test_a_file_is_written_to_its_end(tmp_path: Path) -> None:
+    def body() -> None:
+        torch.save({"first": Press(), "weights": torch.ones(3)}, tmp_path / "state.pt")
+        assert torch.load(tmp_path / "state.pt")["first"] == "pressed"
+        time.sleep(5)
+        pytest.fail("went on")
+
+    with pytest.raises(SystemExit) as stop:
+        run(body)
+    assert stop.value.code == EXIT_CODE
+
+
+def test_no_bad_moment() -> None:
+    assert not bad_moment(sys._getframe())
 
 
 HOOK = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os
 import signal
 import sys
 import threading
@@ -17,17 +18,22 @@ MESSAGE = (
 )
 
 
-def importing(frame: FrameType | None) -> bool:
-    """Whether a module is being loaded: its initialisation in C++ may take an exception for the end of the process."""
+NOT_NOW = ("<frozen importlib._bootstrap>", f"torch{os.sep}serialization.py")
+"""Code with C++ below it that takes an exception for the end of the process, or makes another error of it: loading
+modules, and reading and writing torch's files."""
+
+
+def bad_moment(frame: FrameType | None) -> bool:
+    """Whether the code that runs, or any that has called it, is one of ``NOT_NOW``."""
     while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+        if frame.f_code.co_filename.endswith(NOT_NOW):
             return True
         frame = frame.f_back
     return False
 
 
 class Interruptible:
-    """A context in which Ctrl-C raises KeyboardInterrupt, but not while a module is being loaded: then just after.
+    """A context in which Ctrl-C raises KeyboardInterrupt, but not at a ``bad_moment``: then just after it.
 
     However the body ends after a Ctrl-C, the user is told the same: libraries may make another error of the exception.
     A process told to ignore the signal, as by ``nohup``, goes on ignoring it.
@@ -46,7 +52,7 @@ class Interruptible:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.pressed = True
-        if importing(frame):
+        if bad_moment(frame):
             self._timer = threading.Timer(AGAIN, _thread.interrupt_main)
             self._timer.daemon = True
             self._timer.start()
