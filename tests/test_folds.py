@@ -22,13 +22,14 @@ from moodline.experiment import encode_corpus, evaluate, predict_split, train
 from moodline.folds import check_folds
 from moodline.labels import IEMOCAP_6
 from moodline.metrics import classification_report
+from moodline.predictions import ScorePredictions, read_any_predictions
 from moodline.report.results import draw_plots, markdown_table
 from moodline.runs import Run, seed_directory
 from tests.corpora import tuples
 from tests.corpora.helpers import dump
 from tests.corpora.test_feature_pickles import NAMES
 from tests.test_experiment import check_result_file
-from tests.tiny import TEXT, call, weights_hash, write_recipe
+from tests.tiny import SCORES, TEXT, call, weights_hash, write_recipe, write_scored
 
 SESSIONS = 5
 RECIPE: dict[str, Any] = {
@@ -143,14 +144,14 @@ def test_plots_table_and_command_line(sessions: Path, run: Path, tmp_path: Path)
     assert "fold" in out
 
 
-def test_recipes_that_cannot_be_folded(sessions: Path, house: Path, tmp_path: Path) -> None:
+def test_recipes_that_cannot_be_folded(sessions: Path, tmp_path: Path) -> None:
     for folds in (1, -2):
         with pytest.raises(ConfigError, match="folds must be 0, or 2 or more"):
             recipe(tmp_path, folds=folds)
     with pytest.raises(ConfigError, match="folds sets the corpus's option fold"):
         recipe(tmp_path, corpus={"name": "iemocap", "options": {"fold": 1}})
-    with pytest.raises(ConfigError, match=r"house: this corpus has no folds.*iemocap, ravdess"):
-        train(recipe(tmp_path, corpus={"name": "house"}), house, tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"mosi: this corpus has no folds.*iemocap, ravdess, house"):
+        train(recipe(tmp_path, corpus={"name": "mosi"}), sessions, tmp_path / "run")
     with pytest.raises(ConfigError, match="fold must be 0 to 4"):
         train(recipe(tmp_path, folds=6), sessions, tmp_path / "run")
     with pytest.raises(ConfigError, match=r"with 4 folds 14 of 70 never, 0 twice"):
@@ -179,3 +180,60 @@ def test_encoding_uses_the_splits_of_the_fold(sessions: Path, run: Path, tmp_pat
     assert {c.id[:5] for c in corpus.splits["test"]} == {"Ses03"}
     with pytest.raises(MoodlineError, match="not inside a run"):
         encode_corpus(str(shutil.copytree(tmp_path / "words" / "fold-2" / "seed-0", tmp_path / "moved")), sessions)
+
+
+# -- scores ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scored(house: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny corpus of scores, its conversations in three folds."""
+    folder = write_scored(house, tmp_path_factory.mktemp("scored") / "house")
+    ids = [json.loads(row)["id"] for p in sorted(folder.glob("*.jsonl")) for row in p.read_text().splitlines()]
+    (folder / "folds.json").write_text(json.dumps([ids[k::3] for k in range(3)]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def score_run(scored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seeds on three folds of scores; evaluated."""
+    folder = tmp_path_factory.mktemp("score-folds")
+    path = write_recipe(folder / "folds.yaml", SCORES | {"folds": 3})
+    evaluate(train(load_recipe(str(path)), scored, folder / "run", range(2)), scored)
+    return folder / "run"
+
+
+def test_scores_of_all_folds_are_scored_together(scored: Path, score_run: Path) -> None:
+    results = check_result_file(score_run / "results.json")
+    assert (results["folds"], results["task"]) == (3, "scores")
+    said = read_any_predictions(score_run)
+    assert isinstance(said, ScorePredictions)
+    whole = [u for cs in read_corpus("house", scored).splits.values() for c in cs for u in c if u.score is not None]
+    assert sorted(said.utterances) == sorted(u.id for u in whole)
+    errors = np.abs(said.predicted - said.truth)
+    for s, entry in enumerate(results["seeds"]):
+        assert entry["test"]["mae"] == pytest.approx(errors[s].mean(), abs=1e-4)
+        counts = [f["test"]["utterances"] for f in entry["folds"]]
+        assert (len(counts), sum(counts)) == (3, len(whole))
+        assert np.average([f["test"]["mae"] for f in entry["folds"]], weights=counts) == pytest.approx(
+            entry["test"]["mae"], abs=2e-4
+        )
+        places = [seed_directory(score_run, s, k) for k in range(3)]
+        stored = [json.loads((p / "metrics.json").read_text())["dev"] for p in places]
+        assert [f["dev"]["mae"] for f in entry["folds"]] == [d["mae"] for d in stored]
+        widths = [json.loads((p / "calibration.json").read_text())["half_widths"]["0.8"] for p in places]
+        assert len(set(widths)) > 1
+        within = errors[s] <= np.repeat(widths, counts)  # each utterance by the width of its own fold
+        assert entry["test"]["coverage"]["0.8"] == pytest.approx(100 * within.mean(), abs=0.01)
+    assert compare(score_run, score_run, draws=50)["verdict"] == "not distinguishable"
+
+
+def test_plots_table_and_command_line_of_scores(scored: Path, score_run: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(score_run, tmp_path / "mine"))
+    results = json.loads((mine / "results.json").read_text())
+    assert "| 2 × 3 folds |" in markdown_table([results])
+    code, out, err = call("evaluate", mine, "--data", scored)
+    assert (code, err) == (0, "")
+    assert "test of 3 folds together" in out
+    assert "error in each fold" in out
+    assert {"learning-curves.png", "agreement.svg", "errors.png"} <= {p.name for p in (mine / "plots").iterdir()}

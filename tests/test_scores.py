@@ -189,7 +189,6 @@ def test_a_recipe_of_scores_needs_scores(house: Path, scored: Path, tmp_path: Pa
         train(recipe, folder, tmp_path / "run")
     for wrong, words in (
         ({"task": "score"}, "task: input should be 'classes' or 'scores'"),
-        ({"folds": 3}, "folds goes with the task classes"),
         ({"model": {"name": "sure", "class_weights": True}}, "class_weights goes with classes"),
         ({"model": {"name": "sure", "score_loss": "huber"}}, "score_loss"),
     ):

@@ -101,8 +101,6 @@ class Recipe(Settings):
         problems = []
         if self.folds < 0 or self.folds == 1:
             problems.append(f"folds must be 0, or 2 or more, got {self.folds}")
-        if self.folds and self.task == "scores":
-            problems.append("folds goes with the task classes")
         if self.folds and "fold" in self.corpus.options:
             problems.append("folds sets the corpus's option fold, leave that out")
         if not all(re.fullmatch(r"[^\\\x00-\x1f]+", p) and p not in (".", "..") for p in self.name.split("/")):

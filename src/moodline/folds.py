@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from moodline.config import Recipe
 from moodline.conversation import Conversation
 from moodline.corpora import READERS, known_options, read_corpus
 from moodline.corpora.base import Corpus
 from moodline.errors import ConfigError
-from moodline.labels import LabelSet, Target
+from moodline.labels import ScoreScale, Target
 from moodline.results import HEADLINE, score
+from moodline.score_results import SCORE_HEADLINE
 from moodline.training.inference import Answers
 
 CALIBRATED: dict[str, Any] = {"temperature": 1.0, "experts": {}}
@@ -110,41 +113,64 @@ def join(tested: Sequence[Tested], target: Target) -> tuple[dict[str, Any], list
 
     Args:
         tested: the seed's, of every fold in order.
-        target: the label set; without folds also the scale of scores.
+        target: the label set, or the scale of the scores.
 
     Returns:
         ``{"seed", "best_epoch", "epochs", "dev", "test"}``, with folds ``{"seed", "dev", "test", "folds"}`` where
-        ``dev`` and ``test`` are scores over the answers of all folds, each calibrated by its own fold; and the test
-        answers.
+        ``dev`` and ``test`` are the numbers of the answers of all folds, each calibrated by its own fold; and the
+        test answers.
     """
     first = tested[0]
     if first.fold is None:
         return {**first.metrics, "test": score(first.test, target, first.calibration)}, first.test
-    assert isinstance(target, LabelSet), "a recipe of scores has no folds"
-    labels = target
-    test = [calibrated(a, t.calibration) for t in tested for a in t.test]
-    dev = [calibrated(a, t.calibration) for t in tested for a in t.dev]
+    dev, dev_calibration = together([(t.dev, t.calibration) for t in tested], target)
+    test, test_calibration = together([(t.test, t.calibration) for t in tested], target)
     return {
         "seed": first.metrics["seed"],
-        "dev": score(dev, labels, CALIBRATED),
-        "test": score(test, labels, CALIBRATED),
+        "dev": score(dev, target, dev_calibration),
+        "test": score(test, target, test_calibration),
         "folds": [
             {
                 "fold": t.fold,
                 "best_epoch": t.metrics["best_epoch"],
                 "epochs": t.metrics["epochs"],
-                "dev": headline(t.dev, t.calibration, labels),
-                "test": headline(t.test, t.calibration, labels),
+                "dev": headline(t.dev, t.calibration, target),
+                "test": headline(t.test, t.calibration, target),
             }
             for t in tested
         ],
     }, test
 
 
-def headline(answers: Sequence[Answers], calibration: dict[str, Any], labels: LabelSet) -> dict[str, Any]:
+def headline(answers: Sequence[Answers], calibration: dict[str, Any], target: Target) -> dict[str, Any]:
     """The few numbers that are told of a single fold."""
-    scores = score(answers, labels, calibration)
-    return {name: scores[name] for name in (*HEADLINE, "ece", "utterances")}
+    numbers = score(answers, target, calibration)
+    told = SCORE_HEADLINE if isinstance(target, ScoreScale) else (*HEADLINE, "ece")
+    return {name: numbers[name] for name in (*told, "utterances")}
+
+
+def together(
+    parts: Sequence[tuple[Sequence[Answers], dict[str, Any]]], target: Target
+) -> tuple[list[Answers], dict[str, Any]]:
+    """The answers of several models as those of one, and the calibration that goes with them.
+
+    Args:
+        parts: of each model its answers and its calibration.
+        target: the label set, or the scale of the scores.
+
+    Returns:
+        Answers that compare: logits divided by their own model's temperature, scores as they are; and a calibration
+        for ``score``: none for logits that are calibrated already, for scores the half widths of each utterance's own
+        model.
+    """
+    if not isinstance(target, ScoreScale):
+        return [calibrated(a, calibration) for answers, calibration in parts for a in answers], CALIBRATED
+    counts = [sum(int((~np.isnan(a.truth)).sum()) for a in answers) for answers, _ in parts]
+    widths = {
+        level: np.repeat([calibration["half_widths"][level] for _, calibration in parts], counts)
+        for level in parts[0][1]["half_widths"]
+    }
+    return [a for answers, _ in parts for a in answers], {"half_widths": widths}
 
 
 def calibrated(answers: Answers, calibration: dict[str, Any]) -> Answers:

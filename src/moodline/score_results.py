@@ -14,6 +14,8 @@ from moodline.training.judge import scored
 
 IN_UNITS = ("mae", "corr", "mae_constant")
 """Numbers with four decimals, not in percent."""
+SCORE_HEADLINE = ("mae", "corr")
+"""What is told of an expert alone, and of a fold alone."""
 
 
 def score_numbers(answers: Sequence[Answers], scale: ScoreScale, calibration: dict[str, Any]) -> dict[str, Any]:
@@ -22,7 +24,8 @@ def score_numbers(answers: Sequence[Answers], scale: ScoreScale, calibration: di
     Args:
         answers: of every conversation.
         scale: of the scores.
-        calibration: of ``calibrate_scores``, fitted on dev.
+        calibration: of ``calibrate_scores``, fitted on dev; its half widths are numbers, or arrays with one for each
+            scored utterance (of several models together).
 
     Returns:
         ``score_report`` of the mixture; ``coverage``, how many true scores (percent) lie within the intervals of each
@@ -36,7 +39,7 @@ def score_numbers(answers: Sequence[Answers], scale: ScoreScale, calibration: di
     for name in answers[0].experts:
         alone = np.concatenate([a.experts[name][:, 0] for a in answers])[real].astype(np.float64)
         report = score_report(truth, alone, scale)
-        experts[name] = {k: report[k] for k in ("mae", "corr")}
+        experts[name] = {k: report[k] for k in SCORE_HEADLINE}
     mean = {n: round(float(w), 4) for n, w in zip(answers[0].experts, weights.mean(0), strict=True)}
     return {
         **score_report(truth, predicted, scale),

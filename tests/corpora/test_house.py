@@ -82,6 +82,40 @@ def test_bad_splits(splits: Any, says: str, tmp_path: Path) -> None:
         house.read(tmp_path)
 
 
+def test_folds(folder: Path) -> None:
+    lines(folder / "dev.jsonl", conversation("d", "sad"))
+    (folder / "folds.json").write_text('[["a", "d"], ["c"], ["b"]]', encoding="utf-8")
+    assert house.read(folder).splits == house.read(folder, fold=None).splits
+    parted = [{s: [c.id for c in cs] for s, cs in house.read(folder, fold=k).splits.items()} for k in range(3)]
+    assert parted == [
+        {"train": ["b"], "dev": ["c"], "test": ["a", "d"]},
+        {"train": ["a", "d"], "dev": ["b"], "test": ["c"]},
+        {"train": ["c"], "dev": ["a", "d"], "test": ["b"]},
+    ]
+    assert "folds.json" in house.read(folder, fold=0).files
+
+
+@pytest.mark.parametrize(
+    ("folds", "fold", "says"),
+    [
+        (None, 0, "the option fold needs folds.json"),
+        ([["a"], ["b"], ["c"]], 3, "fold must be 0 to 2"),
+        ([["a"], ["b"], ["c"]], True, "fold must be 0 to 2"),
+        ([["a", "b"], ["c"]], 0, "at least three lists"),
+        ([["a", "b"], ["c"], []], 0, "at least three lists"),
+        ({"0": ["a"]}, 0, "at least three lists"),
+        ([["a"], ["b"], ["x"]], 0, "in one fold, once .*'c'"),
+        ([["a"], ["b"], ["c", "x"]], 0, "in one fold, once .*'x'"),
+        ([["a"], ["b", "a"], ["c"]], 0, "in one fold, once .*'a'"),
+    ],
+)
+def test_bad_folds(folds: Any, fold: Any, says: str, folder: Path) -> None:
+    if folds is not None:
+        (folder / "folds.json").write_text(json.dumps(folds), encoding="utf-8")
+    with pytest.raises((ConfigError, CorpusError), match=says):
+        house.read(folder, fold=fold)
+
+
 def test_ids_are_made_where_there_are_none(tmp_path: Path) -> None:
     rows = [{"id": k, "utterances": [{"text": "Hm.", "emotion": e} for e in ("sad", "glad")]} for k in "ab"]
     corpus = house.read(lines(tmp_path / "x.jsonl", *rows))

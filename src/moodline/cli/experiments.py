@@ -61,7 +61,6 @@ def _print_scores(results: dict[str, Any]) -> None:
     from moodline.report.results import NAMES_OF, spread
 
     low, high = results["interval"]["mae"]
-    seeds = len(results["seeds"])
     rows = [
         ("mean absolute error", f"{spread(results, 'mae', digits=4)}   95 % interval {low:.4f} – {high:.4f}"),
         ("always the median", f"{results['mean']['mae_constant']:.4f}"),
@@ -75,9 +74,23 @@ def _print_scores(results: dict[str, Any]) -> None:
         rows.append((f"{name} expert alone, error", spread(results, "experts", name, digits=4)))
     first = results["seeds"][0]
     weights = "  ".join(f"{k} {v:.2f}" for k, v in first["test"]["gate_weights"]["mean"].items())
+    if "folds" in results:
+        rows.append(("error in each fold", _each_fold(results, "mae", 3)))
     rows.append((f"mean gate weights, seed {first['seed']}", weights))
-    title = f"{results['recipe']}: test, {seeds} seed{'s' if seeds > 1 else ''}, chosen on dev"
-    print_table(title, ("", "mean ± sd"), rows)
+    print_table(_title(results), ("", "mean ± sd"), rows)
+
+
+def _title(results: dict[str, Any]) -> str:
+    """What a table of results is of."""
+    folds = f" of {results['folds']} folds together" if "folds" in results else ""
+    seeds = len(results["seeds"])
+    return f"{results['recipe']}: test{folds}, {seeds} seed{'s' if seeds > 1 else ''}, chosen on dev"
+
+
+def _each_fold(results: dict[str, Any], number: str, digits: int) -> str:
+    """A number of each fold's test split alone, mean over seeds."""
+    each = [[s["folds"][k]["test"][number] for s in results["seeds"]] for k in range(results["folds"])]
+    return "  ".join(f"{sum(a) / len(a):.{digits}f}" for a in each)
 
 
 def _print_results(results: dict[str, Any]) -> None:
@@ -88,7 +101,6 @@ def _print_results(results: dict[str, Any]) -> None:
         return
     low, high = results["interval"]["weighted_f1"]
     seeds = len(results["seeds"])
-    folds = f" of {results['folds']} folds together" if "folds" in results else ""
     rows = [
         ("weighted F1", f"{spread(results, 'weighted_f1', digits=2)}   95 % interval {low:.2f} – {high:.2f}"),
         ("accuracy", spread(results, "accuracy", digits=2)),
@@ -100,14 +112,9 @@ def _print_results(results: dict[str, Any]) -> None:
     first = results["seeds"][0]
     weights = first["test"]["gate_weights"]["mean"]
     if "folds" in results:
-        each = [[s["folds"][k]["test"]["accuracy"] for s in results["seeds"]] for k in range(results["folds"])]
-        rows.append(("accuracy in each fold", "  ".join(f"{sum(a) / seeds:.1f}" for a in each)))
+        rows.append(("accuracy in each fold", _each_fold(results, "accuracy", 1)))
     rows.append((f"mean gate weights, seed {first['seed']}", "  ".join(f"{k} {v:.2f}" for k, v in weights.items())))
-    print_table(
-        f"{results['recipe']}: test{folds}, {seeds} seed{'s' if seeds > 1 else ''}, chosen on dev",
-        ("", "mean ± sd"),
-        rows,
-    )
+    print_table(_title(results), ("", "mean ± sd"), rows)
     names = results["labels"]
     per_class = []
     for n in names:

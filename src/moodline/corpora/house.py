@@ -5,6 +5,7 @@ Layout of a house directory:
     train.jsonl, dev.jsonl, test.jsonl      any of them; one conversation a line (docs/how-to.md)
     conversations.jsonl                     instead, all in one; with splits.json {"train": [conversation ids], …},
                                             or everything is "test"
+    folds.json                              [[conversation ids], …], for the option fold (cross-validation)
     labels.json                             {"name": …, "labels": […]}
     scores.json                             {"name": …, "low": −3, "high": 3}, the range of scores, where there are any
     corpus.json, defects.json               written by ``moodline convert``: name, info; what was repaired
@@ -42,7 +43,7 @@ def matches(directory: Path) -> bool:
     return any((directory / name).is_file() for name in (WHOLE, *(f"{s}.jsonl" for s in SPLITS)))
 
 
-def read(directory: Path, *, labels: str | None = None, name: str | None = None) -> Corpus:
+def read(directory: Path, *, labels: str | None = None, name: str | None = None, fold: int | None = None) -> Corpus:
     """Read a house directory or one ``.jsonl`` file.
 
     Args:
@@ -50,13 +51,15 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None)
         labels: the name of a known label set (e.g. ``"meld-7"``), for files without ``labels.json``. None: the
             file's, or else the labels that occur, in alphabetical order.
         name: the corpus's name; None: as recorded, or "house".
+        fold: None for the files' own splits; from 0, to test the conversations of that list of ``folds.json``, with
+            those of the next one (round the circle) as dev and the others as train.
 
     Raises:
         CorpusError: files are missing or broken; a line is no conversation; ids repeat.
         ConversationError: utterances contradict each other.
         LabelError: a label is not in the label set, or a score not in its range.
         FeatureError: features are broken, not finite, or of utterances that do not exist.
-        ConfigError: ``labels`` is no known label set, or contradicts ``labels.json``.
+        ConfigError: ``labels`` is no known label set, or contradicts ``labels.json``; there is no such fold.
     """
     root = directory.parent if directory.is_file() else directory
     files: list[Path] = []
@@ -77,10 +80,13 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None)
     _check_labels(label_set, splits)
     if scale is not None:
         _check_scores(scale, splits)
+    if fold is not None:  # the classes are those of the files' own splits, the same in every fold
+        splits = _fold(splits, root / "folds.json", fold, files)
     info = record.get("info") if isinstance(record.get("info"), dict) else None
+    options = {"labels": labels, "fold": fold}
     return Corpus(
         name or str(record.get("name") or "house"), label_set, splits, features, defects, hashes(root, files),
-        dict(info) if info is not None else {"options": {"labels": labels}, "layout": "house"}, scale=scale,
+        dict(info) if info is not None else {"options": options, "layout": "house"}, scale=scale,
     )  # fmt: skip
 
 
@@ -131,6 +137,29 @@ def _divide(conversations: list[Conversation], path: Path, files: list[Path]) ->
             f"house: {path.name}: conversation {rest[0]!r} is in no split", fix="Name every conversation."
         )
     return out
+
+
+def _fold(
+    splits: dict[str, tuple[Conversation, ...]], path: Path, fold: int, files: list[Path]
+) -> dict[str, tuple[Conversation, ...]]:
+    """The conversations of all splits, parted anew: one fold tests, the next is dev, the others train."""
+    folds = _json(path, files) if path.parent.is_dir() else None
+    if folds is None:
+        raise ConfigError(f"house: the option fold needs {path.name}", fix="Write the folds' conversation ids there.")
+    lists = folds if isinstance(folds, list) and all(isinstance(f, list) and f for f in folds) else []
+    if len(lists) < 3:
+        raise CorpusError(f"house: {path.name}: expected at least three lists of conversation ids, none of them empty")
+    if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < len(lists):
+        raise ConfigError(f"house: the option fold must be 0 to {len(lists) - 1}, or none", repr(fold))
+    everything = [c for members in splits.values() for c in members]
+    named = Counter(str(i) for ids in lists for i in ids)
+    wrong = [c.id for c in everything if named.pop(c.id, 0) != 1] or list(named)
+    if wrong:
+        raise CorpusError(f"house: {path.name}: every conversation must be in one fold, once", repr(wrong[0]))
+    place = {str(i): n for n, ids in enumerate(lists) for i in ids}
+    after = (fold + 1) % len(lists)
+    role = {c.id: {fold: "test", after: "dev"}.get(place[c.id], "train") for c in everything}
+    return {split: tuple(c for c in everything if role[c.id] == split) for split in SPLITS}
 
 
 def _conversations(path: Path) -> Iterator[Conversation]:

@@ -111,7 +111,7 @@ def _score_table(results: list[dict[str, Any]]) -> list[str]:
             f"| `{r['recipe']}` | {r['corpus']}, {r['scale']['low']:g} to {r['scale']['high']:g} "
             f"| **{spread(r, 'mae', digits=3)}** | {low:.3f} – {high:.3f} | {r['mean']['mae_constant']:.3f} "
             f"| {spread(r, 'corr', digits=3)} | {accuracies} | {spread(r, 'coverage', '0.8')} | {experts} "
-            f"| {len(r['seeds'])}{_looks(r)} | {minutes_a_seed(r)} |"
+            f"| {len(r['seeds'])}{_folds(r)}{_looks(r)} | {minutes_a_seed(r)} |"
         )
     return lines
 
@@ -181,7 +181,7 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
         if histories:
             plots.plot_learning_curves(histories, folder / f"learning-curves.{suffix}")
         if "scale" in results:
-            _score_plots(run, folder, suffix)
+            _score_plots(run, folder, suffix, results.get("folds", 0))
             continue
         summed = np.sum([t["confusion"] for t in tests], axis=0)
         title = f"{results['recipe']}: test confusion, {len(tests)} {'seeds together' if len(tests) > 1 else 'seed'}"
@@ -198,15 +198,16 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
             plots.plot_gate_weights(mean, folder / f"gate-weights.{suffix}")
 
 
-def _score_plots(run: Path, folder: Path, suffix: str) -> None:
+def _score_plots(run: Path, folder: Path, suffix: str, folds: int) -> None:
     """From the run's predictions, for a result file has no single answers."""
     from moodline.report.score_plots import plot_agreement, plot_residuals
 
     said = read_any_predictions(run)
     assert isinstance(said, ScorePredictions)
     widths = [
-        read_part(seed_directories(run, seed, 0)[0], "calibration.json")["half_widths"][str(SHOWN)]
+        read_part(place, "calibration.json")["half_widths"][str(SHOWN)]
         for seed in said.seeds
+        for place in seed_directories(run, seed, folds)
     ]
     plot_agreement(said.truth, said.predicted.mean(0), said.scale.range, folder / f"agreement.{suffix}")
     half = float(np.mean(widths))
