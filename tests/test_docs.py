@@ -32,7 +32,7 @@ from moodline.models.mister_e import MisterEConfig
 from moodline.models.sure import SureConfig
 from moodline.registry import DEFAULT_MODEL, pretrained_directory
 from moodline.report.results import BEGIN, END, collect_results, insert_table
-from moodline.report.study_page import write_docs
+from moodline.report.study_files import write_docs
 from moodline.search import Axis
 from moodline.studies.plan import study_names
 from moodline.training.settings import TrainConfig

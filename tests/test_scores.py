@@ -28,7 +28,6 @@ from moodline.report.results import draw_plots, markdown_table
 from moodline.runs import Run
 from moodline.search.space import Axis, Space
 from moodline.search.study import search
-from moodline.studies.plan import make_plan
 from moodline.training.data import collate, make_example
 from tests.test_experiment import check_result_file
 from tests.tiny import SCORES, TEXT, call, write_recipe, write_scored
@@ -321,8 +320,3 @@ def test_a_search_of_scores_wants_the_smallest_error(scored: Path, tmp_path: Pat
     assert (code, error) == (0, "")
     assert "dev mean absolute error" in told
     assert (tmp_path / "other" / "plots" / "course.png").is_file()
-
-
-def test_experiments_of_scores_are_refused_at_once() -> None:
-    with pytest.raises(ConfigError, match="this recipe learns scores"):
-        make_plan("mister-e/ablations", base="mister-e/mosi-scores")

@@ -18,11 +18,12 @@ from moodline.conversation import Conversation, Utterance
 from moodline.errors import ConfigError, MoodlineError, UnknownNameError
 from moodline.labels import IGNORE, LabelSet
 from moodline.predictions import Predictions, read_predictions, write_predictions
-from moodline.report import study_page
+from moodline.report import study_files, study_page
+from moodline.report.study_plots import draw_study
 from moodline.results import read_results
 from moodline.studies import claims, voices
 from moodline.studies.analysis import analyse
-from moodline.studies.files import find_experiments, read_experiment
+from moodline.studies.files import find_experiments, place_of, read_experiment, task_of
 from moodline.studies.numbers import RunNumbers, load_tested
 from moodline.studies.plan import BASE, Claim, Plan, Planned, Study, load_study, make_plan, study_names
 from moodline.studies.runner import duration, run_all, what_is_left
@@ -80,7 +81,7 @@ def done(house: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(plan, house, folder / "out", 2)
     found = analyse(plan, folder / "out", range(2), draws=200)
     (folder / "out" / "experiment.json").write_text(json.dumps(found))
-    study_page.write_study(found, folder / "out")
+    study_files.write_study(found, folder / "out")
     return folder / "out"
 
 
@@ -258,7 +259,7 @@ def test_one_expert_end_to_end(house: Path, tmp_path: Path) -> None:
     assert "one expert" in reasons["gate"]
     assert "one expert" in reasons["modular"]
     assert reasons["focal"] == reasons["worst"] == ""
-    study_page.write_study(found, tmp_path / "out")
+    study_files.write_study(found, tmp_path / "out")
     page = (tmp_path / "out" / "README.md").read_text()
     assert "Left out: `beta-0`, `beta-0.1`, `monolithic`: needs several experts" in page
     assert "## Gate weights" not in page
@@ -279,11 +280,11 @@ def test_the_page_shows_the_file_and_nothing_of_the_corpus(done: Path, tmp_path:
     for v in data["variants"]:
         assert f"{v['test']['mean']:.1f} ± {v['test']['sd']:.1f}" in page
     again = tmp_path / "again"
-    study_page.draw_study(data, again)
+    draw_study(data, again)
     for path in again.iterdir():
         assert path.read_bytes() == (done / "plots" / path.name).read_bytes(), "the same data give the same bytes"
     target = tmp_path / "results" / "experiments" / "tiny" / "house"
-    study_page.publish_study(done, target)
+    study_files.publish_study(done, target)
     names = {p.name for p in target.iterdir()}
     assert {"experiment.json", "recipe.yaml", "sweeps.png", "case.svg"} <= names
     assert not [n for n in names if n.endswith((".parquet", ".safetensors"))]
@@ -295,7 +296,7 @@ def test_the_page_shows_the_file_and_nothing_of_the_corpus(done: Path, tmp_path:
 
 def test_docs_cannot_be_stale(done: Path, tmp_path: Path) -> None:
     published, docs = tmp_path / "results", tmp_path / "docs" / "experiments"
-    study_page.publish_study(done, published / "experiments" / "tiny" / "house")
+    study_files.publish_study(done, published / "experiments" / "tiny" / "house")
     pages = [docs / "tiny-house.md", docs / "tiny.md"]
     arguments = ("experiment", "--pages", docs, "--published", published)
     assert call(*arguments, "--check")[0] == 2
@@ -310,22 +311,22 @@ def test_docs_cannot_be_stale(done: Path, tmp_path: Path) -> None:
     mine, old = docs / "mine.md", docs / "tiny-gone.md"
     mine.write_text("# My notes\n")
     old.write_text(pages[0].read_text())
-    assert study_page.write_docs(published, docs, check=True) == [*pages, old]
+    assert study_files.write_docs(published, docs, check=True) == [*pages, old]
     code, _, error = call(*arguments, "--check")
     assert code == 2
     assert "tiny-house.md" in error
     assert "make docs" in error
-    study_page.write_docs(published, docs)
-    assert study_page.write_docs(published, docs, check=True) == []
+    study_files.write_docs(published, docs)
+    assert study_files.write_docs(published, docs, check=True) == []
     assert mine.is_file()
     assert not old.exists()
     number = json.loads((published / "experiments/tiny/house/experiment.json").read_text())
     number["variants"][0]["test"]["mean"] += 1
     (published / "experiments/tiny/house/experiment.json").write_text(json.dumps(number))
-    assert study_page.write_docs(published, docs, check=True) == pages
+    assert study_files.write_docs(published, docs, check=True) == pages
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 1}', '{"schema": 99}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 1}', '{"schema": 99}', '{"schema": 1, "task": []}'])
 def test_a_broken_experiment_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "experiment.json").write_text(text)
     with pytest.raises(ConfigError, match=r"broken JSON|expected an experiment file"):
@@ -338,7 +339,7 @@ def test_committed_experiments_are_whole(root: Path) -> None:
     for path in sorted((root / "results").rglob("experiment.json")):
         data = read_experiment(path)
         jsonschema.validate(data, SCHEMA)
-        assert path.parent.name == data["corpus"]
+        assert path.parent.name == place_of(data["corpus"], task_of(data))
         for picture in re.findall(r"!\[.*?\]\((.*?)\)", study_page.study_page(data, ".")):
             assert (path.parent / picture).is_file()
 

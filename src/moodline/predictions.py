@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,19 @@ class Predictions:
         """[N] the number of each utterance's conversation, from 0 in order of appearance."""
         return _clusters(self.conversations)
 
+    def of_seeds(self, seeds: Sequence[int]) -> Predictions:
+        """Those of some of the seeds, in the order given."""
+        kept = [self.seeds.index(s) for s in seeds]
+        return replace(
+            self,
+            seeds=tuple(seeds),
+            predicted=self.predicted[kept],
+            scores=None if self.scores is None else self.scores[kept],
+            experts={k: v[kept] for k, v in self.experts.items()},
+            weights={k: v[kept] for k, v in self.weights.items()},
+            expert_scores={k: v[kept] for k, v in self.expert_scores.items()},
+        )
+
 
 @dataclass(frozen=True)
 class ScorePredictions:
@@ -92,6 +105,17 @@ class ScorePredictions:
     def clusters(self) -> Ints:
         """[N] the number of each utterance's conversation, from 0 in order of appearance."""
         return _clusters(self.conversations)
+
+    def of_seeds(self, seeds: Sequence[int]) -> ScorePredictions:
+        """Those of some of the seeds, in the order given."""
+        kept = [self.seeds.index(s) for s in seeds]
+        return replace(
+            self,
+            seeds=tuple(seeds),
+            predicted=self.predicted[kept],
+            experts={k: v[kept] for k, v in self.experts.items()},
+            weights={k: v[kept] for k, v in self.weights.items()},
+        )
 
 
 def _clusters(conversations: Iterable[str]) -> Ints:

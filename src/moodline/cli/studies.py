@@ -30,7 +30,7 @@ def run_list(json_: bool) -> None:
 
 def run_pages(published: Path, docs: Path, check: bool) -> None:
     """Write the pages of all published experiments into a docs folder, or fail if one is out of date."""
-    from moodline.report.study_page import write_docs
+    from moodline.report.study_files import write_docs
 
     stale = write_docs(published, docs, check)
     if check and stale:
@@ -56,13 +56,13 @@ def run_experiment(
     if name is None:
         raise ConfigError("expected the name of an experiment", fix="See: moodline experiment --list.")
     plan = make_plan(name, corpus, base, only)
-    out = out or Path("runs") / "experiments" / plan.slug / plan.corpus
+    out = out or Path("runs") / "experiments" / plan.slug / plan.place
     if dry_run:
         _print_plan(plan, out, seeds, json_)
         return
     if data is None:
         raise ConfigError("an experiment needs the corpus directory", fix="Give --data DIR.")
-    from moodline.report.study_page import publish_study, write_study
+    from moodline.report.study_files import publish_study, write_study
     from moodline.results import write_json
     from moodline.studies.analysis import analyse
     from moodline.studies.files import FILE
@@ -79,7 +79,7 @@ def run_experiment(
     write_json(out / FILE, found)
     write_study(found, out)
     if publish is not None:
-        publish_study(out, publish / "experiments" / plan.slug / plan.corpus)
+        publish_study(out, publish / "experiments" / plan.slug / plan.place)
     if json_:
         print_json(found)
     elif not quiet:
@@ -111,20 +111,26 @@ def _print_plan(plan: Plan, out: Path, seeds: int, json_: bool) -> None:
 
 def _print_found(found: dict[str, Any]) -> None:
     from moodline.report.study_plots import signed
+    from moodline.studies.files import task_of
+    from moodline.studies.measures import MEASURES, UNITS
 
+    measure = MEASURES[task_of(found)]
+    digits = measure.unit.digits
     rows = []
     for v in found["variants"]:
         if "skipped" in v:
             rows.append((v["name"], "", "", f"left out: {v['skipped']}"))
             continue
-        dev, test = (f"{v[k]['mean']:.2f} ± {v[k]['sd']:.2f}" for k in ("dev", "test"))
+        dev, test = (f"{v[k]['mean']:.{digits}f} ± {v[k]['sd']:.{digits}f}" for k in ("dev", "test"))
         against = v.get("versus_base")
-        note = f"{signed(against['difference'], 2)}, p = {against['p']:.4f}" if against else "the base"
+        note = f"{signed(against['difference'], digits)}, p = {against['p']:.4f}" if against else "the base"
         rows.append((v["name"], dev, test, note))
     columns = ("variant", "dev", "test", "against the base")
-    print_table(f"{found['title']}: {found['corpus']}, weighted F1", columns, rows)
+    print_table(f"{found['title']}: {found['corpus']}, {measure.name}{measure.less}", columns, rows)
     claims = []
     for c in found["claims"]:
-        note = f"{signed(c['difference'], 2)}, corrected p = {c['p_holm']:.4f}" if "p" in c else c["reason"]
+        note = c.get("reason", "")
+        if "p" in c:
+            note = f"{signed(c['difference'], UNITS[c['unit']].digits)}, corrected p = {c['p_holm']:.4f}"
         claims.append((c["statement"], c["verdict"], note))
     print_table("what the paper claims", ("claim", "here", ""), claims)

@@ -1,13 +1,14 @@
-"""Pictures of a regressing model's results: predicted against true scores, and where it errs."""
+"""Pictures of a regressing model's results: predicted against true scores, where it errs, one conversation."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from moodline.metrics import Floats
-from moodline.report.plots import BLUE, GREY, INK, ORANGE, _figure
+from moodline.report.plots import BLUE, EXPERT_COLOURS, GREY, INK, ORANGE, SKY, VERMILLION, _figure
 
 STEPS = 12
 """Into so many equal parts the range is cut for lines over the true score."""
@@ -71,6 +72,42 @@ def plot_residuals(
         right.legend(loc="upper right")
         for axes in (left, right):
             axes.grid(True)
+    return written
+
+
+def plot_score_case(case: dict[str, Any], limits: tuple[float, float], path: Path) -> tuple[Path, ...]:
+    """Draw one conversation: true scores, what the mixture and each expert said, and the gate weights below.
+
+    Args:
+        case: of ``experiment.json``.
+        limits: the range of the scores.
+        path: where to write, see ``plots``.
+
+    Returns:
+        The files written.
+    """
+    turns = case["utterances"]
+    experts = list(turns[0]["experts"])
+    places = np.arange(len(turns))
+    with _figure(path, (max(7.0, 0.36 * len(turns) + 2.0), 6.0)) as (figure, written):
+        top, bottom = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [1.8, 1]})
+        height = np.zeros(len(turns))
+        for e in experts:
+            colour = EXPERT_COLOURS.get(e, SKY)
+            weights = np.array([u["weights"][e] for u in turns])
+            said = np.where(weights > 0, [u["experts"][e] for u in turns], np.nan)  # else it knows nothing
+            top.plot(places, said, "-s", ms=4, lw=1, color=colour, alpha=0.75, label=f"{e} expert")
+            bottom.bar(places, weights, bottom=height, width=0.92, color=colour, lw=0, label=e)
+            height = height + weights
+        top.plot(places, [u["mixture"] for u in turns], "-o", ms=6, lw=2.2, color=INK, label="mixture")
+        top.plot(places, [u["score"] for u in turns], "D", ms=8, mfc="white", mec=VERMILLION, mew=2, label="true score")
+        top.set(title="One conversation, utterance by utterance", ylabel="score", ylim=_wider(limits))
+        top.set_xlim(-0.6, len(turns) - 0.4)
+        top.grid(True, axis="y")
+        bottom.set(ylim=(0, 1), ylabel="gate weight", xlabel="utterance")
+        bottom.set_xticks(places, [str(n + 1) for n in places], fontsize=9)
+        top.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
+        bottom.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), title="expert", frameon=False)
     return written
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from moodline.errors import StorageError
-from moodline.report.atomic import replacing
-from moodline.report.study_plots import draw_study, signed
-from moodline.studies.files import FILE, find_experiments
+from moodline.report.study_plots import gate_rows, range_name, signed
+from moodline.studies.files import FILE, place_of, task_of
+from moodline.studies.measures import MEASURES, UNITS, Measure
 
 MADE_END = "by `make docs`; do not edit -->"
 MADE = "<!-- made from {source} " + MADE_END
@@ -36,6 +34,15 @@ def study_page(data: dict[str, Any], pictures: str = "plots", source: str = FILE
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
+def page_name(data: dict[str, Any]) -> str:
+    """The file name of an experiment's page in the docs."""
+    return f"{data['page']}-{place_of(data['corpus'], task_of(data))}.md"
+
+
+def _measure(data: dict[str, Any]) -> Measure:
+    return MEASURES[task_of(data)]
+
+
 def _head(data: dict[str, Any], source: str) -> str:
     test, seeds = data["test"], len(data["seeds"])
     skipped: dict[str, list[str]] = {}
@@ -43,7 +50,7 @@ def _head(data: dict[str, Any], source: str) -> str:
         if "skipped" in v:
             skipped.setdefault(v["skipped"], []).append(f"`{v['name']}`")
     lines = [
-        f"# {data['title']}: {data['corpus']}",
+        f"# {data['title']}: {_of(data)}",
         MADE.format(source=source),
         f"Base recipe `{data['base']}` ({', '.join(data['modalities'])}), {seeds} seed{'s' if seeds > 1 else ''}; "
         f"test: {test['utterances']:,} utterances in {test['conversations']} conversations. A variant is the base "
@@ -57,6 +64,12 @@ def _head(data: dict[str, Any], source: str) -> str:
     return "\n\n".join(lines)
 
 
+def _of(data: dict[str, Any]) -> str:
+    """What the experiment is about: the corpus, and that its scores are learned."""
+    scale = data.get("scale")
+    return data["corpus"] + (f", {scale['name']} scores from {range_name(scale)}" if scale else "")
+
+
 def _claims(data: dict[str, Any]) -> str:
     if not data["claims"]:
         return ""
@@ -65,27 +78,29 @@ def _claims(data: dict[str, Any]) -> str:
     for c in data["claims"]:
         cells = [c["statement"], c["source"], f"**{c['verdict']}**"]
         if "p" in c:
-            unit = {"mean gate weight": ""}.get(c["unit"], " points")
+            unit = UNITS[c["unit"]]
             low, high = c["interval"]
-            digits = 3 if not unit else 1
+            digits = unit.shown
             cells += [
                 " against ".join(
                     f"{titles.get(c[s]['name'], c[s]['name'])} ({c[s]['value']:.{digits}f})"
                     for s in ("better", "worse")
                 ),
-                f"{signed(c['difference'], digits)}{unit} ({signed(low, digits)} to {signed(high, digits)})",
+                f"{signed(c['difference'], digits)}{unit.mark} ({signed(low, digits)} to {signed(high, digits)})",
                 _p(c["p_holm"]),
             ]
         else:
             cells += [c["reason"], "", ""]
         rows.append(cells)
     count = {v: sum(c["verdict"] == v for c in data["claims"]) for c in data["claims"] for v in (c["verdict"],)}
-    widths = [c["interval"][1] - c["interval"][0] for c in data["claims"] if c.get("unit") == "points of weighted F1"]
+    measure = _measure(data)
+    unit = measure.unit
+    widths = [c["interval"][1] - c["interval"][0] for c in data["claims"] if c.get("unit") == unit.name]
     blind = ""
     if widths:
         blind = (
-            f" A difference of less than about {np.median(widths) / 2:.1f} points cannot be told from chance on this "
-            "test set (half the median width of the intervals)."
+            f"{measure.reading} A difference of less than about {np.median(widths) / 2:.{unit.shown}f}{unit.mark} "
+            "cannot be told from chance on this test set (half the median width of the intervals)."
         )
     return "\n\n".join(
         [
@@ -121,32 +136,39 @@ def _ran(data: dict[str, Any], group: str) -> list[dict[str, Any]]:
 
 def _variants(data: dict[str, Any], group: str, what: str) -> str:
     rows = []
+    measure = _measure(data)
     base = [v for v in data["variants"] if v["name"] == "base"] if group == "structure" else []
     for v in [*base, *_ran(data, group)]:
         title = f"{v['value']:g}" if v["value"] is not None else v["title"]
         shared = " (base)" if v["run"] == "base" and v["name"] != "base" else ""
-        rows.append([f"{title}{shared}", _spread(v["dev"]), _spread(v["test"]), *_versus(v.get("versus_base"))])
-    return _table((what, "dev", "test", "difference to the base (95 % interval)", "p"), rows)
+        both = [_spread(v[part], measure) for part in ("dev", "test")]
+        rows.append([f"{title}{shared}", *both, *_versus(v.get("versus_base"), measure)])
+    columns = (f"dev{measure.column}", f"test{measure.column}")
+    return _table((what, *columns, f"difference to the base{measure.better} (95 % interval)", "p"), rows)
 
 
-def _versus(found: dict[str, Any] | None) -> tuple[str, str]:
+def _versus(found: dict[str, Any] | None, measure: Measure) -> tuple[str, str]:
     if found is None:
         return "", ""
-    low, high = found["interval"]
-    return f"{signed(found['difference'])} ({signed(low)} to {signed(high)})", _p(found["p"])
+    middle, low, high = (signed(x, measure.unit.shown) for x in (found["difference"], *found["interval"]))
+    return f"{middle} ({low} to {high})", _p(found["p"])
 
 
 def _voices(data: dict[str, Any], pictures: str) -> str:
     if not data["voices"]:
         return ""
-    rows = [[v["name"], _spread(v["test"]), *_versus(v.get("versus_mixture"))] for v in data["voices"]]
+    m = _measure(data)
+    rows = [[v["name"], _spread(v["test"], m), *_versus(v.get("versus_mixture"), m)] for v in data["voices"]]
+    together = "The vote and the average leave" if data["labels"] else "The average leaves"
     return "\n\n".join(
         [
             "## Experts and mixture",
-            "From the predictions of the base runs, nothing is trained anew. The vote and the average leave out an "
-            "expert whose modality is missing.",
+            f"From the predictions of the base runs, nothing is trained anew. {together} out an expert whose modality "
+            "is missing.",
             f"![one expert, all of them, the mixture]({pictures}/voices.png)",
-            _table(("who answers", "test", "difference to the mixture (95 % interval)", "p"), rows),
+            _table(
+                ("who answers", f"test{m.column}", f"difference to the mixture{m.better} (95 % interval)", "p"), rows
+            ),
         ]
     )
 
@@ -158,19 +180,23 @@ def _gate(data: dict[str, Any], pictures: str) -> str:
     gate = data["gate"]
     many = len(data["seeds"]) > 1
     every = [f"{gate['mean'][e]:.2f}" + (f" ± {gate['sd'][e]:.2f}" if many else "") for e in experts]
-    rows = [["**all classes**", *every]]
-    rows += [[label, *(f"{row[e]:.2f}" for e in experts)] for label, row in gate["per_class"].items()]
+    all_of, by, truth = ("all classes", "class", "true class") if data["labels"] else ("all", "score", "true score")
+    rows = [[f"**{all_of}**", *every]]
+    rows += [[name, *(f"{row[e]:.2f}" for e in experts)] for name, row in gate_rows(gate).items()]
     return "\n\n".join(
         [
             "## Gate weights",
-            f"![mean gate weight of each expert by class]({pictures}/gate-weights.png)",
-            _table(("true class", *experts), rows),
+            f"![mean gate weight of each expert by {by}]({pictures}/gate-weights.png)",
+            _table((truth, *experts), rows),
         ]
     )
 
 
 def _classes(data: dict[str, Any], pictures: str) -> str:
-    rows = [[label, f"{row['support']:,}", _spread(row["f1"])] for label, row in data["per_class"].items()]
+    if not data["labels"]:
+        return ""
+    measure = _measure(data)
+    rows = [[label, f"{row['support']:,}", _spread(row["f1"], measure)] for label, row in data["per_class"].items()]
     return "\n\n".join(
         [
             "## Classes",
@@ -186,21 +212,30 @@ def _case(data: dict[str, Any], pictures: str) -> str:
     if not case:
         return ""
     experts = data["experts"]
+    truth, shown = ("label", _mark) if data["labels"] else ("score", _number)
     rows = []
     for u in case["utterances"]:
-        said = [_mark(u["experts"][e], u["label"]) for e in experts]
-        weights = [f"{u['weights'][e]:.2f}" for e in experts]
-        rows.append([f"`{u['id']}`", u["label"], _mark(u["mixture"], u["label"]), *said, *weights])
-    columns = ("utterance", "label", "mixture", *(f"{e} says" for e in experts), *(f"weight {e}" for e in experts))
+        said = [shown(x, u[truth]) for x in (u[truth], u["mixture"], *(u["experts"][e] for e in experts))]
+        rows.append([f"`{u['id']}`", *said, *(f"{u['weights'][e]:.2f}" for e in experts)])
+    columns = ("utterance", truth, "mixture", *(f"{e} says" for e in experts), *(f"weight {e}" for e in experts))
+    apart = (
+        f"they contradict each other in {case['disagreement']:.0%}. Wrong answers are in italics."
+        if data["labels"]
+        else f"the least and the greatest are {case['disagreement']:.2f} apart. An expert of weight 0 knows nothing of "
+        "the utterance."
+    )
     return "\n\n".join(
         [
             "## One conversation",
-            f"{case['rule']} Here `{case['conversation']}`, seed {case['seed']}: they contradict each other in "
-            f"{case['disagreement']:.0%}. Wrong answers are in italics.",
-            f"![labels, answers and gate weights along the conversation]({pictures}/case.png)",
+            f"{case['rule']} Here `{case['conversation']}`, seed {case['seed']}: {apart}",
+            f"![{truth}s, answers and gate weights along the conversation]({pictures}/case.png)",
             _table(columns, rows),
         ]
     )
+
+
+def _number(said: float, _: float) -> str:
+    return signed(said, 2)
 
 
 def _mark(said: str, label: str) -> str:
@@ -216,7 +251,7 @@ def _foot(data: dict[str, Any]) -> str:
         [
             "## Make it again",
             f"```sh\n{command} --seeds {seeds} --publish results\nmake docs\n```",
-            f"Numbers are weighted F1 in percent, mean ± sd over seeds, unless they say otherwise. {made}, PyTorch "
+            f"Numbers are {_measure(data).numbers}, mean ± sd over seeds, unless they say otherwise. {made}, PyTorch "
             f"{p['libraries']['torch']}, {p['machine']}, {p['date']}. All numbers, also of each seed: `{FILE}`.",
         ]
     )
@@ -226,11 +261,12 @@ def overview(found: Sequence[dict[str, Any]]) -> str:
     """The page that sets the corpora side by side: verdicts and gate weights.
 
     Args:
-        found: experiments of the same name, one for each corpus.
+        found: experiments of the same name, one for each corpus and task.
     """
     first = found[0]
-    corpora = [data["corpus"] for data in found]
-    links = [f"[{data['corpus']}]({data['page']}-{data['corpus']}.md)" for data in found]
+    corpora = [place_of(data["corpus"], task_of(data)) for data in found]
+    links = [f"[{place}]({page_name(data)})" for place, data in zip(corpora, found, strict=True)]
+    scored = any(task_of(data) == "scores" for data in found)
     claims = {c["name"]: c for data in found for c in data["claims"]}
     verdicts = [{c["name"]: c for c in data["claims"]} for data in found]
     rows = [
@@ -238,11 +274,11 @@ def overview(found: Sequence[dict[str, Any]]) -> str:
         for name, claim in claims.items()
     ]
     scores = []
-    for data in found:
+    for link, data in zip(links, found, strict=True):
         base = next(v for v in data["variants"] if v["name"] == "base")
         weights = ", ".join(f"{e} {w:.2f}" for e, w in data["gate"]["mean"].items()) if data["gate"] else "one expert"
-        row = [f"[{data['corpus']}]({data['page']}-{data['corpus']}.md)", f"`{data['base']}`", str(len(data["seeds"]))]
-        scores.append([*row, _spread(base["test"]), weights])
+        test = _spread(base["test"], _measure(data)) + _measure(data).column
+        scores.append([link, f"`{data['base']}`", str(len(data["seeds"])), test, weights])
     return (
         "\n\n".join(
             [
@@ -250,10 +286,19 @@ def overview(found: Sequence[dict[str, Any]]) -> str:
                 MADE.format(source=FILE + " of " + ", ".join(corpora)),
                 "What each corpus says about the paper's claims. Small encoders, not the paper's: a verdict is about "
                 "these recipes. A difference in brackets is in points of weighted F1, or F1 of the class, or in gate "
-                "weight.",
+                "weight" + (", or of scores in mean absolute error (MAE), below 0 for the claim." if scored else "."),
                 _table(("claim", "paper", *links), rows),
                 "## Base recipes and gate weights",
-                _table(("corpus", "base recipe", "seeds", "test weighted F1", "mean gate weights"), scores),
+                _table(
+                    (
+                        "corpus",
+                        "base recipe",
+                        "seeds",
+                        "test weighted F1" + (", of scores MAE" if scored else ""),
+                        "mean gate weights",
+                    ),
+                    scores,
+                ),
             ]
         )
         + "\n"
@@ -265,11 +310,12 @@ def _verdict(claim: dict[str, Any] | None) -> str:
         return ""
     if "p" not in claim:
         return claim["verdict"]
-    return f"{claim['verdict']} ({signed(claim['difference'], 3 if claim['unit'] == 'mean gate weight' else 1)})"
+    return f"{claim['verdict']} ({signed(claim['difference'], UNITS[claim['unit']].shown)})"
 
 
-def _spread(numbers: dict[str, Any]) -> str:
-    return f"{numbers['mean']:.1f}" + (f" ± {numbers['sd']:.1f}" if len(numbers["seeds"]) > 1 else "")
+def _spread(numbers: dict[str, Any], measure: Measure) -> str:
+    digits = measure.unit.shown
+    return f"{numbers['mean']:.{digits}f}" + (f" ± {numbers['sd']:.{digits}f}" if len(numbers["seeds"]) > 1 else "")
 
 
 def _p(p: float) -> str:
@@ -279,78 +325,3 @@ def _p(p: float) -> str:
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-# -- files ----------------------------------------------------------------------------------------------------
-
-
-def write_study(data: dict[str, Any], out: Path) -> None:
-    """Write the page and the pictures of an experiment beside its ``experiment.json``."""
-    draw_study(data, out / "plots")
-    with replacing(out / "README.md") as file:
-        file.write(study_page(data).encode())
-
-
-def publish_study(out: Path, target: Path) -> None:
-    """Copy what may be committed (numbers, pictures, the base's recipe; no predictions, no weights) to ``target``."""
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        plots = [p for p in sorted((out / "plots").iterdir()) if p.suffix in (".svg", ".png")]
-        for path in (*plots, out / "runs" / "base" / "recipe.yaml", out / FILE):
-            with replacing(target / path.name) as file:
-                file.write(path.read_bytes())
-    except OSError as error:
-        raise StorageError.writing(target, error) from error
-
-
-def docs_pages(published: Path, docs: Path) -> dict[Path, str]:
-    """The pages that a docs folder should hold for all published experiments.
-
-    Args:
-        published: a folder with ``experiment.json`` files in it.
-        docs: where the pages go.
-
-    Returns:
-        path to content: a page for each experiment and corpus, and an overview for each experiment.
-
-    Raises:
-        ConfigError: there is no such folder, or a file is broken.
-    """
-    from os.path import relpath
-
-    pages: dict[Path, str] = {}
-    series: dict[str, list[dict[str, Any]]] = {}
-    for folder, data in find_experiments(published):
-        pictures = Path(relpath(folder, docs)).as_posix()
-        source = f"{pictures}/{FILE}"
-        pages[docs / f"{data['page']}-{data['corpus']}.md"] = study_page(data, pictures, source)
-        series.setdefault(data["page"], []).append(data)
-    return pages | {docs / f"{page}.md": overview(found) for page, found in series.items()}
-
-
-def write_docs(published: Path, docs: Path, check: bool = False) -> list[Path]:
-    """Bring the pages of a docs folder up to date.
-
-    Args:
-        published: a folder with ``experiment.json`` files in it.
-        docs: the folder of the pages; files in it that were not made here are left alone.
-        check: change nothing.
-
-    Returns:
-        The pages that were out of date: stale, missing, or of an experiment that is no longer published.
-    """
-    pages = docs_pages(published, docs)
-    have = {p: p.read_text(encoding="utf-8") for p in sorted(docs.glob("*.md"))} if docs.is_dir() else {}
-    stale = [p for p, text in pages.items() if have.get(p) != text]
-    gone = [p for p, text in have.items() if p not in pages and MADE.partition("{")[0] in text and MADE_END in text]
-    if not check:
-        try:
-            docs.mkdir(parents=True, exist_ok=True)
-            for path in gone:
-                path.unlink()
-        except OSError as error:
-            raise StorageError.writing(docs, error) from error
-        for path in stale:
-            with replacing(path) as file:
-                file.write(pages[path].encode())
-    return [*stale, *gone]

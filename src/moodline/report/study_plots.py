@@ -5,6 +5,7 @@ Everything is drawn from the content of an ``experiment.json``; see ``plots.py``
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from moodline.report.plots import (
     plot_gate_weights,
     plot_per_class,
 )
+from moodline.report.score_plots import plot_score_case
+from moodline.studies.files import task_of
+from moodline.studies.measures import MEASURES, Measure
 
 CLASS_COLOURS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00")
 """Paul Tol's light colours for the classes, in the order of the label set; none of them is an expert's."""
@@ -44,14 +48,21 @@ def draw_study(data: dict[str, Any], folder: Path) -> None:
     except OSError as error:
         raise StorageError.writing(folder, error) from error
     seeds = len(data["seeds"])
+    measure = MEASURES[task_of(data)]
     if _swept(data):
         plot_sweeps(data, folder / "sweeps")
     if any("versus_base" in v for v in data["variants"]):
         plot_differences(data, folder / "differences")
     if data["voices"]:
-        plot_voices(data["voices"], folder / "voices")
-        plot_gate_weights({"all classes": data["gate"]["mean"], **data["gate"]["per_class"]}, folder / "gate-weights")
-        plot_case(data["case"], data["labels"], folder / "case")
+        plot_voices(data["voices"], measure, folder / "voices")
+        everything = "all classes" if data["labels"] else "all scores"
+        plot_gate_weights({everything: data["gate"]["mean"], **gate_rows(data["gate"])}, folder / "gate-weights")
+        if data["labels"]:
+            plot_case(data["case"], data["labels"], folder / "case")
+        else:
+            plot_score_case(data["case"], (data["scale"]["low"], data["scale"]["high"]), folder / "case")
+    if not data["labels"]:
+        return
     plot_per_class(
         {label: (row["f1"]["mean"], row["f1"]["sd"]) for label, row in data["per_class"].items()},
         folder / "per-class-f1",
@@ -64,6 +75,18 @@ def signed(x: float, digits: int = 1) -> str:
     """A difference with its sign; a zero has none."""
     text = f"{x:+.{digits}f}".replace("-", "−")
     return text[1:] if float(text[1:]) == 0 else text
+
+
+def range_name(limits: Mapping[str, float]) -> str:
+    """``low`` and ``high`` in words."""
+    return f"{limits['low']:.3g} to {limits['high']:.3g}".replace("-", "−")
+
+
+def gate_rows(gate: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Mean gate weights by what is true, a class or a part of the scores' range."""
+    if "per_class" in gate:
+        return dict(gate["per_class"])
+    return {range_name(row): row["weights"] for row in gate["per_range"]}
 
 
 def _swept(data: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -112,7 +135,8 @@ def plot_sweeps(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
             panel.set_title(sweep["title"].partition(" (")[0], fontsize=12)
             panel.set_xlim(-0.6, len(variants) - 0.4)
             panel.grid(True, axis="y")
-        panels[0].set_ylabel("weighted F1 (%)")
+        measure = MEASURES[task_of(data)]
+        panels[0].set_ylabel(f"{measure.name}{measure.suffix}{measure.less}")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
         note = "mean ± standard deviation over seeds; small: each seed; grey: the base recipe"
         figure.supxlabel(note, fontsize=9, color=GREY)
@@ -130,18 +154,20 @@ def plot_differences(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
         The files written.
     """
     rows = [v for v in data["variants"] if "versus_base" in v]
+    unit = MEASURES[task_of(data)].unit
     with _figure(path, (7.6, 0.36 * len(rows) + 1.9)) as (figure, written):
         axes = figure.subplots()
         axes.axvline(0, color=INK, lw=1.2)
         for y, v in enumerate(rows):
             middle, (low, high) = v["versus_base"]["difference"], v["versus_base"]["interval"]
-            colour = BLUE if low > 0 else VERMILLION if high < 0 else GREY
+            side = unit.sign * (int(low > 0) - int(high < 0))
+            colour = (GREY, BLUE, VERMILLION)[side]  # the last where it is −1, clearly worse
             axes.plot([low, high], [y, y], color=colour, lw=2, solid_capstyle="round")
             axes.plot([middle], [y], "o", color=colour, ms=7)
             axes.text(
                 1.01,
                 y,
-                signed(middle),
+                signed(middle, unit.shown),
                 transform=axes.get_yaxis_transform(),
                 va="center",
                 fontsize=10,
@@ -152,23 +178,27 @@ def plot_differences(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
                 axes.axhline(y - 0.5, color="#BBBBBB", lw=0.8)
         axes.set_yticks(range(len(rows)), [v["title"] for v in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set(title="Difference to the base recipe", xlabel="points of weighted F1 on test, with 95 % interval")
+        note = "" if unit.sign > 0 else "; left of 0 is better"
+        axes.set(title="Difference to the base recipe", xlabel=f"{unit.name} on test, with 95 % interval{note}")
         axes.tick_params(axis="y", length=0)
         axes.grid(True, axis="x")
         axes.spines["left"].set_visible(False)
     return written
 
 
-def plot_voices(voices: list[dict[str, Any]], path: Path) -> tuple[Path, ...]:
-    """Draw the score of the mixture, of each expert alone, of their vote and of their average.
+def plot_voices(voices: list[dict[str, Any]], measure: Measure, path: Path) -> tuple[Path, ...]:
+    """Draw what is measured of the mixture, of each expert alone, of their vote and of their average.
 
     Args:
         voices: of ``experiment.json``.
+        measure: what is measured.
         path: where to write.
 
     Returns:
         The files written.
     """
+    digits = measure.unit.shown
+    label = f"{measure.name} on test{measure.suffix}{measure.less}; small: each seed"
     with _figure(path, (7.6, 0.46 * len(voices) + 1.6)) as (figure, written):
         axes = figure.subplots()
         best = voices[0]["test"]["mean"]
@@ -181,11 +211,12 @@ def plot_voices(voices: list[dict[str, Any]], path: Path) -> tuple[Path, ...]:
             axes.errorbar(
                 [v["test"]["mean"]], [y], xerr=[v["test"]["sd"]], fmt="o", ms=8, color=colour, capsize=3, lw=1.8
             )
-            text = f"{v['test']['mean']:.1f} ± {v['test']['sd']:.1f}" if len(seeds) > 1 else f"{v['test']['mean']:.1f}"
+            mean, sd = (f"{v['test'][k]:.{digits}f}" for k in ("mean", "sd"))
+            text = f"{mean} ± {sd}" if len(seeds) > 1 else mean
             axes.text(1.01, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=10)
         axes.set_yticks(range(len(voices)), [v["name"] for v in voices])
         axes.set_ylim(len(voices) - 0.5, -0.5)
-        axes.set(title="One expert, all of them, the mixture", xlabel="weighted F1 on test (%); small: each seed")
+        axes.set(title="One expert, all of them, the mixture", xlabel=label)
         axes.tick_params(axis="y", length=0)
         axes.grid(True, axis="x")
         axes.spines["left"].set_visible(False)

@@ -13,10 +13,11 @@ from moodline.config import to_plain
 from moodline.errors import ConfigError
 from moodline.studies.claims import judge
 from moodline.studies.files import SCHEMA
-from moodline.studies.numbers import DRAWS, RunNumbers, difference, f1_of, load_tested, spread
+from moodline.studies.measures import DRAWS, spread
+from moodline.studies.numbers import RunNumbers, load_tested
 from moodline.studies.plan import BASE, Plan, Planned
 from moodline.studies.runner import run_directory
-from moodline.studies.voices import case, classes, gate, voices
+from moodline.studies.voices import case, gate, target, voices
 
 METHOD = (
     "Paired bootstrap: {draws} draws of test conversations and of seeds, the same for both sides; two-sided p; for the "
@@ -42,7 +43,7 @@ def analyse(plan: Plan, out: Path, seeds: Sequence[int], draws: int = DRAWS) -> 
     for name, run in tested.items():
         if run.predictions.utterances != base.predictions.utterances:
             raise ConfigError(f"{run_directory(out, name)}: tested on other utterances than the base recipe")
-    against = {n: difference(base.counts, run.counts, draws) for n, run in tested.items() if n != BASE}
+    against = {n: base.measure.difference(base.sums, run.sums, draws) for n, run in tested.items() if n != BASE}
     sweeps = {
         name: {"title": s.title, "symbol": s.symbol, "source": s.source, "setting": s.setting}
         for name, s in plan.study.sweeps.items()
@@ -58,7 +59,6 @@ def analyse(plan: Plan, out: Path, seeds: Sequence[int], draws: int = DRAWS) -> 
         "modalities": list(plan.runs[BASE].modalities),
         "model": to_plain(plan.runs[BASE].model),
         "experts": list(base.predictions.experts),
-        "labels": list(base.predictions.labels),
         "test": {"conversations": len(set(base.predictions.conversations)), "utterances": len(base.predictions.truth)},
         "seeds": list(seeds),
         "chosen_on": "dev",
@@ -68,7 +68,7 @@ def analyse(plan: Plan, out: Path, seeds: Sequence[int], draws: int = DRAWS) -> 
         "variants": [_variant(v, tested, against) for v in plan.variants],
         "voices": voices(base, draws),
         "gate": gate(base),
-        **classes(base),
+        **target(base),
         "case": case(base),
         "claims": judge(plan, tested, draws),
         "provenance": base.results["provenance"],
@@ -80,5 +80,6 @@ def _variant(v: Planned, tested: dict[str, RunNumbers], against: dict[str, dict[
     if v.skipped:
         return head | {"skipped": v.skipped}
     run = tested[v.run]
-    numbers = {"run": v.run, "dev": spread(run.dev()), "test": f1_of(run.counts)}
+    dev = spread(run.dev(), run.measure.unit.digits)
+    numbers = {"run": v.run, "dev": dev, "test": run.measure.over_seeds(run.sums)}
     return head | numbers | ({"versus_base": against[v.run]} if v.run in against else {})

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from moodline.compare import paired_test
 from moodline.metrics import f1_from_confusion
-from moodline.studies.numbers import DRAWS, RunNumbers, difference, f1_of, in_points
+from moodline.predictions import ScorePredictions
+from moodline.studies.measures import CLASS_F1, DRAWS, GATE_WEIGHT, UNITS
+from moodline.studies.numbers import RunNumbers
 from moodline.studies.plan import BASE, Claim, Plan
 
 HOLDS, FAILS, UNCLEAR, UNTESTED = "holds", "does not hold", "not distinguishable", "not testable here"
@@ -31,8 +33,9 @@ def judge(plan: Plan, tested: Mapping[str, RunNumbers], draws: int = DRAWS) -> l
 
     Returns:
         for each claim ``name, statement, source, verdict``; where it was tested, ``better`` and ``worse`` (name and
-        value of the side that should be ahead and of the other), ``unit``, ``difference``, ``interval``, ``p`` and
-        ``p_holm``, the p-value after Holm's correction over all claims tested; else ``reason``.
+        value of the side that should be ahead and of the other), ``unit``, ``difference`` (better minus worse, so
+        that of errors a negative one speaks for the claim), ``interval``, ``p`` and ``p_holm``, the p-value after
+        Holm's correction over all claims tested; else ``reason``.
     """
     found = []
     for name, claim in plan.study.claims.items():
@@ -45,7 +48,8 @@ def judge(plan: Plan, tested: Mapping[str, RunNumbers], draws: int = DRAWS) -> l
     with_p = [c for c in found if "p" in c]
     for one, p in zip(with_p, holm([c["p"] for c in with_p]), strict=True):
         one["p_holm"] = round(p, 4)
-        one["verdict"] = UNCLEAR if p >= LEVEL else HOLDS if one["difference"] > 0 else FAILS
+        ahead = UNITS[one["unit"]].sign * one["difference"] > 0
+        one["verdict"] = UNCLEAR if p >= LEVEL else HOLDS if ahead else FAILS
     return found
 
 
@@ -69,13 +73,14 @@ def _test(plan: Plan, claim: Claim, tested: Mapping[str, RunNumbers], draws: int
     if claim.worst:
         return _worst_class(plan, claim, tested[BASE], draws)
     better, worse = (_side(plan, names, tested) for names in (claim.better, claim.worse))
-    found = difference(worse["counts"], better["counts"], draws)
+    measure = tested[BASE].measure
+    found = measure.difference(worse["sums"], better["sums"], draws)
     shown = {
-        side: {"name": x["name"], "value": f1_of(x["counts"])["mean"]}
+        side: {"name": x["name"], "value": measure.over_seeds(x["sums"])["mean"]}
         | ({"chosen_on_dev_from": x["from"]} if len(x["from"]) > 1 else {})
         for side, x in (("better", better), ("worse", worse))
     }
-    return shown | {"unit": "points of weighted F1"} | found
+    return shown | {"unit": measure.unit.name} | found
 
 
 def _side(plan: Plan, names: Sequence[str], tested: Mapping[str, RunNumbers]) -> dict[str, Any]:
@@ -96,12 +101,13 @@ def _side(plan: Plan, names: Sequence[str], tested: Mapping[str, RunNumbers]) ->
                 reasons.append("the model has one expert")
                 continue
             for voice in voices:
-                counts = one.counts if voice is None else one.expert_counts(voice)
+                sums = one.sums if voice is None else one.expert_sums(voice)
                 label = variant if voice is None else f"{variant}, {voice} expert alone"
-                candidates.append({"name": label, "counts": counts, "dev": float(np.mean(one.dev(voice)))})
+                candidates.append({"name": label, "sums": sums, "dev": float(np.mean(one.dev(voice)))})
     if not candidates:
         raise NotTestable(reasons[0])
-    return max(candidates, key=lambda c: c["dev"]) | {"from": [c["name"] for c in candidates]}
+    sign = tested[BASE].measure.unit.sign
+    return max(candidates, key=lambda c: sign * c["dev"]) | {"from": [c["name"] for c in candidates]}
 
 
 def _gate(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, Any]:
@@ -123,19 +129,21 @@ def _gate(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, A
 
     found = paired_test((sums, sums), (weight(other), weight(own)), draws, same_seeds=True)
     return {
-        "better": {"name": expert, "value": round(float(mean[own]), 3)},
-        "worse": {"name": names[other], "value": round(float(mean[other]), 3)},
-        "unit": "mean gate weight",
-    } | in_points(found, 1.0, 3)
+        "better": {"name": expert, "value": GATE_WEIGHT.told(mean[own])},
+        "worse": {"name": names[other], "value": GATE_WEIGHT.told(mean[other])},
+        "unit": GATE_WEIGHT.name,
+    } | GATE_WEIGHT.outcome(found)
 
 
 def _worst_class(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, Any]:
     """Is a class's F1 lower than the lowest of the others?"""
+    if isinstance(base.predictions, ScorePredictions):
+        raise NotTestable("the recipe learns scores, there are no classes")
     label = _of_corpus(plan, claim.worst)
     labels = base.predictions.labels
     if label not in labels:
         raise NotTestable(f"there is no class {label}")
-    f1 = f1_from_confusion(base.counts.sum(1)).mean(0)
+    f1 = f1_from_confusion(base.sums.sum(1)).mean(0)
     own = labels.index(label)
     other = min((c for c in range(len(labels)) if c != own), key=lambda c: f1[c])
 
@@ -145,12 +153,12 @@ def _worst_class(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict
 
         return take
 
-    found = paired_test((base.counts, base.counts), (score(own), score(other)), draws, same_seeds=True)
+    found = paired_test((base.sums, base.sums), (score(own), score(other)), draws, same_seeds=True)
     return {
-        "better": {"name": labels[other], "value": round(100 * float(f1[other]), 2)},
-        "worse": {"name": label, "value": round(100 * float(f1[own]), 2)},
-        "unit": "points of F1",
-    } | in_points(found)
+        "better": {"name": labels[other], "value": CLASS_F1.told(f1[other])},
+        "worse": {"name": label, "value": CLASS_F1.told(f1[own])},
+        "unit": CLASS_F1.name,
+    } | CLASS_F1.outcome(found)
 
 
 def _of_corpus(plan: Plan, said: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from moodline.config import Recipe, load_recipe, parse, read_yaml, to_plain
 from moodline.errors import ConfigError, UnknownNameError
 from moodline.settings import Settings
+from moodline.studies.files import place_of
 
 BASE = "base"
 """The name of the variant that changes nothing."""
@@ -33,6 +34,8 @@ class Sweep(Settings):
     """Its values."""
     several_experts: bool = False
     """It means nothing for a model with one expert."""
+    classes_only: bool = False
+    """It means nothing for a recipe of scores."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Variant(Settings):
     """Setting to value, as for ``--set``."""
     several_experts: bool = False
     """It means nothing for a model with one expert."""
+    classes_only: bool = False
+    """It means nothing for a recipe of scores."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,16 @@ class Plan:
         """The experiment's name for folders."""
         return self.name.replace("/", "-")
 
+    @property
+    def task(self) -> str:
+        """What the base recipe learns, and with it every variant."""
+        return self.runs[BASE].task
+
+    @property
+    def place(self) -> str:
+        """Where it stands among those of its name, see ``place_of``."""
+        return place_of(self.corpus, self.task)
+
 
 def study_names() -> list[str]:
     """The packaged experiments, e.g. ``mister-e/ablations``."""
@@ -197,48 +212,58 @@ def make_plan(name: str, corpus: str | None = None, base: str | None = None, onl
     recipe = load_recipe(base)
     if corpus not in (None, recipe.corpus.name):
         raise ConfigError(f"{base}: a recipe for {recipe.corpus.name}, not for {corpus}")
-    if recipe.task != "classes":
-        raise ConfigError(
-            f"{base}: experiments judge by weighted F1, this recipe learns scores", fix="Give another base."
-        )
-    wanted = list(_wanted(study, only))
     found: list[Planned] = []
-    for variant, group, title, value, settings, several in wanted:
-        reason = _reason(recipe, settings, several)
+    for w in _wanted(study, only):
+        reason = _reason(recipe, w)
         if reason:
-            found.append(Planned(variant, group, title, value, None, variant, reason))
+            found.append(Planned(w.name, w.group, w.title, w.value, None, w.name, reason))
             continue
-        changed = load_recipe(base, [f"{key}={json.dumps(v)}" for key, v in settings.items()])
+        changed = load_recipe(base, [f"{key}={json.dumps(v)}" for key, v in w.set.items()])
         same = (p.run for p in found if p.recipe is not None and to_plain(p.recipe) == to_plain(changed))
-        found.append(Planned(variant, group, title, value, changed, next(same, variant)))
+        found.append(Planned(w.name, w.group, w.title, w.value, changed, next(same, w.name)))
     stem = Path(name).stem if Path(name).suffix in (".yaml", ".yml") else name
     return Plan(stem, study, recipe.corpus.name, recipe.name, tuple(found))
 
 
-def _reason(recipe: Recipe, settings: Mapping[str, Any], several: bool) -> str:
+@dataclass(frozen=True)
+class _Wanted:
+    """A variant before it is known whether this base can have it; see ``Planned``, ``Sweep`` and ``Variant``."""
+
+    name: str
+    group: str
+    title: str
+    value: float | None = None
+    set: Mapping[str, Any] = field(default_factory=dict)
+    several_experts: bool = False
+    classes_only: bool = False
+
+
+def _reason(recipe: Recipe, wanted: _Wanted) -> str:
     """Why a variant of this recipe cannot be run; empty if it can."""
-    if several and len(recipe.modalities) < 2:
+    if wanted.classes_only and recipe.task != "classes":
+        return f"goes with classes; {recipe.name} learns {recipe.task}"
+    if wanted.several_experts and len(recipe.modalities) < 2:
         return f"needs several experts; {recipe.name} has one modality and so one expert"
-    if all(settings.get(f"modalities.{m}", m) is None for m in recipe.modalities):
+    if all(wanted.set.get(f"modalities.{m}", m) is None for m in recipe.modalities):
         return f"{recipe.name} has no modality beside {' and '.join(recipe.modalities)}"
     return ""
 
 
-def _wanted(study: Study, only: Sequence[str]) -> Iterator[tuple[str, str, str, float | None, dict[str, Any], bool]]:
-    """The variants asked for: name, group, title, value, settings, whether they need several experts."""
-    everything: list[tuple[str, str, str, float | None, dict[str, Any], bool]] = [
-        (BASE, BASE, "base recipe", None, {}, False)
-    ]
-    for name, sweep in study.sweeps.items():
-        for v in sweep.values:
-            title = f"{sweep.symbol} = {v:g}"
-            everything.append((f"{name}-{v:g}", name, title, v, {sweep.setting: v}, sweep.several_experts))
+def _wanted(study: Study, only: Sequence[str]) -> Iterator[_Wanted]:
+    """The variants asked for."""
+    everything = [_Wanted(BASE, BASE, "base recipe")]
+    for name, s in study.sweeps.items():
+        for v in s.values:
+            title = f"{s.symbol} = {v:g}"
+            w = _Wanted(f"{name}-{v:g}", name, title, v, {s.setting: v}, s.several_experts, s.classes_only)
+            everything.append(w)
     for name, one in study.variants.items():
-        everything.append((name, "structure", one.title, None, one.set, one.several_experts))
-    known = {word for row in everything for word in row[:2]}
+        w = _Wanted(name, "structure", one.title, None, one.set, one.several_experts, one.classes_only)
+        everything.append(w)
+    known = {word for w in everything for word in (w.name, w.group)}
     for word in only:
         if word not in known:
             raise UnknownNameError("variant", word, sorted(known), "Give names or groups of variants to --only.")
-    for row in everything:
-        if not only or row[0] == BASE or {row[0], row[1]} & set(only):
-            yield row
+    for w in everything:
+        if not only or w.name == BASE or {w.name, w.group} & set(only):
+            yield w

@@ -14,7 +14,8 @@ from moodline.config import to_plain
 from moodline.errors import ConfigError, StorageError
 from moodline.experiment import evaluate, train
 from moodline.results import read_results, write_json
-from moodline.runs import Run
+from moodline.runs import Run, seed_directories
+from moodline.studies.measures import MEASURES
 from moodline.studies.plan import Plan
 
 Say = Callable[[str], None]
@@ -43,10 +44,15 @@ def run_directory(out: Path, run: str) -> Path:
     return out / "runs" / run
 
 
+def _places(plan: Plan, out: Path, run: str, seed: int) -> list[Path]:
+    """Where a seed's checkpoints lie, one for each fold."""
+    return seed_directories(run_directory(out, run), seed, plan.runs[run].folds)
+
+
 def what_is_left(plan: Plan, out: Path, seeds: Sequence[int]) -> Left:
     """Which seeds of which runs are trained, which are not, and how long those will take."""
     pairs = [(name, seed) for seed in seeds for name in plan.runs]
-    done = [p for p in pairs if (run_directory(out, p[0]) / f"seed-{p[1]}" / "config.json").is_file()]
+    done = [p for p in pairs if all((d / "config.json").is_file() for d in _places(plan, out, *p))]
     missing = [p for p in pairs if p not in done]
     times = list(_times(out).values())[-LATEST:]
     return Left(tuple(done), tuple(missing), len(missing) * sum(times) / len(times) if times else None)
@@ -82,6 +88,11 @@ def run_all(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError.writing(out, error) from error
+    measure = MEASURES[plan.task]
+
+    def told(number: float) -> str:
+        return f"{measure.name} {number:.{measure.unit.digits}f}"
+
     left = what_is_left(plan, out, seeds)
     total = len(left.finished) + len(left.missing)
     if left.finished and left.missing:
@@ -92,10 +103,10 @@ def run_all(
         train(plan.runs[name], data, directory, [seed], progress, quiet)
         seconds = time.monotonic() - begun
         write_json(out / TIMES, _times(out) | {f"{name} {seed}": round(seconds, 1)})
-        dev = read_part(directory / f"seed-{seed}", "metrics.json")["dev"]["weighted_f1"]
+        each = [read_part(place, "metrics.json")["dev"][measure.key] for place in _places(plan, out, name, seed)]
         now = what_is_left(plan, out, seeds)
         say(
-            f"[{len(now.finished)}/{total}] {name}, seed {seed}: dev weighted F1 {dev:.2f}, {seconds:.0f} s"
+            f"[{len(now.finished)}/{total}] {name}, seed {seed}: dev {told(sum(each) / len(each))}, {seconds:.0f} s"
             + (f"; {duration(now.seconds)} left" if now.seconds and now.missing else "")
         )
     runs = {}
@@ -110,7 +121,7 @@ def run_all(
         before = read_results(path) if path.is_file() else None
         results = evaluate(runs[name], data, progress)
         if results != before:
-            say(f"{name}: test weighted F1 {results['mean']['weighted_f1']:.2f}, {len(results['seeds'])} seeds")
+            say(f"{name}: test {told(results['mean'][measure.key])}, {len(results['seeds'])} seeds")
     return runs
 
 
