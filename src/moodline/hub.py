@@ -78,6 +78,21 @@ def from_pretrained(auto: str, source: str | Path, name: str, **options: Any) ->
     return network
 
 
+def few_bits(bits: int, dtype: Any) -> Any:
+    """How transformers is told to hold weights in few bits: LLM.int8, or NF4 doubly quantized, as QLoRA has it.
+
+    Args:
+        bits: 8 or 4.
+        dtype: torch's type to compute in, with 4 bits.
+    """
+    config = importlib.import_module("transformers").BitsAndBytesConfig
+    if bits == 8:
+        return config(load_in_8bit=True)
+    return config(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+
+
 UNREAD = ("pooler.", "masked_spec_embed", "lm_head.")
 """Parts of models that nothing here computes with: hubs leave them out of files made for another purpose."""
 

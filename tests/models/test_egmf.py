@@ -38,7 +38,8 @@ def make(dims: dict[str, int] = DIMS, kind: str = "llama", changes: dict[str, An
     model.fit_statistics([random_batch(dims, [7, 3], seed=9)])
     with torch.no_grad():
         for p in model.parameters():  # zeros (LoRA's B, β) would hide mistakes
-            p.add_(0.1 * torch.randn_like(p) * p.requires_grad)
+            if p.requires_grad:
+                p.add_(0.1 * torch.randn_like(p))
     return model.eval()
 
 
@@ -295,3 +296,25 @@ GOLDEN = [
     [-20.39363, -41.17191, -30.35893, -20.32976, 0.31224, 0.38253, 0.30523],
     [-20.63236, -41.43251, -30.78697, -20.68275, 0.16083, 0.28225, 0.55692],
 ]
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_few_bits(bits: int) -> None:
+    """The base in four or eight bits: other answers than the whole one's, only LoRA and the adapter learn, and what was
+    learned is all that another model of the same bits needs."""
+    pytest.importorskip("bitsandbytes")
+    batch, model = random_batch(DIMS, [4, 2]), make(load_bits=bits)
+    assert f"Linear{'8bitLt' if bits == 8 else '4bit'}" in {type(m).__name__ for m in model.modules()}
+    if bits == 4:
+        assert {m.weight.quant_type for m in model.modules() if type(m).__name__ == "Linear4bit"} == {"nf4"}
+    model.train().loss(batch, model(batch))["total"].backward()
+    learned = {n for n, p in model.named_parameters() if p.grad is not None}
+    assert any(".lora_" in n for n in learned)
+    assert all(".lora_" in n or not n.startswith("answerer.language.") for n in learned)
+    torch.optim.SGD([p for p in model.parameters() if p.grad is not None], lr=0.1).step()
+    said = model.eval()(batch).logits
+    assert not torch.allclose(said, make()(batch).logits, atol=1e-3)
+    other = make(load_bits=bits)
+    assert not torch.allclose(said, other(batch).logits, atol=1e-3)
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(said, other(batch).logits)

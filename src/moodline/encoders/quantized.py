@@ -12,6 +12,7 @@ from typing import Any
 
 from moodline.encoders.settings import EncoderSpec
 from moodline.errors import MissingDependencyError
+from moodline.hub import few_bits
 
 
 def loading_options(spec: EncoderSpec, source: str | Path, device: str = "cpu") -> dict[str, Any]:
@@ -32,13 +33,7 @@ def loading_options(spec: EncoderSpec, source: str | Path, device: str = "cpu") 
         return options
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingDependencyError("bitsandbytes", "quantize", f"encoder {spec.name}: quantize {spec.quantize}")
-    transformers: Any = importlib.import_module("transformers")
-    if spec.quantize == "8bit":
-        config = transformers.BitsAndBytesConfig(load_in_8bit=True)
-    else:
-        config = transformers.BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-        )
+    config = few_bits(8 if spec.quantize == "8bit" else 4, dtype)
     return options | {"quantization_config": config, "device_map": {"": device}}
 
 

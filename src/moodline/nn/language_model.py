@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moodline.errors import ConfigError, MissingDependencyError
-from moodline.hub import from_pretrained, model_revision, model_source
+from moodline.hub import few_bits, from_pretrained, model_revision, model_source
 from moodline.settings import Settings
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -214,6 +214,7 @@ class LanguageModel(nn.Module):
         was_training = self.network.training
         self.network.eval()
         device = self.network.device
+        thresholds = _no_outliers(self.network)
         a, b, c, d = (torch.arange(4) * 7 + 11).tolist()  # any tokens will do
         try:
             own = [
@@ -234,18 +235,24 @@ class LanguageModel(nn.Module):
             ) from None
         finally:
             self.network.train(was_training)
-        margin = (1e-3 if own[0].dtype == torch.float32 else 0.05) * max(float(own[0].float().abs().max()), 1e-3)
+            for layer, threshold in thresholds:
+                layer.state.threshold = threshold
+        largest = max(float(own[0].float().abs().max()), 1e-3)
+        margin = 1e-3 if own[0].dtype == torch.float32 else 0.05
+        rounding = (
+            0.3 if thresholds else margin
+        )  # activations of eight bits: a rounding error grows from block to block
 
-        def differ(x: Tensor, y: Tensor) -> bool:
-            return bool((x.float() - y.float()).abs().max() > margin)
+        def differ(x: Tensor, y: Tensor, share: float) -> bool:
+            return bool((x.float() - y.float()).abs().max() > share * largest)
 
-        if differ(own[0][:2], own[1][:2]):
+        if differ(own[0][:2], own[1][:2], margin):
             raise ConfigError(
                 f"backbone {self.id}: expected a causal language model",
                 f"{type(self.network).__name__}, which looks at what comes later",
                 "Use a decoder such as LLaMA, Qwen, Gemma or GLM.",
             )
-        if differ(found[:3], own[0]) or differ(found[3], own[1][2]):
+        if differ(found[:3], own[0], rounding) or differ(found[3], own[1][2], rounding):
             raise ConfigError(
                 f"backbone {self.id}: its attention masks, positions or logits are not those of a plain decoder",
                 type(self.network).__name__,
@@ -269,10 +276,17 @@ def _quantized(bits: int, dtype: torch.dtype) -> dict[str, Any]:
         return {}
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingDependencyError("bitsandbytes", "quantize", f"{bits}-bit loading")
-    from transformers import BitsAndBytesConfig
+    return {"quantization_config": few_bits(bits, dtype)}
 
-    how: Any = {"load_in_4bit": True, "bnb_4bit_compute_dtype": dtype} if bits == 4 else {"load_in_8bit": True}
-    return {"quantization_config": BitsAndBytesConfig(**how)}
+
+def _no_outliers(network: Any) -> list[tuple[Any, float]]:
+    """Weights of eight bits: no outliers apart, which LLM.int8 looks for in all tokens of a call together, so that each
+    token's answer would depend on all; the layers and their thresholds, to put back."""
+    layers = [m for m in network.modules() if hasattr(getattr(m, "state", None), "threshold")]
+    before = [(layer, layer.state.threshold) for layer in layers]
+    for layer in layers:
+        layer.state.threshold = 0.0
+    return before
 
 
 def _few(names: set[str]) -> str:
