@@ -205,7 +205,7 @@ def test_pages_of_classes_and_of_scores_lie_side_by_side(done: Path, tmp_path: P
     assert (docs / "mister-e-mosi.md").read_text() == committed.read_text()
     overview = (docs / "mister-e.md").read_text()
     base = own["variants"][0]["test"]
-    assert "| claim | paper | [mosi](mister-e-mosi.md) | [mosi-scores](mister-e-mosi-scores.md) |" in overview
+    assert "| claim | source | [mosi](mister-e-mosi.md) | [mosi-scores](mister-e-mosi-scores.md) |" in overview
     assert f"| {base['mean']:.4f} ± {base['sd']:.4f} MAE |" in overview
     assert "below 0 for the claim" in overview
 

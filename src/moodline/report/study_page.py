@@ -70,6 +70,20 @@ def _of(data: dict[str, Any]) -> str:
     return data["corpus"] + (f", {scale['name']} scores from {range_name(scale)}" if scale else "")
 
 
+def _from_a_paper(found: Sequence[dict[str, Any]]) -> bool:
+    """Whether all claims of experiments are a paper's, none ours."""
+    return all(c["source"] != "ours" for data in found for c in data["claims"])
+
+
+def _opening(found: Sequence[dict[str, Any]]) -> str:
+    if not _from_a_paper(found):
+        return "What each corpus says about the claims. "
+    return (
+        "What each corpus says about the paper's claims. Small encoders, not the paper's: a verdict is about these "
+        "recipes. "
+    )
+
+
 def _claims(data: dict[str, Any]) -> str:
     if not data["claims"]:
         return ""
@@ -104,9 +118,9 @@ def _claims(data: dict[str, Any]) -> str:
         )
     return "\n\n".join(
         [
-            "## What the paper claims",
+            "## What the paper claims" if _from_a_paper([data]) else "## Claims",
             "; ".join(f"{n} {verdict}" for verdict, n in count.items()) + ".",
-            _table(("claim", "paper", "here", "compared", "difference (95 % interval)", "p, corrected"), rows),
+            _table(("claim", "source", "here", "compared", "difference (95 % interval)", "p, corrected"), rows),
             f"{data['method']}{blind}",
         ]
     )
@@ -284,10 +298,10 @@ def overview(found: Sequence[dict[str, Any]]) -> str:
             [
                 f"# {first['title']}",
                 MADE.format(source=FILE + " of " + ", ".join(corpora)),
-                "What each corpus says about the paper's claims. Small encoders, not the paper's: a verdict is about "
-                "these recipes. A difference in brackets is in points of weighted F1, or F1 of the class, or in gate "
+                _opening(found)
+                + "A difference in brackets is in points of weighted F1, or F1 of the class, or in gate "
                 "weight" + (", or of scores in mean absolute error (MAE), below 0 for the claim." if scored else "."),
-                _table(("claim", "paper", *links), rows),
+                _table(("claim", "source", *links), rows),
                 "## Base recipes and gate weights",
                 _table(
                     (
