@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,15 @@ def test_a_file_is_written_to_its_end(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stop:
         run(body)
     assert stop.value.code == EXIT_CODE
+
+
+def test_in_another_thread() -> None:
+    """Where signals cannot be handled, the body runs all the same."""
+    done: list[int] = []
+    thread = threading.Thread(target=run, args=[lambda: done.append(1)])
+    thread.start()
+    thread.join()
+    assert done == [1]
 
 
 def test_no_bad_moment() -> None:

@@ -47,7 +47,8 @@ class Interruptible:
         self._timer: threading.Timer | None = None
 
     def __enter__(self) -> None:
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        here = threading.current_thread() is threading.main_thread()  # Python allows no other to handle signals
+        if here and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._handle)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
