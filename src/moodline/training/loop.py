@@ -24,7 +24,6 @@ from moodline.training.average import WeightAverage
 from moodline.training.data import epoch_batches
 from moodline.training.inference import Collate, answer
 from moodline.training.judge import Judge
-from moodline.training.memory import LARGE, give_memory_back
 from moodline.training.processes import processes
 from moodline.training.progress import Progress
 from moodline.training.settings import TrainConfig
@@ -149,8 +148,6 @@ class _Run:
         for group in groups:
             group["lr"] = group.get("lr", 1.0) * config.learning_rate
         kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-        if sum(p.numel() for p in model.parameters() if p.requires_grad) >= LARGE:
-            give_memory_back()
         self.model = model
         optimizer = kind(
             groups, lr=config.learning_rate, betas=(0.9, config.beta2), weight_decay=config.weight_decay, fused=True
