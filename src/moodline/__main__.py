@@ -41,12 +41,10 @@ def _run() -> None:
         code = app(prog_name="moodline", standalone_mode=False)
     except wrong_usage as error:
         told = error.format_message().rstrip(".")
-        whole_help = "\n" in told  # for moodline alone
-        place = error.ctx.command_path if error.ctx else "moodline"
-        print(
-            told if whole_help else f"{place}: {told}{'' if told.endswith('?') else '.'} See: {place} -h",
-            file=sys.stderr,
-        )
+        if "\n" not in told:  # else it is the whole help, for moodline alone
+            place = error.ctx.command_path if error.ctx else "moodline"
+            told = f"{place}: {told}{'' if told.endswith('?') else '.'} See: {place} -h"
+        print(told, file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     finally:
         sys.stdout.flush()

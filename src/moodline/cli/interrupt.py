@@ -16,8 +16,6 @@ AGAIN = 0.05
 MESSAGE = (
     "moodline: interrupted; training, encoding and listening go on where they were when the same command is run again"
 )
-
-
 NOT_NOW = ("<frozen importlib._bootstrap>", f"torch{os.sep}serialization.py")
 """Code with C++ below it that takes an exception for the end of the process, or makes another error of it: loading
 modules, and reading and writing torch's files."""

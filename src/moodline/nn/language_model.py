@@ -239,9 +239,7 @@ class LanguageModel(nn.Module):
                 layer.state.threshold = threshold
         largest = max(float(own[0].float().abs().max()), 1e-3)
         margin = 1e-3 if own[0].dtype == torch.float32 else 0.05
-        rounding = (
-            0.3 if thresholds else margin
-        )  # activations of eight bits: a rounding error grows from block to block
+        rounding = 0.3 if thresholds else margin  # activations of eight bits: errors grow from block to block
 
         def differ(x: Tensor, y: Tensor, share: float) -> bool:
             return bool((x.float() - y.float()).abs().max() > share * largest)
