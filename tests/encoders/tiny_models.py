@@ -17,11 +17,13 @@ def save_language_model(kind: str, directory: Path, seed: int = 0) -> Path:
     """A causal model with its head, sharded weights and a tokenizer without padding token, as hubs have them.
 
     Args:
-        kind: llama, qwen2 or gemma.
+        kind: llama, qwen2, gemma, or gemma3 with its two kinds of attention.
         directory: is made.
         seed: of the weights.
     """
     from transformers import (
+        Gemma3ForCausalLM,
+        Gemma3TextConfig,
         GemmaConfig,
         GemmaForCausalLM,
         LlamaConfig,
@@ -36,6 +38,15 @@ def save_language_model(kind: str, directory: Path, seed: int = 0) -> Path:
         "llama": lambda: LlamaForCausalLM(LlamaConfig(**SMALL, num_key_value_heads=2)),
         "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SMALL, num_key_value_heads=2)),
         "gemma": lambda: GemmaForCausalLM(GemmaConfig(**SMALL, num_key_value_heads=4, head_dim=16)),
+        "gemma3": lambda: Gemma3ForCausalLM(
+            Gemma3TextConfig(
+                **SMALL,
+                num_key_value_heads=2,
+                head_dim=16,
+                sliding_window=4,
+                layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+            )
+        ),
     }
     torch.manual_seed(seed)
     makers[kind]().save_pretrained(directory, max_shard_size="40KB")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -34,7 +35,7 @@ class Backbone(nn.Module):
         budget: most padded length (inputs × the longest) of one forward pass.
         frozen: how many of the lowest blocks ``tensors["hidden"]`` has been through, where it is given.
         stem_frozen: whether what lies below the blocks (embeddings, convolutions) stays as it was loaded.
-        resumable: whether ``forward`` takes ``tensors["hidden"]``.
+        kept: the type in which states after ``frozen`` blocks are kept, see ``encoders.frozen``.
         adapted: how the names of those parts of the network begin that fine-tuning may change; the others stay as they
             were loaded, without dropout.
     """
@@ -49,7 +50,7 @@ class Backbone(nn.Module):
     budget: int
     frozen: int = 0
     stem_frozen: bool = False
-    resumable: bool = False
+    kept: torch.dtype = torch.float16
     adapted: tuple[str, ...] = ("",)
 
     def units(self, inputs: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int]]]:
@@ -93,6 +94,11 @@ class Backbone(nn.Module):
         return {**self.prepare(inputs), "hidden": nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)}
 
     @property
+    def resumable(self) -> bool:
+        """Whether ``forward`` takes ``tensors["hidden"]``."""
+        return False
+
+    @property
     def blocks(self) -> nn.Module:
         """The part of the network whose blocks ``gradient_checkpointing`` is about."""
         return self.network
@@ -101,6 +107,16 @@ class Backbone(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.network.parameters()).device
+
+
+_BLOCKS = ("layer", "layers", "h", "block", "blocks")
+"""What models call the list of their blocks."""
+
+
+def block_number(name: str) -> int | None:
+    """The number of the block that a parameter belongs to, None outside of blocks."""
+    parts = name.split(".")
+    return next((int(p) for q, p in pairwise(parts) if p.isdigit() and q in _BLOCKS), None)
 
 
 def chosen_layers(layers: str | tuple[int, ...] | None, depth: int, name: str) -> tuple[int, ...]:

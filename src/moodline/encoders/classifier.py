@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from moodline.batch import Output
 from moodline.conversation import Conversation
-from moodline.encoders.backbone import Backbone, chosen_layers
+from moodline.encoders.backbone import Backbone, block_number, chosen_layers
 from moodline.encoders.inputs import conversation_inputs
 from moodline.encoders.lora import inject_lora
 from moodline.encoders.settings import EncoderSpec, FinetuneConfig
@@ -342,15 +341,8 @@ def checkpoint_network(network: nn.Module) -> None:
     getattr(network, name)({"use_reentrant": False})
 
 
-def block_number(name: str) -> int | None:
-    """The number of the block that a parameter belongs to, None outside of blocks."""
-    parts = name.split(".")
-    return next((int(p) for q, p in pairwise(parts) if p.isdigit() and q in _BLOCKS), None)
-
-
 _STEM = ("embedding", "conv", "groupnorm", "feature")
 """Parts of names below the blocks."""
-_BLOCKS = ("layer", "layers", "h", "block", "blocks")
 
 
 def parameter_groups(model: UtteranceClassifier, config: FinetuneConfig) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ class FrozenStates:
         return frozen and backbone.frozen <= lowest and backbone.resumable
 
     def __call__(self, units: Sequence[Any], progress: Callable[[int, int], None] | None = None) -> list[np.ndarray]:
-        """States of units, float16 [T, H] each; what is not there is computed and written.
+        """States of units, [T, H] each, of the backbone's type ``kept``; what is not there is computed and written.
 
         Args:
             units: what the backbone prepares.
@@ -75,7 +75,9 @@ class FrozenStates:
     def _compute(self, units: Sequence[Any]) -> list[np.ndarray]:
         tensors = self.backbone.prepare(units)
         states, masks = self.backbone.lower({k: v.to(self.backbone.device) for k, v in tensors.items()})
-        return [state[mask].half().numpy() for state, mask in zip(states.cpu(), masks.cpu(), strict=True)]
+        return [
+            state[mask].to(self.backbone.kept).numpy() for state, mask in zip(states.cpu(), masks.cpu(), strict=True)
+        ]
 
 
 def _key(unit: Any) -> str:

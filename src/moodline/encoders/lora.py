@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from moodline.encoders.backbone import block_number
 from moodline.encoders.settings import FinetuneConfig
 from moodline.errors import CheckpointError, ConfigError
 
@@ -59,24 +60,30 @@ def inject_lora(
         within: how the names of the parts begin that may get them.
 
     Raises:
-        ConfigError: no layer has such a name.
+        ConfigError: no layer has such a name, or none in these blocks.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
-    names = list(targets or default_targets(network, within))
-    if within != ("",):
-        ends = tuple(f".{name}" for name in names)
-        linear = [n for n, m in network.named_modules() if isinstance(m, nn.Linear) and n.startswith(within)]
-        names = [n for n in linear if f".{n}".endswith(ends)] or names
+    ends = tuple(f".{name}" for name in targets or default_targets(network, within))
+    named = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear) and name.startswith(within) and f".{name}".endswith(ends)
+    ]
+    names = [name for name in named if layers is None or block_number(f"{name}.") in layers]
+    if not named:
+        raise ConfigError(
+            "fine-tuning: no linear layer has the name given as target", ", ".join(end[1:] for end in ends)
+        )
+    if not names:
+        raise ConfigError(
+            "fine-tuning: all blocks are frozen, none is left for LoRA",
+            fix="Set freeze_blocks lower, or method frozen.",
+        )
     config: Any = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names)
-    if layers is not None:
-        config.layers_to_transform = list(layers)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            inject_adapter_in_model(config, network, adapter_name=_ADAPTER)
-    except ValueError as error:
-        raise ConfigError("fine-tuning: no linear layer has the name given as target", ", ".join(names)) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        inject_adapter_in_model(config, network, adapter_name=_ADAPTER)
     for _, module in _lora_layers(network):  # they learn in float32, whatever the weights are
         for matrices in (module.lora_A, module.lora_B):
             matrices.float()

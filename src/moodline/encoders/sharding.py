@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from moodline.encoders.backbone import Backbone
-from moodline.encoders.classifier import block_number
+from moodline.encoders.backbone import Backbone, block_number
 from moodline.errors import ConfigError
 
 

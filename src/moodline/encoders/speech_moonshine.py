@@ -153,7 +153,6 @@ class MoonshineBackbone(Backbone):
 
     modality = "speech"
     budget = BUDGET
-    resumable = True
     network: Moonshine
 
     def __init__(self, name: str, revision: str, spec: EncoderSpec, network: Moonshine) -> None:
@@ -161,6 +160,11 @@ class MoonshineBackbone(Backbone):
         self.id, self.revision, self.spec, self.network = name, revision, spec, network
         self.hidden_size, self.depth = network.config.hidden_size, network.config.depth
         self.highest = max(chosen_layers(spec.layers, self.depth, name))
+
+    @property
+    def resumable(self) -> bool:
+        """See ``Backbone.resumable``."""
+        return True
 
     def prepare(self, inputs: Sequence[Any]) -> dict[str, Tensor]:
         """Samples float32 [B, N] and lengths int64 [B]; clips shorter than 56 ms are filled up with silence."""

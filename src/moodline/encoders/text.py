@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from moodline.encoders.hub import from_pretrained, model_revision
 from moodline.encoders.inputs import TextInput, TurnInput, Window
 from moodline.encoders.quantized import hub_options, loading_options, quiet
 from moodline.encoders.settings import EncoderSpec
+from moodline.encoders.stepping import going_on, hands_on, stepping_blocks
 from moodline.encoders.tokens import TextTokens
 from moodline.encoders.windows import WindowTokens, turns_apart
 from moodline.errors import CheckpointError, ConfigError
@@ -57,11 +59,17 @@ class TextBackbone(Backbone):
         self.id, self.revision, self.spec = name, revision, spec
         self.network, self.tokens = network, tokens
         self.windows = WindowTokens(tokens) if spec.window else None
-        self.resumable = isinstance(network, Bert)
+        self.kept = torch.float16 if isinstance(network, Bert) else torch.float32  # of large states half would overflow
+        self.stack = [] if isinstance(network, Bert) else stepping_blocks(network, sizes[1])
         self.hidden_size, self.depth = sizes
         self.first_position = 0
         taken = inspect.signature(network.forward).parameters
         self.positioned = tokens.left and "position_ids" in taken
+
+    @functools.cached_property
+    def resumable(self) -> bool:
+        """See ``Backbone.resumable``: of a network of transformers it is tried."""
+        return isinstance(self.network, Bert) or hands_on(self.network, self.stack, self.device)
 
     def units(self, inputs: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int]]]:
         """See ``Backbone.units``: the turns of a window go through the network together."""
@@ -92,28 +100,55 @@ class TextBackbone(Backbone):
 
     def forward(self, tensors: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
         """See ``Backbone.forward``."""
-        ids, mask, types = tensors["input_ids"], tensors["attention_mask"], tensors.get("token_type_ids")
+        known = tensors.get("hidden")
         if isinstance(self.network, Bert):
-            known = {"hidden": tensors["hidden"], "start": self.frozen} if "hidden" in tensors else {}
-            states = self.network(ids, mask, torch.zeros_like(ids) if types is None else types, **known)
+            given = {} if known is None else {"hidden": known, "start": self.frozen}
+            states = self.network(tensors["input_ids"], tensors["attention_mask"], _types(tensors), **given)
+        elif known is None:
+            states = self._hidden_states(tensors)
+        elif self.frozen == self.depth:  # after the last block comes a norm, which the state has been through
+            states = (known,) * (1 + self.depth)
         else:
-            extra = {} if types is None else {"token_type_ids": types}
-            if self.positioned:  # or padding on the left would count
-                extra["position_ids"] = (mask.long().cumsum(1) - 1).clamp(min=0) + self.first_position
-            with quiet(self.spec):
-                out = self.network(
-                    input_ids=ids, attention_mask=mask.long(), output_hidden_states=True, return_dict=True, **extra
-                )
-            states = tuple(out.hidden_states)
+            with going_on(self.stack[: self.frozen], known):
+                states = self._hidden_states(tensors)
         if self.windows is not None:
             return turns_apart(states, tensors["tokens_of_turn"]), tensors["pool_mask"]
         return states, tensors["pool_mask"]
 
     def lower(self, tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """See ``Backbone.lower``."""
-        ids, mask = tensors["input_ids"], tensors["attention_mask"]
-        types = tensors.get("token_type_ids", torch.zeros_like(ids))
-        return self.network(ids, mask, types, stop=self.frozen)[-1], mask
+        mask = tensors["attention_mask"]
+        if isinstance(self.network, Bert):
+            return self.network(tensors["input_ids"], mask, _types(tensors), stop=self.frozen)[-1], mask
+        with going_on(self.stack[self.frozen :]):
+            return self._hidden_states(tensors)[self.frozen], mask
+
+    def prepare_known(self, inputs: Sequence[Any], hidden: Sequence[Tensor]) -> dict[str, Tensor]:
+        """See ``Backbone.prepare_known``."""
+        known = super().prepare_known(inputs, hidden)
+        if self.tokens.left and self.windows is None:
+            known["hidden"] = nn.utils.rnn.pad_sequence(list(hidden), batch_first=True, padding_side="left")
+        return known
+
+    def _hidden_states(self, tensors: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """Of a network of transformers."""
+        mask = tensors["attention_mask"].long()
+        extra = {"token_type_ids": tensors["token_type_ids"]} if "token_type_ids" in tensors else {}
+        if self.positioned:  # or padding on the left would count
+            extra["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0) + self.first_position
+        with quiet(self.spec):
+            out = self.network(
+                input_ids=tensors["input_ids"],
+                attention_mask=mask,
+                output_hidden_states=True,
+                return_dict=True,
+                **extra,
+            )
+        return tuple(out.hidden_states)
+
+
+def _types(tensors: dict[str, Tensor]) -> Tensor:
+    return tensors.get("token_type_ids", torch.zeros_like(tensors["input_ids"]))
 
 
 def load_bert(directory: Path, name: str, spec: EncoderSpec) -> TextBackbone:
