@@ -25,7 +25,7 @@ from moodline.encoders.backbone import Backbone, chosen_layers, result_settings,
 from moodline.encoders.base import files_revision
 from moodline.encoders.classifier import UtteranceClassifier, UtteranceHead
 from moodline.encoders.frozen import FrozenStates
-from moodline.encoders.lora import attach_lora, lora_state
+from moodline.encoders.lora import attach_lora, lora_state, transposed
 from moodline.encoders.peft_files import CONFIG, WEIGHTS, adapter_config, check_config, from_peft, to_peft
 from moodline.encoders.settings import EncoderSpec, FinetuneConfig, checked_fields
 from moodline.errors import CheckpointError, ConfigError, StorageError
@@ -120,7 +120,8 @@ def save_finetuned(model: UtteranceClassifier, directory: str | Path, labels: La
     if model.config.method == "lora":
         changed = lora_state(backbone.network)
         base = backbone.spec.name.partition(":")[2] or backbone.spec.name
-        contents[CONFIG] = adapter_config(changed, model.config, base, backbone.revision)
+        turned = transposed(backbone.network, sorted({key.rsplit(".", 1)[0] for key in changed}))
+        contents[CONFIG] = adapter_config(changed, model.config, base, backbone.revision, turned)
         contents[WEIGHTS] = packed(to_peft(changed))
     else:
         contents[CHANGED] = packed({n: p for n, p in backbone.network.named_parameters() if p.requires_grad})

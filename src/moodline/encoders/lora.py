@@ -17,10 +17,15 @@ from moodline.encoders.backbone import block_number
 from moodline.encoders.settings import FinetuneConfig
 from moodline.errors import CheckpointError, ConfigError
 
-QUERY_VALUE = ("query", "value", "q_proj", "v_proj", "q_lin", "v_lin", "q", "v", "c_attn", "query_key_value")
-"""What models call their query and value projections."""
+QUERY_VALUE = (
+    "query", "value", "q_proj", "v_proj", "query_proj", "value_proj", "q_lin", "v_lin", "q", "v", "c_attn",
+    "query_key_value", "qkv_proj", "Wqkv", "in_proj",
+)  # fmt: skip
+"""What models call their query and value projections, or those that give them together."""
 
 _ADAPTER = "default"
+_CONV1D = "Conv1D"
+"""The class of transformers for linear layers of GPT-2."""
 
 
 def default_targets(network: nn.Module, within: tuple[str, ...] = ("",)) -> tuple[str, ...]:
@@ -29,7 +34,7 @@ def default_targets(network: nn.Module, within: tuple[str, ...] = ("",)) -> tupl
     Raises:
         ConfigError: it has none that are known.
     """
-    linear = [n for n, m in network.named_modules() if isinstance(m, nn.Linear) and n.startswith(within)]
+    linear = [n for n, m in network.named_modules() if _is_linear(m) and n.startswith(within)]
     found = {n.rsplit(".", 1)[-1] for n in linear}
     targets = tuple(name for name in QUERY_VALUE if name in found)
     if not targets:
@@ -68,7 +73,7 @@ def inject_lora(
     named = [
         name
         for name, module in network.named_modules()
-        if isinstance(module, nn.Linear) and name.startswith(within) and f".{name}".endswith(ends)
+        if _is_linear(module) and name.startswith(within) and f".{name}".endswith(ends)
     ]
     names = [name for name in named if layers is None or block_number(f"{name}.") in layers]
     if not named:
@@ -80,13 +85,25 @@ def inject_lora(
             "fine-tuning: all blocks are frozen, none is left for LoRA",
             fix="Set freeze_blocks lower, or method frozen.",
         )
-    config: Any = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names)
+    config: Any = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names, fan_in_fan_out=transposed(network, names)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         inject_adapter_in_model(config, network, adapter_name=_ADAPTER)
     for _, module in _lora_layers(network):  # they learn in float32, whatever the weights are
         for matrices in (module.lora_A, module.lora_B):
             matrices.float()
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) or type(module).__name__ == _CONV1D
+
+
+def transposed(network: nn.Module, names: Sequence[str]) -> bool:
+    """Whether these layers hold their weights as [in, out], as those of GPT-2 do."""
+    layers = (network.get_submodule(name) for name in names)
+    return any(type(getattr(layer, "base_layer", layer)).__name__ == _CONV1D for layer in layers)
 
 
 def lora_state(network: nn.Module) -> dict[str, Tensor]:
@@ -147,6 +164,6 @@ def merge_lora(network: nn.Module, state: Mapping[str, Tensor], scale: float) ->
         try:
             weight: Any = network.get_submodule(name).weight
             update = state[f"{name}.lora_B"].float() @ state[f"{name}.lora_A"].float() * scale
-            weight += update.to(weight)
+            weight += (update.T if transposed(network, [name]) else update).to(weight)
         except (AttributeError, KeyError, RuntimeError) as error:
             raise CheckpointError(f"adapter: it does not fit the layer {name} of the backbone", error) from None

@@ -21,7 +21,9 @@ CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX, _SUFFIX = "base_model.model.", ".weight"
 
 
-def adapter_config(state: Mapping[str, Tensor], config: FinetuneConfig, base: str, revision: str) -> bytes:
+def adapter_config(
+    state: Mapping[str, Tensor], config: FinetuneConfig, base: str, revision: str, transposed: bool = False
+) -> bytes:
     """The content of ``adapter_config.json``.
 
     Args:
@@ -29,6 +31,7 @@ def adapter_config(state: Mapping[str, Tensor], config: FinetuneConfig, base: st
         config: of the fine-tuning.
         base: the folder or the hub's id of the base model.
         revision: its commit, or the hash of its files.
+        transposed: whether the layers hold their weights as [in, out].
     """
     layers = sorted({key.rsplit(".", 1)[0] for key in state})
     record = {
@@ -41,7 +44,7 @@ def adapter_config(state: Mapping[str, Tensor], config: FinetuneConfig, base: st
         "lora_dropout": config.lora_dropout,
         "target_modules": layers,
         "bias": "none",
-        "fan_in_fan_out": False,
+        "fan_in_fan_out": transposed,
         "inference_mode": True,
     }
     return json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n"

@@ -221,7 +221,7 @@ def load_hf_text(source: str | Path, name: str, spec: EncoderSpec, device: str =
     pad = next(int(p) for p in pads if isinstance(p, int))
     places = getattr(config, "max_position_embeddings", None) or wrapper.model_max_length
     first = pad + 1 if config.model_type in _PAD_FIRST else 0
-    places -= first
+    places = places - first if places > 0 else wrapper.model_max_length  # XLNet says -1: as many as you like
     spec = _fit_tokens(spec, min(places, wrapper.model_max_length))
     types = getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in wrapper.model_input_names
     tokens = TextTokens(backend, pad, spec.max_tokens, types, spec.pool_context, spec.padding == "left")
@@ -230,7 +230,25 @@ def load_hf_text(source: str | Path, name: str, spec: EncoderSpec, device: str =
     spec = spec if isinstance(source, Path) else replace(spec, revision=revision)
     backbone = TextBackbone(name, revision, spec, network, tokens, sizes)
     backbone.first_position = first
+    if spec.padding == "left" and not _padding_is_free(backbone):
+        raise ConfigError(
+            f"encoder {name}: its answers change with padding on the left, for it counts or reads it",
+            "padding left",
+            "Set padding right.",
+        )
     return backbone
+
+
+@torch.inference_mode()
+def _padding_is_free(backbone: TextBackbone) -> bool:
+    """Whether a short text has the same states beside a longer one, however it is filled up."""
+    was_training = backbone.network.training
+    backbone.network.eval()
+    short, long = "Yes.", "No, and it is much longer than the other."
+    (alone, _), (both, mask) = (backbone(backbone.prepare(texts)) for texts in ([short], [short, long]))
+    backbone.network.train(was_training)
+    apart = both[-1][0][mask[0]].float() - alone[-1][0].float()
+    return bool(apart.norm() < 0.1 * alone[-1][0].float().norm())
 
 
 def _fit_tokens(spec: EncoderSpec, most: int) -> EncoderSpec:

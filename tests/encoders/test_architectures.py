@@ -1,0 +1,85 @@
+"""Networks of transformers that build their blocks otherwise: merged projections, transposed weights, no mask."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from moodline.encoders.finetune import FinetuneConfig, load_finetuned, save_finetuned
+from moodline.errors import ConfigError
+from tests.encoders.conftest import byte_tokenizer
+from tests.encoders.test_language_models import LABELS, TEXTS, embeddings, tuned
+
+SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4}
+ENDS = {"bos_token_id": 0, "cls_token_id": 0, "eos_token_id": 1, "sep_token_id": 1, "pad_token_id": 0}
+BART = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}  # fmt: skip
+
+# Class, its settings, and which layers LoRA goes into when nothing is said.
+NETWORKS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
+    "GPT2": ("LMHeadModel", {**GPT, "n_positions": 256}, {"c_attn"}),
+    "GPTNeoX": ("ForCausalLM", SMALL, {"query_key_value"}),
+    "OPT": ("ForCausalLM", {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 48,
+                            "word_embed_proj_dim": 32}, {"q_proj", "v_proj"}),
+    "Phi3": ("ForCausalLM", {**SMALL, "pad_token_id": 0}, {"qkv_proj"}),
+    "Mpt": ("ForCausalLM", {"d_model": 32, "n_layers": 2, "n_heads": 4}, {"Wqkv"}),
+    "Mamba": ("ForCausalLM", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}, {"in_proj"}),
+    "DebertaV2": ("ForMaskedLM", {**SMALL, "relative_attention": True, "pos_att_type": "c2p|p2c"},
+                  {"query_proj", "value_proj"}),
+    "ModernBert": ("ForMaskedLM", {**SMALL, **ENDS}, {"Wqkv"}),
+    "Bart": ("ForConditionalGeneration", BART, {"q_proj", "v_proj"}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root, found = tmp_path_factory.mktemp("architectures"), {}
+    for name, (kind, settings, _) in NETWORKS.items():
+        torch.manual_seed(0)
+        config = getattr(transformers, f"{name}Config")(vocab_size=400, **settings)
+        getattr(transformers, name + kind)(config).save_pretrained(root / name)
+        byte_tokenizer(name).save_pretrained(root / name)
+        found[name] = root / name
+    return found
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_lora_finds_its_layers_and_comes_back(name: str, sources, tmp_path: Path) -> None:
+    """Trained, saved, loaded and merged it says the same; alone and among longer texts too."""
+    model = tuned(sources[name], FinetuneConfig(embedding_dim=24), max_tokens=40)
+    save_finetuned(model, tmp_path / "e", LABELS)
+    record = json.loads((tmp_path / "e" / "adapter_config.json").read_text())
+    assert {layer.rpartition(".")[2] for layer in record["target_modules"]} == NETWORKS[name][2]
+    encoder = load_finetuned(tmp_path / "e")
+    together = np.stack(encoder.encode(TEXTS))
+    np.testing.assert_allclose(together, embeddings(model), atol=1e-5)
+    for text, vector in zip(TEXTS, together, strict=True):
+        np.testing.assert_allclose(encoder.encode([text])[0], vector, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of transformers, on what peft asks
+def test_peft_loads_an_adapter_of_transposed_weights(sources, tmp_path: Path) -> None:
+    from peft import PeftModel
+    from transformers import AutoModel
+
+    model = tuned(sources["GPT2"], FinetuneConfig(embedding_dim=24), max_tokens=40)
+    save_finetuned(model, tmp_path / "e", LABELS)
+    theirs = PeftModel.from_pretrained(AutoModel.from_pretrained(sources["GPT2"]), tmp_path / "e").eval()
+    tensors = model.backbone.prepare(TEXTS[:1])
+    with torch.inference_mode():
+        ours = model.backbone(tensors)[0][-1]
+        expected = theirs(input_ids=tensors["input_ids"], attention_mask=tensors["attention_mask"].long())
+    torch.testing.assert_close(ours, expected.last_hidden_state, rtol=1e-4, atol=1e-5)
+
+
+def test_padding_on_the_left_is_refused_where_it_would_count(sources) -> None:
+    """BART numbers its places from the first column on, padding or not."""
+    with pytest.raises(ConfigError, match="change with padding on the left"):
+        tuned(sources["Bart"], max_tokens=40, padding="left")
