@@ -8,10 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import transformers
 
-from moodline.encoders.finetune import FinetuneConfig, load_finetuned, save_finetuned
+from moodline.conversation import Conversation, Utterance
+from moodline.encoders import EncoderSpec, load_backbone
+from moodline.encoders.finetune import (
+    Collate,
+    FinetuneConfig,
+    UtteranceClassifier,
+    load_finetuned,
+    make_examples,
+    save_finetuned,
+)
 from moodline.errors import ConfigError
 from tests.encoders.conftest import byte_tokenizer
 from tests.encoders.test_language_models import LABELS, TEXTS, embeddings, tuned
@@ -36,6 +46,55 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "ModernBert": ("ForMaskedLM", {**SMALL, **ENDS}, {"Wqkv"}),
     "Bart": ("ForConditionalGeneration", BART, {"q_proj", "v_proj"}),
 }  # fmt: skip
+
+
+CONVS = {**SMALL, "conv_dim": (16,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 4}
+LISTENING: dict[str, dict[str, Any]] = {
+    "Wav2Vec2": CONVS,
+    "WavLM": {**CONVS, "feat_extract_norm": "layer"},
+    "Data2VecAudio": {**CONVS, "conv_pos_kernel_size": 3},
+    "Wav2Vec2Conformer": {**CONVS, "feat_extract_norm": "layer"},
+    "Moonshine": {
+        "vocab_size": 60, "hidden_size": 32, "intermediate_size": 48, "encoder_num_hidden_layers": 2,
+        "decoder_num_hidden_layers": 2, "encoder_num_attention_heads": 4, "decoder_num_attention_heads": 4,
+        "pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTENING)
+def test_speech_networks_learn_and_come_back(name: str, tmp_path: Path) -> None:
+    """With the configuration's own layerdrop and random masking, and a clip of 50 ms, too short for both."""
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{name}Config")(**LISTENING[name])
+    getattr(transformers, f"{name}Model")(config).save_pretrained(tmp_path / name)
+    transformers.Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(tmp_path / name)
+    rng = np.random.default_rng(0)
+    turns = []
+    for n, seconds in enumerate((0.05, 0.4, 1.0)):
+        path = tmp_path / f"{n}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(int(16000 * seconds)), 16000, subtype="FLOAT")
+        turns.append(Utterance(f"u{n}", audio=path, emotion=LABELS.labels[n % 2]))
+    backbone = load_backbone(EncoderSpec(f"hf-speech:{tmp_path / name}"))
+    model = UtteranceClassifier(backbone, 2, FinetuneConfig(embedding_dim=24))
+    parts = make_examples([Conversation("toy", tuple(turns))], LABELS, backbone)
+    batch = Collate(backbone)(parts)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 3e-3)
+    model.train()
+    for step in range(4):
+        torch.manual_seed(step)
+        model.loss(batch, model(batch))["total"].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval()
+    with torch.inference_mode():
+        expected = model(batch).extras["embedding"][:, 0].numpy()
+    save_finetuned(model, tmp_path / "e", LABELS)
+    encoder = load_finetuned(tmp_path / "e")
+    together = np.stack(encoder.encode([e.input for e in parts]))
+    np.testing.assert_allclose(together, expected, atol=1e-5)
+    for part, vector in zip(parts, together, strict=True):
+        np.testing.assert_allclose(encoder.encode([part.input])[0], vector, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -218,10 +218,11 @@ class UtteranceClassifier(nn.Module):
         return number < self.config.freeze_blocks or number >= max(self.layers)
 
     def train(self, mode: bool = True) -> UtteranceClassifier:
-        """As ever, but frozen blocks stay in eval mode: no dropout in what does not learn."""
+        """As ever, but frozen blocks stay in eval mode: no dropout in what does not learn, and no new means and
+        variances in batch norms, which are not saved with the encoder."""
         super().train(mode)
         for name, module in self.backbone.network.named_modules():
-            if name and self._stays(name):
+            if (name and self._stays(name)) or isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
         return self
 

@@ -18,8 +18,8 @@ from moodline.encoders.settings import FinetuneConfig
 from moodline.errors import CheckpointError, ConfigError
 
 QUERY_VALUE = (
-    "query", "value", "q_proj", "v_proj", "query_proj", "value_proj", "q_lin", "v_lin", "q", "v", "c_attn",
-    "query_key_value", "qkv_proj", "Wqkv", "in_proj",
+    "query", "value", "q_proj", "v_proj", "query_proj", "value_proj", "q_lin", "v_lin",
+    "linear_q", "linear_v", "q", "v", "c_attn", "query_key_value", "qkv_proj", "Wqkv", "in_proj",
 )  # fmt: skip
 """What models call their query and value projections, or those that give them together."""
 

@@ -16,13 +16,14 @@ from moodline.encoders.hub import from_pretrained, model_revision
 from moodline.encoders.quantized import hub_options, loading_options
 from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.sound import BUDGET, clip_length, clip_samples
+from moodline.encoders.speech_moonshine import SHORTEST as MOONSHINE
 from moodline.errors import ConfigError
 from moodline.media.audio import RATE
 
 # Models over raw samples whose masks keep padding out, if their convolutions normalise frame by frame.
 _RAW = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "unispeech", "unispeech-sat")
 SHORTEST = 800
-"""Samples (50 ms) that every convolution stack here turns into at least one frame."""
+"""Samples (50 ms) that every convolution stack here turns into at least one frame, Moonshine's apart."""
 
 
 class HFSpeechBackbone(Backbone):
@@ -47,12 +48,13 @@ class HFSpeechBackbone(Backbone):
         self.id, self.revision, self.spec, self.network, self.extractor = name, revision, spec, network, extractor
         config = network.config
         self.hidden_size, self.depth = int(config.hidden_size), int(config.num_hidden_layers)
+        self.shortest = MOONSHINE if config.model_type == "moonshine" else SHORTEST
         self.whisper = config.model_type == "whisper"
         self.masked = config.model_type in _RAW and getattr(config, "feat_extract_norm", "") == "layer"
 
     def prepare(self, inputs: Sequence[Any]) -> dict[str, Tensor]:
         """The extractor's features [B, …], padded on the right, and their lengths int64 [B] (samples for Whisper)."""
-        clips = [clip_samples(item, self.spec.max_seconds, SHORTEST) for item in inputs]
+        clips = [clip_samples(item, self.spec.max_seconds, self.shortest) for item in inputs]
         made = [self.extractor(clip, sampling_rate=RATE, return_tensors="pt") for clip in clips]
         rows = [next(iter(one.values()))[0] for one in made]
         lengths = torch.tensor([len(c) for c in clips] if self.whisper else [len(r) for r in rows])
@@ -113,7 +115,9 @@ def load_hf_speech(source: str | Path, name: str, spec: EncoderSpec, device: str
         raise ConfigError(f"encoder {name}: expected a model for {RATE} samples per second", rate)
     if network.config.model_type == "whisper" and spec.max_seconds > 30:
         raise ConfigError(f"encoder {name}: Whisper hears at most 30 s; max_seconds must not be more", spec.max_seconds)
-    if hasattr(network.config, "apply_spec_augment"):
-        network.config.apply_spec_augment = False  # random masking is for pre-training
+    network.config.apply_spec_augment = False  # random masking is for pre-training; short clips are too short for it
+    for part in (network.config, *network.modules()):
+        if hasattr(part, "layerdrop"):
+            part.layerdrop = 0.0  # a layer that is left out at random leaves no state
     spec = spec if isinstance(source, Path) else replace(spec, revision=revision)
     return HFSpeechBackbone(name, revision, spec, network, extractor)
