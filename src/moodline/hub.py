@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -138,6 +139,9 @@ def _not_loaded(auto: str, source: str | Path, name: str, error: Exception) -> C
             fix=f"{accept[0].upper()}{accept[1:]}: hf download {source} (where there is a network), or copy its folder "
             "here and name that folder instead of the id.",
         )
+    kind = re.search(r"configuration class <class '[\w.]*?(\w+)'>", str(error))
+    if kind is not None:
+        return CheckpointError(f"{name}: a model of another kind than expected", kind[1], _KINDS.get(auto, ""))
     return CheckpointError(
         f"{name}: {auto} cannot load it",
         reason,
@@ -146,6 +150,11 @@ def _not_loaded(auto: str, source: str | Path, name: str, error: Exception) -> C
     )
 
 
+_KINDS = {
+    "AutoModelForCausalLM": "Use a decoder such as LLaMA, Qwen, Gemma or GLM.",
+    "AutoFeatureExtractor": "Use a speech model, such as wav2vec 2.0, WavLM or Whisper.",
+}
+"""What to take instead of a model that transformers knows, but not as one of this class."""
 _ABSENT = frozenset(
     (
         "GatedRepoError",

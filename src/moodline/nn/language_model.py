@@ -244,7 +244,7 @@ class LanguageModel(nn.Module):
         def differ(x: Tensor, y: Tensor, share: float) -> bool:
             return bool((x.float() - y.float()).abs().max() > share * largest)
 
-        if differ(own[0][:2], own[1][:2], margin):
+        if differ(own[0][:2], own[1][:2], margin / 10):
             raise ConfigError(
                 f"backbone {self.id}: expected a causal language model",
                 f"{type(self.network).__name__}, which looks at what comes later",
