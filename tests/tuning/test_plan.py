@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,23 @@ def test_dry_run(tiny: dict[str, str], some_meld: Path, tmp_path: Path) -> None:
     assert "not measured" in out
     assert "guessed from characters" in out
     assert not list(tmp_path.glob("run*"))
+
+
+def test_dry_run_of_a_converted_model_with_frozen_blocks(
+    tiny: dict[str, str], house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found by its name, and what its frozen blocks give is counted once."""
+    shutil.copytree(tiny["text"].removeprefix("hf-text:"), tmp_path / "backbones" / "gemma3-270m")
+    monkeypatch.setenv("MOODLINE_CACHE", str(tmp_path))
+    recipe = encoder_recipe(tmp_path / "a.yaml", "text", "hf-text:gemma3-270m")
+    command = ("finetune", "text", recipe, "--data", house, "--dry-run")
+    code, out, error = call(*command, "--json", "--set", "finetune.model.freeze_blocks=2")
+    assert (code, error) == (0, "")
+    assert json.loads(out)["measured"]["seconds_once"] > 0
+    code, out, error = call(*command)
+    assert (code, error) == (0, "")
+    assert "measured on" in out
+    assert "once for the frozen blocks" not in out
 
 
 def test_full_memory_says_what_would_fit(tiny, house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

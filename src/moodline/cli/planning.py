@@ -66,6 +66,7 @@ def _told(plan: Plan, corpus: str, memory: float, sample: Sample | None) -> dict
         "measured": sample
         and {
             "seconds_an_epoch": round(sample.seconds, 1),
+            "seconds_once": round(sample.once, 1),
             "device": sample.device,
             "peak_gib": sample.memory and round(sample.memory / GIB, 1),
         },
@@ -80,6 +81,8 @@ def _print(told: dict[str, Any], device: str, why: str) -> None:
         time = (
             f"{_span(seconds)} an epoch, at most {_span(seconds * told['epochs'])} (measured on {measured['device']})"
         )
+        if measured["seconds_once"]:
+            time += f", and {_span(measured['seconds_once'])} once for the frozen blocks"
     else:
         time = f"not measured: {why}"
     chips = ", ".join(f"{_span(3600 * h)} on one {chip}" for chip, h in told["estimated_hours_an_epoch"].items())
@@ -108,6 +111,8 @@ def _print(told: dict[str, Any], device: str, why: str) -> None:
 
 def _span(seconds: float) -> str:
     """A duration for people."""
+    if seconds < 1:
+        return "less than 1 s"
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

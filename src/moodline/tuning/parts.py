@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from moodline.encoders import EncoderSpec
 from moodline.encoders.beats import Beats, BeatsConfig
-from moodline.encoders.hub import from_pretrained
 from moodline.encoders.salmonn import WINDOW
 from moodline.errors import ConfigError
+from moodline.hub import from_pretrained, model_source
 from moodline.media.audio import RATE
 from moodline.tuning.shapes import SHAPES
 
@@ -103,7 +103,7 @@ def _config(spec: EncoderSpec, base_dir: Path | None) -> Mapping[str, Any]:
         raise ConfigError(
             f"encoder {spec.name}: it cannot be planned", fix="Fine-tune it without --dry-run; it is small."
         )
-    return _plain(from_pretrained("AutoConfig", folder if folder.is_dir() else rest, spec.name))
+    return _plain(from_pretrained("AutoConfig", folder if folder.is_dir() else model_source(rest), spec.name))
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from moodline.corpora.base import Corpus
@@ -180,14 +179,14 @@ def _guess(texts: Sequence[str]) -> list[int]:
 
 def _tokenizer(spec: EncoderSpec) -> Any:
     """The tokenizer of a model of transformers, if it is on this machine."""
-    from moodline.encoders.hub import from_pretrained
     from moodline.errors import CheckpointError
+    from moodline.hub import from_pretrained, model_source
 
     prefix, _, rest = spec.name.partition(":")
     if prefix != "hf-text":
         return None
     try:
-        return from_pretrained("AutoTokenizer", Path(rest) if Path(rest).is_dir() else rest, spec.name)
+        return from_pretrained("AutoTokenizer", model_source(rest), spec.name)
     except CheckpointError:
         return None
 

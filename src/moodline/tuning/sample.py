@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from moodline.build import default_device, training_view
 from moodline.corpora.base import Corpus
 from moodline.encoders import EncoderSpec, load_backbone
 from moodline.encoders.finetune import Collate, UtteranceClassifier, make_examples, parameter_groups
+from moodline.encoders.frozen import FrozenStates
+from moodline.hub import model_source
 from moodline.training.data import epoch_batches
 from moodline.tuning.recipe import EncoderRecipe
 
@@ -26,11 +29,13 @@ class Sample:
 
     Args:
         seconds: of an epoch's training, from so many timed batches, by their padded lengths.
+        once: seconds before the first epoch, for what frozen blocks give.
         memory: most bytes in use on the GPU; None elsewhere.
         device: where.
     """
 
     seconds: float
+    once: float
     memory: int | None
     device: str
 
@@ -40,7 +45,7 @@ def here(spec: EncoderSpec) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     prefix, _, rest = spec.name.partition(":")
-    if not rest or Path(rest).is_dir():
+    if not rest or (prefix != "salmonn" and isinstance(model_source(rest), Path)) or Path(rest).is_dir():
         return True
     if prefix == "salmonn":
         return False
@@ -70,11 +75,23 @@ def measure(recipe: EncoderRecipe, corpus: Corpus) -> Sample:
     collate = Collate(backbone, recipe.finetune.model.crop_seconds)
     batches = epoch_batches([len(e) for e in examples], tuning.batch_size, tuning.seed, 0)
     padded = [len(b) * max(len(examples[i]) for i in b) for b in batches]
+    chosen = [n % len(batches) for n in range(STEPS + 1)]
+    once = 0.0
+    if FrozenStates.usable(backbone) and not recipe.finetune.model.crop_seconds:
+        wanted = sorted({i for n in chosen for i in batches[n]})
+        begun = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            states = FrozenStates(backbone, Path(folder))([examples[i].input for i in wanted])
+        rate = (time.perf_counter() - begun) / sum(len(examples[i]) for i in wanted)
+        once = rate * (
+            sum(map(len, examples)) + sum(map(len, make_examples(view.splits["dev"], view.labels, backbone)))
+        )
+        for i, state in zip(wanted, states, strict=True):
+            examples[i] = replace(examples[i], hidden=state)
     model.train()
     if device.startswith("cuda"):
         torch.cuda.reset_peak_memory_stats()
     spent = 0.0
-    chosen = [n % len(batches) for n in range(STEPS + 1)]
     for number, n in enumerate(chosen):
         begun = time.perf_counter()
         _step(model, optimizer, collate([examples[i] for i in batches[n]]).to(device), tuning.precision == "bf16")
@@ -83,7 +100,7 @@ def measure(recipe: EncoderRecipe, corpus: Corpus) -> Sample:
         spent += time.perf_counter() - begun if number else 0.0
     rate = spent / sum(padded[n] for n in chosen[1:])
     peak = torch.cuda.max_memory_allocated() if device.startswith("cuda") else None
-    return Sample(rate * sum(padded), peak, device)
+    return Sample(rate * sum(padded), once, peak, device)
 
 
 def _step(model: UtteranceClassifier, optimizer: Any, batch: Any, half: bool) -> None:
