@@ -31,13 +31,20 @@ GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4}
 ENDS = {"bos_token_id": 0, "cls_token_id": 0, "eos_token_id": 1, "sep_token_id": 1, "pad_token_id": 0}
 BART = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4,
         "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}  # fmt: skip
+EYES = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "image_size": 28, "patch_size": 14}  # fmt: skip
 
 # Class, its settings, and which layers LoRA goes into when nothing is said.
 NETWORKS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "GPT2": ("LMHeadModel", {**GPT, "n_positions": 256}, {"c_attn"}),
     "GPTNeoX": ("ForCausalLM", SMALL, {"query_key_value"}),
     "OPT": ("ForCausalLM", {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 48,
-                            "word_embed_proj_dim": 32}, {"q_proj", "v_proj"}),
+                            "word_embed_proj_dim": 16, "do_layer_norm_before": False}, {"q_proj", "v_proj"}),
+    "XGLM": ("ForCausalLM", {"d_model": 32, "num_layers": 2, "attention_heads": 4, "ffn_dim": 48, "layerdrop": 0.5,
+                             "max_position_embeddings": 128}, {"q_proj", "v_proj"}),
+    "Gemma3": ("ForConditionalGeneration", {"text_config": {**SMALL, "vocab_size": 400, "num_key_value_heads": 2,
+                                                            "head_dim": 8}, "vision_config": EYES,
+                                            "mm_tokens_per_image": 4}, {"q_proj", "v_proj"}),
     "Phi3": ("ForCausalLM", {**SMALL, "pad_token_id": 0}, {"qkv_proj"}),
     "Mpt": ("ForCausalLM", {"d_model": 32, "n_layers": 2, "n_heads": 4}, {"Wqkv"}),
     "Mamba": ("ForCausalLM", {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4}, {"in_proj"}),
@@ -102,7 +109,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root, found = tmp_path_factory.mktemp("architectures"), {}
     for name, (kind, settings, _) in NETWORKS.items():
         torch.manual_seed(0)
-        config = getattr(transformers, f"{name}Config")(vocab_size=400, **settings)
+        size = {} if name == "Gemma3" else {"vocab_size": 400}
+        config = getattr(transformers, f"{name}Config")(**size, **settings)
         getattr(transformers, name + kind)(config).save_pretrained(root / name)
         byte_tokenizer(name).save_pretrained(root / name)
         found[name] = root / name
@@ -116,6 +124,7 @@ def test_lora_finds_its_layers_and_comes_back(name: str, sources, tmp_path: Path
     save_finetuned(model, tmp_path / "e", LABELS)
     record = json.loads((tmp_path / "e" / "adapter_config.json").read_text())
     assert {layer.rpartition(".")[2] for layer in record["target_modules"]} == NETWORKS[name][2]
+    assert not any("vision" in layer for layer in record["target_modules"])
     encoder = load_finetuned(tmp_path / "e")
     together = np.stack(encoder.encode(TEXTS))
     np.testing.assert_allclose(together, embeddings(model), atol=1e-5)

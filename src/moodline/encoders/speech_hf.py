@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from moodline.encoders.backbone import Backbone
-from moodline.encoders.hub import from_pretrained, model_revision
+from moodline.encoders.hub import from_pretrained, keep_every_layer, model_revision
 from moodline.encoders.quantized import hub_options, loading_options
 from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.sound import BUDGET, clip_length, clip_samples
@@ -116,8 +116,6 @@ def load_hf_speech(source: str | Path, name: str, spec: EncoderSpec, device: str
     if network.config.model_type == "whisper" and spec.max_seconds > 30:
         raise ConfigError(f"encoder {name}: Whisper hears at most 30 s; max_seconds must not be more", spec.max_seconds)
     network.config.apply_spec_augment = False  # random masking is for pre-training; short clips are too short for it
-    for part in (network.config, *network.modules()):
-        if hasattr(part, "layerdrop"):
-            part.layerdrop = 0.0  # a layer that is left out at random leaves no state
+    keep_every_layer(network)
     spec = spec if isinstance(source, Path) else replace(spec, revision=revision)
     return HFSpeechBackbone(name, revision, spec, network, extractor)

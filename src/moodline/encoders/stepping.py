@@ -16,16 +16,18 @@ from torch import Tensor, nn
 from moodline.encoders.backbone import block_number
 
 
-def stepping_blocks(network: nn.Module, depth: int) -> list[nn.Module]:
+def stepping_blocks(network: nn.Module, depth: int, within: tuple[str, ...] = ("",)) -> list[nn.Module]:
     """The blocks of a network in order; none where it is not built of ``depth`` different ones.
 
     Args:
         network: a model of transformers.
         depth: how many hidden states it has beside that of the embeddings.
+        within: how the names of the parts begin that may have them.
     """
     for name, module in network.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == depth and block_number(f"{name}.0.") == 0:
-            return list(module)
+        fits = isinstance(module, nn.ModuleList) and len(module) == depth and block_number(f"{name}.0.") == 0
+        if fits and name.startswith(within):
+            return list(module.children())
     return []
 
 

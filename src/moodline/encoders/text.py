@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from moodline.encoders.backbone import TORCH_TYPES, Backbone
 from moodline.encoders.base import files_revision
 from moodline.encoders.bert import Bert, BertConfig, mpnet_state
-from moodline.encoders.hub import from_pretrained, model_revision
+from moodline.encoders.hub import from_pretrained, keep_every_layer, model_revision
 from moodline.encoders.inputs import TextInput, TurnInput, Window
 from moodline.encoders.quantized import hub_options, loading_options, quiet
 from moodline.encoders.settings import EncoderSpec
@@ -60,7 +60,9 @@ class TextBackbone(Backbone):
         self.network, self.tokens = network, tokens
         self.windows = WindowTokens(tokens) if spec.window else None
         self.kept = torch.float16 if isinstance(network, Bert) else torch.float32  # of large states half would overflow
-        self.stack = [] if isinstance(network, Bert) else stepping_blocks(network, sizes[1])
+        if hasattr(network, "language_model"):  # beside eyes, which have nothing to look at
+            self.adapted = ("language_model.",)
+        self.stack = [] if isinstance(network, Bert) else stepping_blocks(network, sizes[1], self.adapted)
         self.hidden_size, self.depth = sizes
         self.first_position = 0
         taken = inspect.signature(network.forward).parameters
@@ -214,6 +216,10 @@ def load_hf_text(source: str | Path, name: str, spec: EncoderSpec, device: str =
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     if hasattr(config, "use_cache"):
         config.use_cache = False
+    keep_every_layer(network)
+    for module in network.modules():
+        if getattr(module, "project_out", None) is not None:
+            module.project_out = None  # OPT 350M ends in embeddings of another width than its states
     backend = getattr(wrapper, "backend_tokenizer", None)
     if backend is None:
         raise ConfigError(f"encoder {name}: expected a model with a fast tokenizer (tokenizer.json)")
