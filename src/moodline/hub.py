@@ -79,6 +79,13 @@ def from_pretrained(auto: str, source: str | Path, name: str, **options: Any) ->
     return network
 
 
+def keep_every_layer(network: Any) -> None:
+    """Switch off in training what leaves layers out at random (layerdrop): their states would be missing."""
+    for part in (network.config, *network.modules()):
+        if hasattr(part, "layerdrop"):
+            part.layerdrop = 0.0
+
+
 def few_bits(bits: int, dtype: Any) -> Any:
     """How transformers is told to hold weights in few bits: LLM.int8, or NF4 doubly quantized, as QLoRA has it.
 

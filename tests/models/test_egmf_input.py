@@ -253,3 +253,17 @@ def test_chinese(wording: str) -> None:
     logits = model(replace(batch, tokens=batch.tokens % 300)).logits
     assert torch.isfinite(logits).all()
     assert len(set(logits[0, 0].tolist())) == 7
+
+
+def test_no_layer_of_a_backbone_is_left_out_in_training(tmp_path: Path) -> None:
+    """OPT's own layerdrop would skip blocks that are frozen."""
+    sizes = {"hidden_size": 16, "ffn_dim": 24, "num_hidden_layers": 4, "num_attention_heads": 2}
+    config = transformers.OPTConfig(vocab_size=100, word_embed_proj_dim=16, dropout=0.0, layerdrop=0.9, **sizes)
+    torch.manual_seed(0)
+    transformers.OPTForCausalLM(config).save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    model = LanguageModel.load(str(tmp_path))
+    places = torch.arange(3)[None]
+    asked = (model.embed(places + 5), torch.ones(1, 3, 3, dtype=torch.bool).tril(), places)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.train().hidden(*asked), model.eval().hidden(*asked))

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moodline.errors import ConfigError, MissingDependencyError
-from moodline.hub import few_bits, from_pretrained, model_revision, model_source
+from moodline.hub import few_bits, from_pretrained, keep_every_layer, model_revision, model_source
 from moodline.settings import Settings
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -74,6 +74,7 @@ class LanguageModel(nn.Module):
             getattr(config, "logits_scaling", None) or 1.0
         )
         network.requires_grad_(False)
+        keep_every_layer(network)
         self.scale = 1.0 if network.device.type == "meta" else self._embedding_scale()
         self.register_state_dict_post_hook(_leave_base_out)
         self.register_load_state_dict_post_hook(_miss_no_base)
