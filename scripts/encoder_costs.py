@@ -44,7 +44,7 @@ def row(recipe: EncoderRecipe) -> str:
         f"{one.trainable / 1e6:.1f} M",
         str(tuning.batch_size),
         gibibytes(recipe, False),
-        gibibytes(recipe, True),
+        gibibytes(recipe, True) if recipe.encoder.name.startswith(("hf-", "salmonn:")) else "–",
         gibibytes(recipe, True, "4bit") if few else "–",
         f"{minutes:.2g}",
     ]
