@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from moodline.studies import claims, voices
 from moodline.studies.analysis import analyse
 from moodline.studies.files import find_experiments, read_experiment
 from moodline.studies.numbers import RunNumbers
-from moodline.studies.plan import BASE, Claim, make_plan
-from moodline.studies.runner import run_all, what_is_left
+from moodline.studies.plan import BASE, Claim, Plan, make_plan
+from moodline.studies.runner import evaluate_all, train_all, what_is_left
 from tests.test_studies import SCHEMA, SMALL, plan_of, stamps
 from tests.tiny import SAYINGS, SCORES, call, write_recipe, write_scored
 
@@ -51,6 +52,12 @@ STUDY: dict[str, Any] = {
 BASE_RECIPE = {**SCORES, "training": {**SCORES["training"], "epochs": 6}}
 
 
+def run_all(plan: Plan, data: Path, out: Path, say: Callable[[str], None]) -> None:
+    """Train with one seed, then test."""
+    train_all(plan, data, out, range(1), say, quiet=True)
+    evaluate_all(plan, data, out, say)
+
+
 @pytest.fixture(scope="module")
 def scored(house: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scored(house, tmp_path_factory.mktemp("scored") / "house")
@@ -70,7 +77,7 @@ def done(scored: Path, files: tuple[Path, Path], tmp_path_factory: pytest.TempPa
     folder = tmp_path_factory.mktemp("study")
     common = ("experiment", files[0], "--base", files[1], "--data", scored, "--out", folder / "out")
     said: list[str] = []
-    run_all(make_plan(str(files[0]), base=str(files[1])), scored, folder / "out", range(1), said.append, quiet=True)
+    run_all(make_plan(str(files[0]), base=str(files[1])), scored, folder / "out", said.append)
     assert said[0].startswith("[1/4] base, seed 0: dev mean absolute error 0.")
     first = {p: t for p, t in stamps(folder / "out" / "runs").items() if "seed-0" in p.parts}
     code, text, error = call(*common, "--seeds", 2, "--publish", folder / "results")
@@ -217,7 +224,7 @@ def test_a_model_that_is_its_own_expert(scored: Path, tmp_path: Path) -> None:
     base = write_recipe(tmp_path / "tiny.yaml", recipe)
     plan = make_plan("sure/ablations", base=str(base), only=["class-weights", "no-experts", "words-only"])
     assert [v.name for v in plan.variants if v.skipped] == ["class-weights"]
-    run_all(plan, scored, tmp_path / "out", range(1), lambda line: None, quiet=True)
+    run_all(plan, scored, tmp_path / "out", lambda line: None)
     found = analyse(plan, tmp_path / "out", range(1), draws=50)
     jsonschema.validate(found, SCHEMA)
     assert (found["voices"], found["gate"], found["case"]) == ([], {}, {})
@@ -237,7 +244,7 @@ def test_folds_in_an_experiment(scored: Path, files: tuple[Path, Path], tmp_path
     recipe = {**SCORES, "training": {**SCORES["training"], "epochs": 1}, "folds": 3}
     plan = make_plan(str(files[0]), base=str(write_recipe(tmp_path / "folds.yaml", recipe)), only=["idle"])
     out, said = tmp_path / "out", list[str]()
-    run_all(plan, data, out, range(1), said.append, quiet=True)
+    run_all(plan, data, out, said.append)
     each = [json.loads(p.read_text())["dev"]["mae"] for p in out.glob("runs/base/fold-*/seed-0/metrics.json")]
     assert len(each) == 3
     assert said[0].startswith(f"[1/2] base, seed 0: dev mean absolute error {np.mean(each):.4f}")

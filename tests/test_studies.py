@@ -26,7 +26,7 @@ from moodline.studies.analysis import analyse
 from moodline.studies.files import find_experiments, place_of, read_experiment, task_of
 from moodline.studies.numbers import RunNumbers, load_tested
 from moodline.studies.plan import BASE, Claim, Plan, Planned, Study, load_study, make_plan, study_names
-from moodline.studies.runner import duration, run_all, what_is_left
+from moodline.studies.runner import duration, evaluate_all, train_all, what_is_left
 from moodline.training.inference import Answers
 from tests.tiny import FEATURES, LABELS, SAYINGS, TEXT, call, write_recipe
 
@@ -65,7 +65,8 @@ def small(folder: Path, base: dict[str, Any] = FEATURES, only: tuple[str, ...] =
 
 def run(plan: Plan, house: Path, out: Path, seeds: int) -> list[str]:
     said: list[str] = []
-    run_all(plan, house, out, range(seeds), said.append, quiet=True)
+    train_all(plan, house, out, range(seeds), said.append, quiet=True)
+    evaluate_all(plan, house, out, said.append)
     return said
 
 
@@ -345,6 +346,21 @@ def test_committed_experiments_are_whole(root: Path) -> None:
 
 
 # -- the command line -----------------------------------------------------------------------------------------
+
+
+def test_training_alone_leaves_the_test_split(house: Path, tmp_path: Path) -> None:
+    """Seeds may be added session by session; the test split is looked at once, at the end."""
+    plan, out = tmp_path / "plan", tmp_path / "out"
+    small(plan)
+    common = ("experiment", plan / "small.yaml", "--base", plan / "tiny.yaml", "--out", out, "--data", house)
+    code, text, error = call(*common, "--seeds", 1, "--only", "gamma", "--train-only")
+    assert (code, text) == (0, "")
+    assert error.endswith("run the command again without --train-only when all seeds are trained\n")
+    assert (out / "runs" / "base" / "seed-0" / "metrics.json").is_file()
+    assert not list(out.rglob("results.json")) + list(out.rglob("predictions.parquet")) + list(out.glob("*.md"))
+    code, _, error = call(*common, "--seeds", 1, "--only", "gamma", "-q")
+    assert (code, error) == (0, "")
+    assert {json.loads(p.read_text())["tested"] for p in out.rglob("results.json")} == {1}
 
 
 def test_the_command_line(house: Path, done: Path, tmp_path: Path) -> None:

@@ -172,6 +172,9 @@ def experiment(
         Path | None, typer.Option(help="Also copy numbers and plots to DIR/experiments/NAME/CORPUS.", metavar="DIR")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run.")] = False,
+    train_only: Annotated[
+        bool, typer.Option("--train-only", help="Leave the test split alone, until all seeds are trained.")
+    ] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
     pages: Annotated[
         Path | None, typer.Option(help="Write the pages of all published experiments into this folder.", metavar="DIR")
@@ -189,7 +192,9 @@ def experiment(
     elif pages is not None:
         studies.run_pages(published, pages, check)
     else:
-        studies.run_experiment(name, corpus, base, data, out, seeds, only or [], publish, dry_run, json_, quiet)
+        studies.run_experiment(
+            name, corpus, base, data, out, seeds, only or [], publish, dry_run, train_only, json_, quiet
+        )
 
 
 @app.command("inspect", epilog="Example: moodline inspect meld ../shared/data/meld")

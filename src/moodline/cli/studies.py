@@ -47,6 +47,7 @@ def run_experiment(
     only: list[str],
     publish: Path | None,
     dry_run: bool,
+    train_only: bool,
     json_: bool,
     quiet: bool,
 ) -> None:
@@ -66,14 +67,18 @@ def run_experiment(
     from moodline.results import write_json
     from moodline.studies.analysis import analyse
     from moodline.studies.files import FILE
-    from moodline.studies.runner import run_all
+    from moodline.studies.runner import evaluate_all, train_all
 
     def say(line: str) -> None:
         if not quiet:
             print(line, file=sys.stderr, flush=True)
 
     with progress_bar(quiet or json_) as progress:
-        run_all(plan, data, out, range(seeds), say, progress, quiet or json_)
+        train_all(plan, data, out, range(seeds), say, progress, quiet or json_)
+        if train_only:
+            say("nothing was tested: run the command again without --train-only when all seeds are trained")
+            return
+        evaluate_all(plan, data, out, say, progress)
     say("comparing …")
     found = analyse(plan, out, range(seeds))
     write_json(out / FILE, found)

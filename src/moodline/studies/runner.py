@@ -15,7 +15,7 @@ from moodline.errors import ConfigError, StorageError
 from moodline.experiment import evaluate, train
 from moodline.results import read_results, write_json
 from moodline.runs import Run, seed_directories
-from moodline.studies.measures import MEASURES
+from moodline.studies.measures import MEASURES, Measure
 from moodline.studies.plan import Plan
 
 Say = Callable[[str], None]
@@ -58,7 +58,7 @@ def what_is_left(plan: Plan, out: Path, seeds: Sequence[int]) -> Left:
     return Left(tuple(done), tuple(missing), len(missing) * sum(times) / len(times) if times else None)
 
 
-def run_all(
+def train_all(
     plan: Plan,
     data: Path,
     out: Path,
@@ -66,33 +66,26 @@ def run_all(
     say: Say,
     progress: ProgressCallback | None = None,
     quiet: bool = False,
-) -> dict[str, Run]:
-    """Train all runs, then test each once.
+) -> None:
+    """Train all runs; the test split is not read.
 
     Args:
         plan: of ``make_plan``.
         data: the corpus directory.
         out: the experiment's directory.
         seeds: one model for each, of every run.
-        say: told one line after each trained model and each test.
+        say: told one line after each trained model.
         progress: told about encoding.
         quiet: no bars over epochs.
 
-    Returns:
-        the runs by name, tested.
-
     Raises:
-        MoodlineError: see ``experiment.train`` and ``evaluate``; what was finished stays.
+        MoodlineError: see ``experiment.train``; what was finished stays.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError.writing(out, error) from error
     measure = MEASURES[plan.task]
-
-    def told(number: float) -> str:
-        return f"{measure.name} {number:.{measure.unit.digits}f}"
-
     left = what_is_left(plan, out, seeds)
     total = len(left.finished) + len(left.missing)
     if left.finished and left.missing:
@@ -104,12 +97,30 @@ def run_all(
         seconds = time.monotonic() - begun
         write_json(out / TIMES, _times(out) | {f"{name} {seed}": round(seconds, 1)})
         each = [read_part(place, "metrics.json")["dev"][measure.key] for place in _places(plan, out, name, seed)]
-        now = what_is_left(plan, out, seeds)
+        now, dev = what_is_left(plan, out, seeds), _told(measure, sum(each) / len(each))
         say(
-            f"[{len(now.finished)}/{total}] {name}, seed {seed}: dev {told(sum(each) / len(each))}, {seconds:.0f} s"
+            f"[{len(now.finished)}/{total}] {name}, seed {seed}: dev {dev}, {seconds:.0f} s"
             + (f"; {duration(now.seconds)} left" if now.seconds and now.missing else "")
         )
-    runs = {}
+
+
+def evaluate_all(
+    plan: Plan, data: Path, out: Path, say: Say, progress: ProgressCallback | None = None
+) -> dict[str, Run]:
+    """Test each run once, with all seeds that it has; one that was tested with the same is left alone.
+
+    Args:
+        plan, data, out: see ``train_all``; all runs are trained.
+        say: told one line after each test.
+        progress: told about encoding.
+
+    Returns:
+        the runs by name.
+
+    Raises:
+        MoodlineError: see ``evaluate``; a run is of another recipe.
+    """
+    measure, runs = MEASURES[plan.task], {}
     for name in plan.runs:
         runs[name] = Run.load(run_directory(out, name))
         if to_plain(runs[name].recipe) != to_plain(plan.runs[name]):
@@ -121,8 +132,12 @@ def run_all(
         before = read_results(path) if path.is_file() else None
         results = evaluate(runs[name], data, progress)
         if results != before:
-            say(f"{name}: test {told(results['mean'][measure.key])}, {len(results['seeds'])} seeds")
+            say(f"{name}: test {_told(measure, results['mean'][measure.key])}, {len(results['seeds'])} seeds")
     return runs
+
+
+def _told(measure: Measure, number: float) -> str:
+    return f"{measure.name} {number:.{measure.unit.digits}f}"
 
 
 def _times(out: Path) -> dict[str, float]:
