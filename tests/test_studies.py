@@ -355,6 +355,7 @@ def test_training_alone_leaves_the_test_split(house: Path, tmp_path: Path) -> No
     common = ("experiment", plan / "small.yaml", "--base", plan / "tiny.yaml", "--out", out, "--data", house)
     code, text, error = call(*common, "--seeds", 1, "--only", "gamma", "--train-only")
     assert (code, text) == (0, "")
+    assert "nothing to publish" in call(*common, "--train-only", "--publish", tmp_path / "results")[2]
     assert error.endswith("run the command again without --train-only when all seeds are trained\n")
     assert (out / "runs" / "base" / "seed-0" / "metrics.json").is_file()
     assert not list(out.rglob("results.json")) + list(out.rglob("predictions.parquet")) + list(out.glob("*.md"))

@@ -54,9 +54,12 @@ def test_a_whole_frozen_network_is_normed_once(kind: str, sources, tmp_path: Pat
     assert len(list((tmp_path / "states").rglob("*.npy"))) == len(TEXTS)
 
 
-def test_gradients_are_the_same(sources, tmp_path: Path) -> None:
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_gradients_are_the_same(checkpointing: bool, sources, tmp_path: Path) -> None:
     """What learns above the frozen blocks learns the same from states as from words."""
-    model = tuned(sources["gemma3"], FinetuneConfig(embedding_dim=24, freeze_blocks=2, dropout=0.0, lora_dropout=0.0))
+    config = FinetuneConfig(embedding_dim=24, freeze_blocks=2, gradient_checkpointing=checkpointing)
+    model = tuned(sources["gemma3"], replace(config, dropout=0.0, lora_dropout=0.0))
+    model.train(checkpointing)  # in eval mode nothing is computed again
     parts = examples(model)
     known = FrozenStates(model.backbone, tmp_path)([e.input for e in parts])
     found = []
@@ -69,6 +72,13 @@ def test_gradients_are_the_same(sources, tmp_path: Path) -> None:
     assert any("lora_B" in name for name in found[0])
     for name, gradient in found[0].items():
         torch.testing.assert_close(found[1][name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_few_bits_have_states_of_their_own(sources, tmp_path: Path) -> None:
+    backbone = load_backbone(EncoderSpec(f"hf-text:{sources['llama']}"))
+    whole = FrozenStates(backbone, tmp_path).folder
+    backbone.spec = replace(backbone.spec, quantize="4bit")
+    assert FrozenStates(backbone, tmp_path).folder != whole
 
 
 def test_blocks_that_are_skipped_compute_nothing(sources) -> None:

@@ -61,6 +61,8 @@ def run_experiment(
     if dry_run:
         _print_plan(plan, out, seeds, json_)
         return
+    if train_only and publish is not None:
+        raise ConfigError("--train-only leaves nothing to publish", fix="Leave one of --train-only and --publish out.")
     if data is None:
         raise ConfigError("an experiment needs the corpus directory", fix="Give --data DIR.")
     from moodline.report.study_files import publish_study, write_study

@@ -104,9 +104,7 @@ def train_all(
         )
 
 
-def evaluate_all(
-    plan: Plan, data: Path, out: Path, say: Say, progress: ProgressCallback | None = None
-) -> dict[str, Run]:
+def evaluate_all(plan: Plan, data: Path, out: Path, say: Say, progress: ProgressCallback | None = None) -> None:
     """Test each run once, with all seeds that it has; one that was tested with the same is left alone.
 
     Args:
@@ -114,26 +112,22 @@ def evaluate_all(
         say: told one line after each test.
         progress: told about encoding.
 
-    Returns:
-        the runs by name.
-
     Raises:
         MoodlineError: see ``evaluate``; a run is of another recipe.
     """
-    measure, runs = MEASURES[plan.task], {}
+    measure = MEASURES[plan.task]
     for name in plan.runs:
-        runs[name] = Run.load(run_directory(out, name))
-        if to_plain(runs[name].recipe) != to_plain(plan.runs[name]):
+        run = Run.load(run_directory(out, name))
+        if to_plain(run.recipe) != to_plain(plan.runs[name]):
             raise ConfigError(
-                f"{runs[name].directory}: holds a run of another recipe or other settings",
+                f"{run.directory}: holds a run of another recipe or other settings",
                 fix="Choose another --out directory.",
             )
-        path = runs[name].directory / "results.json"
+        path = run.directory / "results.json"
         before = read_results(path) if path.is_file() else None
-        results = evaluate(runs[name], data, progress)
+        results = evaluate(run, data, progress)
         if results != before:
             say(f"{name}: test {_told(measure, results['mean'][measure.key])}, {len(results['seeds'])} seeds")
-    return runs
 
 
 def _told(measure: Measure, number: float) -> str:

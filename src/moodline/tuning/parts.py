@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from moodline.encoders import EncoderSpec
 from moodline.encoders.beats import Beats, BeatsConfig
+from moodline.encoders.hub import from_pretrained
 from moodline.encoders.salmonn import WINDOW
 from moodline.errors import ConfigError
-from moodline.hub import from_pretrained, model_source
+from moodline.hub import model_source
 from moodline.media.audio import RATE
 from moodline.tuning.shapes import SHAPES
 

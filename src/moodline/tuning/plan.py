@@ -179,8 +179,9 @@ def _guess(texts: Sequence[str]) -> list[int]:
 
 def _tokenizer(spec: EncoderSpec) -> Any:
     """The tokenizer of a model of transformers, if it is on this machine."""
+    from moodline.encoders.hub import from_pretrained
     from moodline.errors import CheckpointError
-    from moodline.hub import from_pretrained, model_source
+    from moodline.hub import model_source
 
     prefix, _, rest = spec.name.partition(":")
     if prefix != "hf-text":

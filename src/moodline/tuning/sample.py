@@ -45,7 +45,7 @@ def here(spec: EncoderSpec) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     prefix, _, rest = spec.name.partition(":")
-    if not rest or (prefix != "salmonn" and isinstance(model_source(rest), Path)) or Path(rest).is_dir():
+    if not rest or isinstance(model_source(rest), Path):
         return True
     if prefix == "salmonn":
         return False
