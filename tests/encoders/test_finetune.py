@@ -15,7 +15,6 @@ import torch
 
 from moodline.conversation import Conversation, Utterance
 from moodline.encoders import EncoderSpec, load_backbone, load_encoder
-from moodline.encoders.classifier import block_number
 from moodline.encoders.finetune import (
     Collate,
     Example,
@@ -28,6 +27,7 @@ from moodline.encoders.finetune import (
 )
 from moodline.errors import CheckpointError, ConfigError, LabelError, StorageError
 from moodline.labels import IGNORE, LabelSet
+from moodline.nn.blocks import block_number
 
 LABELS = LabelSet("toy-2", ("calm", "angry"))
 CALM = ("thank you, that is lovely", "what a quiet evening", "of course, no hurry", "the garden looks pretty")

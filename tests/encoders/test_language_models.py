@@ -110,7 +110,7 @@ def test_peft_itself_loads_the_folder(models: dict[str, Path], tmp_path: Path) -
 def test_what_was_saved_before_peft_is_still_read(models: dict[str, Path], tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    from moodline.encoders.lora import lora_state
+    from moodline.nn.lora import lora_state
 
     model = tuned(models["llama"])
     save_finetuned(model, tmp_path, LABELS)

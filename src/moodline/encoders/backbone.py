@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -107,16 +106,6 @@ class Backbone(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.network.parameters()).device
-
-
-_BLOCKS = ("layer", "layers", "h", "block", "blocks")
-"""What models call the list of their blocks."""
-
-
-def block_number(name: str) -> int | None:
-    """The number of the block that a parameter belongs to, None outside of blocks."""
-    parts = name.split(".")
-    return next((int(p) for q, p in pairwise(parts) if p.isdigit() and q in _BLOCKS), None)
 
 
 def chosen_layers(layers: str | tuple[int, ...] | None, depth: int, name: str) -> tuple[int, ...]:

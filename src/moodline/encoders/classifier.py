@@ -24,15 +24,16 @@ from torch.nn.utils.rnn import pad_sequence
 
 from moodline.batch import Output
 from moodline.conversation import Conversation
-from moodline.encoders.backbone import Backbone, block_number, chosen_layers
+from moodline.encoders.backbone import Backbone, chosen_layers
 from moodline.encoders.inputs import conversation_inputs
-from moodline.encoders.lora import inject_lora
 from moodline.encoders.settings import EncoderSpec, FinetuneConfig
 from moodline.errors import ConfigError
 from moodline.labels import IGNORE, LabelSet
 from moodline.losses import focal_loss, symmetric_kl
 from moodline.media.audio import RATE
 from moodline.nn import pooling
+from moodline.nn.blocks import block_number
+from moodline.nn.lora import inject_lora
 
 
 class UtteranceHead(nn.Module):

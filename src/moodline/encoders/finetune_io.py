@@ -25,11 +25,11 @@ from moodline.encoders.backbone import Backbone, chosen_layers, result_settings,
 from moodline.encoders.base import files_revision
 from moodline.encoders.classifier import UtteranceClassifier, UtteranceHead
 from moodline.encoders.frozen import FrozenStates
-from moodline.encoders.lora import attach_lora, lora_state, transposed
 from moodline.encoders.peft_files import CONFIG, WEIGHTS, adapter_config, check_config, from_peft, to_peft
 from moodline.encoders.settings import EncoderSpec, FinetuneConfig, checked_fields
 from moodline.errors import CheckpointError, ConfigError, StorageError
 from moodline.labels import LabelSet
+from moodline.nn.lora import attach_lora, lora_state, transposed
 
 FORMAT = 2
 READABLE = (1, 2)
@@ -220,7 +220,7 @@ def _load(path: Path) -> dict[str, Tensor]:
 @torch.no_grad()
 def _apply(backbone: Backbone, changed: dict[str, Tensor], config: FinetuneConfig) -> None:
     if config.method == "lora":
-        attach_lora(backbone.network, changed, config)
+        attach_lora(backbone.network, changed, config.rank, config.alpha)
         return
     own = dict(backbone.network.named_parameters())
     for name, value in changed.items():

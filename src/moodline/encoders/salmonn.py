@@ -26,8 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from moodline.encoders.beats import Beats
-from moodline.encoders.lora import merge_lora
 from moodline.errors import CheckpointError
+from moodline.nn.lora import merge_lora
 
 WINDOW = 17
 """Frames of 20 ms in a window: a third of a second. Windows do not overlap; a last one that is not full is dropped."""

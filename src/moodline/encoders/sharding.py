@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from moodline.encoders.backbone import Backbone, block_number
+from moodline.encoders.backbone import Backbone
 from moodline.errors import ConfigError
+from moodline.nn.blocks import block_number
 
 
 def shard_frozen(model: nn.Module, backbone: Backbone) -> None:

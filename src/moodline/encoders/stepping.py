@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from moodline.encoders.backbone import block_number
+from moodline.nn.blocks import block_number
 
 
 def stepping_blocks(network: nn.Module, depth: int, within: tuple[str, ...] = ("",)) -> list[nn.Module]:

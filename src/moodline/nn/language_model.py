@@ -6,7 +6,6 @@ The weights of the base are no part of the state of whoever holds it: ``state_di
 from __future__ import annotations
 
 import importlib.util
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +16,10 @@ from torch import Tensor, nn
 
 from moodline.errors import ConfigError, MissingDependencyError
 from moodline.hub import few_bits, from_pretrained, keep_every_layer, model_revision, model_source
+from moodline.nn.lora import inject_lora
 from moodline.settings import Settings
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-TARGETS = ("q_proj", "v_proj", "query_key_value", "qkv_proj", "c_attn", "query", "value")
-"""What language models call their query and value projections, alone or as one layer."""
 POSITIONS_AT_ONCE = 64
 """Places whose logits over the whole vocabulary are in memory together, outside of training."""
 
@@ -126,28 +124,10 @@ class LanguageModel(nn.Module):
 
     def inject(self, lora: LoraConfig) -> None:
         """Put LoRA into the network, by peft; its matrices are float32."""
-        from peft import LoraConfig as PeftConfig
-        from peft import inject_adapter_in_model
-
-        have = {n.rsplit(".", 1)[-1] for n, m in self.network.named_modules() if isinstance(m, nn.Linear)}
-        have |= {n.rsplit(".", 1)[-1] for n, m in self.network.named_modules() if type(m).__name__ == "Conv1D"}
-        names = [n for n in (lora.targets or TARGETS) if n in have]
-        if len(names) < len(lora.targets) or not names:
-            wanted = ", ".join(lora.targets or TARGETS)
-            raise ConfigError(f"backbone {self.id}: lora.targets must name its layers", wanted, f"It has: {_few(have)}")
-        config: Any = PeftConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=names)
-        if lora.layers:
-            config.layers_to_transform = list(lora.layers)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                inject_adapter_in_model(config, self.network, adapter_name="default")
-        except ValueError:
-            raise ConfigError(f"backbone {self.id}: no such layers for LoRA", [names, list(lora.layers)]) from None
-        for parameter_name, parameter in self.network.named_parameters():
-            parameter.requires_grad_("lora_" in parameter_name)
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
+            inject_lora(self.network, lora.rank, lora.alpha, lora.dropout, lora.targets or None, lora.layers or None)
+        except ConfigError as error:
+            raise ConfigError(f"backbone {self.id}: {error}") from None
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -286,10 +266,6 @@ def _no_outliers(network: Any) -> list[tuple[Any, float]]:
     for layer in layers:
         layer.state.threshold = 0.0
     return before
-
-
-def _few(names: set[str]) -> str:
-    return ", ".join(sorted(names)[:12])
 
 
 def _is_base(key: str, prefix: str) -> bool:

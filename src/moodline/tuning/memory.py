@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from moodline.encoders import EncoderSpec
 from moodline.encoders.classifier import UtteranceHead, checkpoint_network
-from moodline.encoders.lora import default_targets, inject_lora
 from moodline.encoders.settings import FinetuneConfig
+from moodline.nn.lora import default_targets, inject_lora
 from moodline.tuning.fused import fused_attention
 from moodline.tuning.parts import Part, parts_of
 

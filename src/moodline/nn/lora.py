@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from moodline.encoders.backbone import block_number
-from moodline.encoders.settings import FinetuneConfig
 from moodline.errors import CheckpointError, ConfigError
+from moodline.nn.blocks import block_number
 
 QUERY_VALUE = (
     "query", "value", "q_proj", "v_proj", "query_proj", "value_proj", "q_lin", "v_lin",
@@ -38,9 +37,7 @@ def default_targets(network: nn.Module, within: tuple[str, ...] = ("",)) -> tupl
     found = {n.rsplit(".", 1)[-1] for n in linear}
     targets = tuple(name for name in QUERY_VALUE if name in found)
     if not targets:
-        raise ConfigError(
-            "fine-tuning: name the layers for LoRA (targets)", f"linear layers {', '.join(sorted(found))}"
-        )
+        raise ConfigError("LoRA: its layers must be named (targets)", f"linear layers {_few(found)}")
     return targets
 
 
@@ -65,26 +62,26 @@ def inject_lora(
         within: how the names of the parts begin that may get them.
 
     Raises:
-        ConfigError: no layer has such a name, or none in these blocks.
+        ConfigError: a target is no linear layer's name, or none is in these blocks.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
-    ends = tuple(f".{name}" for name in targets or default_targets(network, within))
-    named = [
+    targets = targets or default_targets(network, within)
+    linear = [name for name, module in network.named_modules() if _is_linear(module) and name.startswith(within)]
+    unknown = [target for target in targets if not any(_ends(name, target) for name in linear)]
+    if unknown:
+        has = _few({name.rsplit(".", 1)[-1] for name in linear})
+        raise ConfigError("LoRA: no linear layer has the name given as target", ", ".join(unknown), f"It has {has}.")
+    names = [
         name
-        for name, module in network.named_modules()
-        if _is_linear(module) and name.startswith(within) and f".{name}".endswith(ends)
+        for name in linear
+        if any(_ends(name, target) for target in targets) and (layers is None or block_number(f"{name}.") in layers)
     ]
-    names = [name for name in named if layers is None or block_number(f"{name}.") in layers]
-    if not named:
-        raise ConfigError(
-            "fine-tuning: no linear layer has the name given as target", ", ".join(end[1:] for end in ends)
-        )
+    if not names and not layers:
+        raise ConfigError("LoRA: all blocks are frozen", fix="Set freeze_blocks lower, or method frozen.")
     if not names:
-        raise ConfigError(
-            "fine-tuning: all blocks are frozen, none is left for LoRA",
-            fix="Set freeze_blocks lower, or method frozen.",
-        )
+        found = ", ".join(map(str, layers or ()))
+        raise ConfigError("LoRA: none of its targets is in the blocks that may have it", found)
     config: Any = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=names, fan_in_fan_out=transposed(network, names)
     )
@@ -94,6 +91,14 @@ def inject_lora(
     for _, module in _lora_layers(network):  # they learn in float32, whatever the weights are
         for matrices in (module.lora_A, module.lora_B):
             matrices.float()
+
+
+def _ends(name: str, target: str) -> bool:
+    return f".{name}".endswith(f".{target}")
+
+
+def _few(names: set[str]) -> str:
+    return ", ".join(sorted(names)[:12])
 
 
 def _is_linear(module: nn.Module) -> bool:
@@ -115,13 +120,14 @@ def lora_state(network: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def attach_lora(network: nn.Module, state: Mapping[str, Tensor], config: FinetuneConfig) -> None:
+def attach_lora(network: nn.Module, state: Mapping[str, Tensor], rank: int, alpha: float) -> None:
     """Make a network compute what it learned: merged where it is held in float32, else beside it, in place.
 
     Args:
         network: the backbone as it was loaded.
         state: what ``lora_state`` gave.
-        config: of the fine-tuning.
+        rank: r.
+        alpha: α.
 
     Raises:
         CheckpointError: the matrices do not fit the network.
@@ -130,9 +136,9 @@ def attach_lora(network: nn.Module, state: Mapping[str, Tensor], config: Finetun
     modules = dict(network.named_modules())
     weights = [getattr(modules.get(name), "weight", None) for name in layers]
     if all(w is None or w.dtype == torch.float32 for w in weights):
-        merge_lora(network, state, config.alpha / config.rank)
+        merge_lora(network, state, alpha / rank)
         return
-    inject_lora(network, config.rank, config.alpha, 0.0, tuple(sorted(layers)))
+    inject_lora(network, rank, alpha, 0.0, tuple(sorted(layers)))
     with torch.no_grad():
         for name, module in _lora_layers(network):
             for which in ("lora_A", "lora_B"):
