@@ -19,7 +19,7 @@ from moodline.errors import ConfigError, MoodlineError, UnknownNameError
 from moodline.labels import IGNORE, LabelSet
 from moodline.predictions import Predictions, read_predictions, write_predictions
 from moodline.report import study_files, study_page
-from moodline.report.study_plots import draw_study
+from moodline.report.study_plots import axis_reach, draw_study
 from moodline.results import read_results
 from moodline.studies import claims, voices
 from moodline.studies.analysis import analyse
@@ -581,3 +581,11 @@ def test_the_conversation_is_chosen_by_the_rule() -> None:
     assert (found["conversation"], found["seed"], found["disagreement"]) == ("c3", 0, 0.8)
     assert [u["id"] for u in found["utterances"]] == [f"u{n}" for n in range(30, 40)]
     assert set(found["utterances"][0]) == {"id", "label", "mixture", "experts", "weights"}
+
+
+def test_a_difference_out_of_all_proportion_does_not_flatten_the_others() -> None:
+    near = [(-1.0, 2.0), (-3.0, -0.5), (0.0, 0.0), (0.2, 4.0)]
+    assert axis_reach(near) == 4.0
+    assert axis_reach([*near, (-68.1, -48.9)]) == 4.0
+    assert axis_reach([(-68.1, -48.9)]) == 68.1
+    assert axis_reach([(0.0, 0.0)]) == 0.0

@@ -193,3 +193,17 @@ def test_encoding_halves_batches_that_do_not_fit(tiny: dict[str, str], monkeypat
     most = 0
     with pytest.raises(DeviceMemoryError, match="does not hold it and one input"):
         encoder.encode(texts)
+
+
+def test_a_processor_without_bfloat16_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX2")
+    large, small = (load_encoder_recipe("text", name) for name in ("llama-3.1-8b", "minilm"))
+    said = tuning_run.slow_precision(large)
+    assert said is not None
+    settings = said.partition(": ")[2].replace("--set ", "").split()
+    assert settings == ["encoder.dtype=float32", "finetune.training.precision=fp32"]
+    assert tuning_run.slow_precision(load_encoder_recipe("text", "llama-3.1-8b", settings)) is None
+    assert tuning_run.slow_precision(small) is None
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
+    assert tuning_run.slow_precision(large) is None

@@ -142,3 +142,8 @@ def test_what_cannot_be(house: Path, tmp_path: Path, tiny: dict[str, str]) -> No
     error = refused("finetune", "speech", speechless, "--data", house, "--out", tmp_path / "run")
     assert "no labelled utterance has it" in error
     assert not (tmp_path / "f").exists()
+
+
+def test_encoding_quietly(house: Path, tmp_path: Path) -> None:
+    assert call("encode", "house", house, tmp_path / "features", "--text", "minilm", "-q") == (0, "", "")
+    assert "text" in read_corpus("house", tmp_path / "features").features

@@ -295,17 +295,18 @@ def encode(
     seed: Annotated[int, typer.Option(min=0, help="Which seed of those runs.")] = 0,
     device: Annotated[str, typer.Option(help="With --text or --speech: cpu, cuda …; auto takes a GPU.")] = "auto",
     json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Export a corpus with the features that encoders give, as safetensors and JSON: what stage 2 is trained on."""
     sources = {m: s for m, s in (("text", text), ("speech", speech)) if s is not None}
     if sources:
         from moodline.cli.tuning import run_encode_with
 
-        run_encode_with(source, data, out, sources, seed, device, json_)
+        run_encode_with(source, data, out, sources, seed, device, json_, quiet)
     else:
         from moodline.cli.corpora import run_encode
 
-        run_encode(source, data, out, json_)
+        run_encode(source, data, out, json_, quiet)
 
 
 @app.command()

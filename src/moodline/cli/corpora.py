@@ -110,25 +110,25 @@ def run_convert(source: Path, out: Path, corpus: str | None, options: list[str],
         print_table(f"written: {out}", ("", ""), [(k, v) for k, v in done.items()])
 
 
-def run_encode(source: str, data: Path, out: Path, json_: bool) -> None:
+def run_encode(source: str, data: Path, out: Path, json_: bool, quiet: bool) -> None:
     """Encode all splits of a corpus and write them as a house directory."""
     from moodline.cli.console import progress_bar
     from moodline.corpora.convert import write_house
     from moodline.experiment import encode_corpus
 
-    with progress_bar() as progress:
+    with progress_bar(quiet or json_) as progress:
         corpus = encode_corpus(source, data, progress)
     write_house(corpus, out)
-    print_encoded(corpus, out, json_)
+    print_encoded(corpus, out, json_, quiet)
 
 
-def print_encoded(corpus: Corpus, out: Path, json_: bool) -> None:
+def print_encoded(corpus: Corpus, out: Path, json_: bool, quiet: bool) -> None:
     """Say which feature sets were written."""
     sizes = {
         name: {"utterances": len(rows), "dim": len(next(iter(rows.values())))} for name, rows in corpus.features.items()
     }
     if json_:
         print_json({"out": str(out), "features": sizes})
-    else:
+    elif not quiet:
         rows = [(name, f["dim"], f["utterances"]) for name, f in sizes.items()]
         print_table(f"written: {out}", ("feature set", "size", "utterances"), rows, right=("size", "utterances"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,7 +28,7 @@ def run_dry(
     from moodline.training.processes import processes
     from moodline.tuning.plan import make_plan
     from moodline.tuning.recipe import load_encoder_recipe
-    from moodline.tuning.run import device_memory, device_name, read_for
+    from moodline.tuning.run import device_memory, device_name, read_for, slow_precision
     from moodline.tuning.sample import here, measure
 
     loaded, read = read_for(load_encoder_recipe(modality, recipe, settings), data, corpus)
@@ -39,6 +40,8 @@ def run_dry(
     if json_:
         print_json(told)
         return
+    if slow := slow_precision(loaded):
+        print(f"Note: {slow}", file=sys.stderr)
     _print(told, device_name(), "does not fit" if not fits else "the weights are not on this machine")
 
 

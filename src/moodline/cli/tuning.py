@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -22,9 +23,11 @@ def run_finetune(
 ) -> None:
     """Fine-tune and print each seed's dev numbers."""
     from moodline.tuning.recipe import load_encoder_recipe
-    from moodline.tuning.run import finetune, read_for
+    from moodline.tuning.run import finetune, read_for, slow_precision
 
     loaded = load_encoder_recipe(modality, recipe, settings)
+    if (slow := slow_precision(loaded)) and not quiet:
+        print(f"Note: {slow}", file=sys.stderr)
     if out is None:
         named, _ = read_for(loaded, data, corpus)
         assert named.corpus is not None
@@ -45,15 +48,15 @@ def run_finetune(
 
 
 def run_encode_with(
-    name: str, data: Path, out: Path, sources: dict[str, str], seed: int, device: str, json_: bool
+    name: str, data: Path, out: Path, sources: dict[str, str], seed: int, device: str, json_: bool, quiet: bool
 ) -> None:
     """Encode all splits of a corpus with chosen encoders and write them as a house directory."""
     from moodline.cli.corpora import print_encoded
     from moodline.corpora.convert import write_house
     from moodline.tuning.features import encode_with
 
-    with progress_bar() as progress:
+    with progress_bar(quiet or json_) as progress:
         corpus = encode_with(name, data, sources, seed, device, progress)
     if os.environ.get("RANK", "0") == "0":
         write_house(corpus, out)
-        print_encoded(corpus, out, json_)
+        print_encoded(corpus, out, json_, quiet)

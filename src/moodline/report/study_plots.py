@@ -5,7 +5,7 @@ Everything is drawn from the content of an ``experiment.json``; see ``plots.py``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ from moodline.studies.measures import MEASURES, Measure
 
 CLASS_COLOURS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00")
 """Paul Tol's light colours for the classes, in the order of the label set; none of them is an expert's."""
+
+FAR = 4.0
+"""A difference is an outlier at so many times the third quartile of all."""
 
 
 def draw_study(data: dict[str, Any], folder: Path) -> None:
@@ -146,6 +149,9 @@ def plot_sweeps(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
 def plot_differences(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
     """Draw each variant's difference to the base on test with its 95 % interval.
 
+    Differences many times as large as the others are arrows at the edge, so that the others can be told apart; the
+    numbers stand beside them all.
+
     Args:
         data: content of ``experiment.json``.
         path: where to write.
@@ -155,15 +161,18 @@ def plot_differences(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
     """
     rows = [v for v in data["variants"] if "versus_base" in v]
     unit = MEASURES[task_of(data)].unit
-    with _figure(path, (7.6, 0.36 * len(rows) + 1.9)) as (figure, written):
+    edge = axis_reach([v["versus_base"]["interval"] for v in rows])
+    width = 5.0 + 0.08 * max(len(v["title"]) for v in rows)
+    with _figure(path, (width, 0.36 * len(rows) + 1.9)) as (figure, written):
         axes = figure.subplots()
         axes.axvline(0, color=INK, lw=1.2)
         for y, v in enumerate(rows):
             middle, (low, high) = v["versus_base"]["difference"], v["versus_base"]["interval"]
             side = unit.sign * (int(low > 0) - int(high < 0))
             colour = (GREY, BLUE, VERMILLION)[side]  # the last where it is −1, clearly worse
-            axes.plot([low, high], [y, y], color=colour, lw=2, solid_capstyle="round")
-            axes.plot([middle], [y], "o", color=colour, ms=7)
+            axes.plot(np.clip([low, high], -edge, edge), [y, y], color=colour, lw=2, solid_capstyle="round")
+            marker = "o" if abs(middle) <= edge else "<" if middle < 0 else ">"
+            axes.plot(np.clip([middle], -edge, edge), [y], marker, color=colour, ms=7)
             axes.text(
                 1.01,
                 y,
@@ -179,11 +188,19 @@ def plot_differences(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
         axes.set_yticks(range(len(rows)), [v["title"] for v in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         note = "" if unit.sign > 0 else "; left of 0 is better"
+        if any(abs(v["versus_base"]["difference"]) > edge for v in rows):
+            note += "; arrows: farther"
         axes.set(title="Difference to the base recipe", xlabel=f"{unit.name} on test, with 95 % interval{note}")
         axes.tick_params(axis="y", length=0)
         axes.grid(True, axis="x")
         axes.spines["left"].set_visible(False)
     return written
+
+
+def axis_reach(intervals: Sequence[Sequence[float]]) -> float:
+    """How far the axis of differences goes: to the farthest interval that is no outlier among them."""
+    reach = np.array([max(map(abs, interval)) for interval in intervals])
+    return float(reach[reach <= FAR * np.quantile(reach, 0.75)].max())
 
 
 def plot_voices(voices: list[dict[str, Any]], measure: Measure, path: Path) -> tuple[Path, ...]:

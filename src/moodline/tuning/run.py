@@ -132,6 +132,18 @@ def device_name() -> str:
     return torch.cuda.get_device_name(processes().device) if torch.cuda.is_available() else "this machine"
 
 
+def slow_precision(recipe: EncoderRecipe) -> str | None:
+    """What to say where this machine computes bfloat16 many times as slowly as float32; None where it does not."""
+    settings = []
+    if recipe.encoder.dtype == "bfloat16":
+        settings.append("encoder.dtype=float32")
+    if recipe.finetune.training.precision == "bf16":
+        settings.append("finetune.training.precision=fp32")
+    if not settings or torch.cuda.is_available() or "AVX512" in torch.backends.cpu.get_cpu_capability():
+        return None
+    return "this processor has no bfloat16 and imitates it, slowly: " + " ".join(f"--set {s}" for s in settings)
+
+
 def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
     """Note what the run is of, or check that it is of the same.
 
