@@ -235,7 +235,7 @@ def guesses(labels: list[str], right: float, seed: int) -> list[str]:
 def test_compare(tmp_path: Path) -> None:
     labels = [str(y) for y in np.random.default_rng(0).choice(["joy", "anger"], 200)]
     bad = write_run(tmp_path / "bad", {s: guesses(labels, 0.4, s) for s in range(3)}, labels)
-    good = write_run(tmp_path / "good", {s: guesses(labels, 0.8, 9 + s) for s in range(2)}, labels)
+    good = write_run(tmp_path / "good", {s: guesses(labels, 0.8, 9 + s) for s in range(4)}, labels)
     same = compare(bad, bad, draws=200)
     assert (same["verdict"], same["difference"]) == ("not distinguishable", 0.0)
     assert same["p"] > 0.9
@@ -244,8 +244,8 @@ def test_compare(tmp_path: Path) -> None:
     assert better["p"] < 0.02
     assert better["interval"][0] > 0
     assert better["interval"][0] < better["difference"] < better["interval"][1]
-    assert (better["first"]["seeds"], better["second"]["seeds"]) == (3, 2)
-    expected = np.mean([f1_score(labels, guesses(labels, 0.8, 9 + s), average="weighted") for s in range(2)])
+    assert (better["first"]["seeds"], better["second"]["seeds"]) == (3, 4)
+    expected = np.mean([f1_score(labels, guesses(labels, 0.8, 9 + s), average="weighted") for s in range(4)])
     assert better["second"]["weighted_f1"] == percent(expected)
     worse = compare(good, bad, draws=200)
     assert (worse["verdict"], worse["difference"]) == ("first is better", -better["difference"])
@@ -256,6 +256,8 @@ def test_one_seed_each_can_be_compared(tmp_path: Path) -> None:
     labels = ["joy", "anger"] * 20
     a = write_run(tmp_path / "a", {0: guesses(labels, 0.6, 1)}, labels)
     assert compare(a, a, draws=50)["p"] == 1.0
+    b = write_run(tmp_path / "b", {0: labels}, labels)
+    assert compare(a, b, draws=50)["verdict"].startswith("second is better, as these models go")
 
 
 def test_unlabelled_utterances_do_not_count(tmp_path: Path) -> None:

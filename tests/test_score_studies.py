@@ -153,8 +153,8 @@ def test_everything_is_in_the_file(done: Path) -> None:
 def test_the_side_with_less_error_is_ahead(done: Path) -> None:
     data = read_experiment(done)
     found = {c["name"]: c for c in data["claims"]}
-    assert found["learning"]["verdict"] == claims.HOLDS
-    assert found["idling"]["verdict"] == claims.FAILS
+    assert found["learning"]["verdict"] == found["idling"]["verdict"] == claims.TOO_FEW, "two seeds"
+    assert found["learning"]["difference"] == -found["idling"]["difference"]
     assert found["learning"]["better"]["name"] == "base", "of base and idle the one with less error on dev"
     assert found["learning"]["unit"] == "mean absolute error"
     both = compare(done / "runs" / "idle", done / "runs" / "base", draws=20)
@@ -265,25 +265,29 @@ SCALE = ScoreScale("sims", -1, 1)
 
 
 def guess(error: float, seed: int) -> Any:
-    """Two seeds' scores whose mean absolute error is about ``error``."""
-    return TRUTH + np.random.default_rng(seed).normal(0, error / 0.8, (2, N))
+    """Three seeds' scores whose mean absolute error is about ``error``."""
+    return TRUTH + np.random.default_rng(seed).normal(0, error / 0.8, (3, N))
 
 
 def made(error: float, dev: float, **experts: tuple[float, float]) -> RunNumbers:
-    """A run of two seeds; experts: (error, dev)."""
+    """A run of three seeds; experts: (error, dev)."""
     said = {name: guess(e, n + 50) for n, (name, (e, _)) in enumerate(experts.items())}
     p = ScorePredictions(
         scale=SCALE,
-        seeds=(0, 1),
+        seeds=(0, 1, 2),
         conversations=tuple(f"c{n // 10}" for n in range(N)),
         utterances=tuple(f"u{n}" for n in range(N)),
         truth=TRUTH,
         predicted=guess(error, int(1000 * error)),
         experts=said,
-        weights={e: np.full((2, N), w) for e, w in zip(said, (0.3, 0.7), strict=False)},
+        weights={e: np.full((3, N), w) for e, w in zip(said, (0.3, 0.7), strict=False)},
     )
-    one = {"mae": dev, "experts": {e: {"mae": d} for e, (_, d) in experts.items()}}
-    return RunNumbers({"seeds": [{"seed": s, "dev": one} for s in (0, 1)], "tested": 1}, p)
+    one = {
+        "mae": dev,
+        "experts": {e: {"mae": d} for e, (_, d) in experts.items()},
+        "gate_weights": {"mean": dict(zip(said, (0.3, 0.7), strict=False))},
+    }
+    return RunNumbers({"seeds": [{"seed": s, "dev": one} for s in range(3)], "tested": 1}, p)
 
 
 def test_verdicts() -> None:

@@ -15,6 +15,7 @@ import yaml
 
 from moodline.compare import compare
 from moodline.conversation import Conversation, Utterance
+from moodline.corpora.base import Groups
 from moodline.errors import ConfigError, MoodlineError, UnknownNameError
 from moodline.labels import IGNORE, LabelSet
 from moodline.predictions import Predictions, read_predictions, write_predictions
@@ -440,6 +441,10 @@ def test_predictions_come_back(tmp_path: Path) -> None:
     assert (p.scores.argmax(-1) == p.predicted).all()
     with pytest.raises(ConfigError, match="the predictions lack seeds 4"):
         load_tested(tmp_path, [3, 4])
+    write_predictions(tmp_path, labels, (3, 5), talks, said, Groups("actors", {"c0": "a", "c1": "a"}))
+    grouped = read_predictions(tmp_path)
+    assert (grouped.drawn, grouped.clusters.tolist()) == ("actors", [0, 0, 0, 0])
+    assert (p.drawn, grouped.utterances) == ("conversations", p.utterances)
 
 
 # -- claims, on made-up predictions ---------------------------------------------------------------------------
@@ -450,27 +455,32 @@ TRUTH = np.random.default_rng(7).integers(0, 3, N)
 
 def guess(share: float, seed: int) -> Any:
     rng = np.random.default_rng(seed)
-    return np.where(rng.random((2, N)) < share, TRUTH, rng.integers(0, 3, (2, N)))
+    return np.where(rng.random((3, N)) < share, TRUTH, rng.integers(0, 3, (3, N)))
 
 
 def made(
     mixture: float, dev: float, weights: tuple[float, float] = (0.3, 0.7), **experts: tuple[float, float]
 ) -> RunNumbers:
-    """A run of two seeds that is right in a share of the utterances; experts: (share, dev)."""
+    """A run of three seeds that is right in a share of the utterances; experts: (share, dev)."""
     said = {name: guess(share, n + 50) for n, (name, (share, _)) in enumerate(experts.items())}
     p = Predictions(
         labels=LABELS,
-        seeds=(0, 1),
+        seeds=(0, 1, 2),
         conversations=tuple(f"c{n // 10}" for n in range(N)),
         utterances=tuple(f"u{n}" for n in range(N)),
         truth=TRUTH,
         predicted=guess(mixture, int(1000 * mixture)),
         experts=said,
-        weights={e: np.full((2, N), w) for e, w in zip(said, weights, strict=False)},
+        weights={e: np.full((3, N), w) for e, w in zip(said, weights, strict=False)},
         expert_scores={e: np.eye(3)[y] * 0.8 + 0.2 / 3 for e, y in said.items()},
     )
-    one = {"weighted_f1": dev, "experts": {e: {"weighted_f1": d} for e, (_, d) in experts.items()}}
-    return RunNumbers({"seeds": [{"seed": s, "dev": one} for s in (0, 1)], "tested": 1}, p)
+    one = {
+        "weighted_f1": dev,
+        "experts": {e: {"weighted_f1": d} for e, (_, d) in experts.items()},
+        "gate_weights": {"mean": dict(zip(said, weights, strict=False))},
+        "per_class": {label: {"f1": dev - n} for n, label in enumerate(LABELS)},
+    }
+    return RunNumbers({"seeds": [{"seed": s, "dev": one} for s in range(3)], "tested": 1}, p)
 
 
 def plan_of(corpus: str, *variants: str, **stated: Claim) -> Plan:
@@ -506,7 +516,7 @@ def test_verdicts() -> None:
         "up": claims.HOLDS,
         "down": claims.FAILS,
         "level": claims.UNCLEAR,
-        "gone": claims.UNTESTED,
+        "gone": claims.NOT_RUN,
         "experts": claims.HOLDS,
         "gate": claims.HOLDS,
         "gate_wrong": claims.FAILS,
@@ -529,6 +539,35 @@ def test_the_choice_is_made_on_dev_though_test_says_otherwise() -> None:
     plan = plan_of("meld", *tested, one=Claim("a", "s", better=("lucky", "chosen"), worse=("base",)))
     (found,) = claims.judge(plan, tested, draws=50)
     assert found["better"]["name"] == "chosen"
+
+
+def test_who_an_expert_or_a_class_is_set_against_is_chosen_on_dev() -> None:
+    base = made(0.8, 80, (0.5, 0.3, 0.2), fusion=(0.8, 80), text=(0.5, 50), speech=(0.4, 40))  # weights on test, dev
+    for seed in base.results["seeds"]:
+        seed["dev"] = seed["dev"] | {
+            "gate_weights": {"mean": {"fusion": 0.5, "text": 0.2, "speech": 0.3}},
+            "per_class": {label: {"f1": f1} for label, f1 in zip(LABELS, (50.0, 40.0, 60.0), strict=True)},
+        }
+    base.predictions.predicted[:, TRUTH == 2] = 0  # on test the last class is worst
+    stated = {
+        "gate": Claim("a", "s", preferred={"meld": "fusion"}),
+        "worst": Claim("b", "s", worst={"meld": LABELS[0]}),
+    }
+    gate, worst = claims.judge(plan_of("meld", "base", **stated), {"base": base}, draws=50)
+    assert gate["worse"]["name"] == "speech"
+    assert worst["better"]["name"] == LABELS[1]
+
+
+def test_fewer_than_three_seeds_hold_nothing() -> None:
+    def of_seeds(run: RunNumbers, seeds: tuple[int, ...]) -> RunNumbers:
+        return RunNumbers(run.results, run.predictions.of_seeds(seeds))
+
+    tested = {"base": made(0.5, 50), "good": made(0.9, 90), "same": made(0.5, 50)}
+    stated = {n: Claim("a", "s", better=(n,), worse=("base",)) for n in ("good", "same")}
+    plan = plan_of("meld", *tested, **stated)
+    for seeds, verdict in (((0, 1, 2), claims.HOLDS), ((0, 1), claims.TOO_FEW), ((2,), claims.TOO_FEW)):
+        found = claims.judge(plan, {n: of_seeds(run, seeds) for n, run in tested.items()}, draws=400)
+        assert [c["verdict"] for c in found] == [verdict, claims.UNCLEAR], seeds
 
 
 def test_the_worst_class() -> None:

@@ -24,6 +24,8 @@ from moodline.predictions import Predictions, ScorePredictions, read_any_predict
 Value = Callable[[NDArray[Any]], NDArray[Any]]
 """From sums over conversations […, S, …], e.g. confusion counts, to one number for each seed […, S]."""
 
+FEW = 3
+"""With fewer seeds there is no saying how much trainings differ by chance."""
 CHUNK = 500
 """Resampled test sets that are computed together."""
 
@@ -31,8 +33,9 @@ CHUNK = 500
 def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
     """Compare the test predictions of two runs on the same utterances.
 
-    Conversations and seeds are drawn with replacement, the same conversations for both runs; the p-value is the
-    two-sided bootstrap one for a difference of zero.
+    Conversations (or groups of them, where the corpus says so) and seeds are drawn with replacement, the same
+    conversations for both runs; the p-value is the two-sided bootstrap one for a difference of zero. With fewer than
+    three seeds the verdict is about these models alone, and says so.
 
     Args:
         first, second: run directories with ``predictions.parquet``.
@@ -62,15 +65,19 @@ def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
             fix="Compare runs of the same corpus, the same task and the same options.",
         ) from None
     low, high = found["interval"]
-    better = "second is better" if sign * low > 0 else "first is better"
+    verdict = "second is better" if sign * low > 0 else "first is better"
+    if low <= 0 <= high:
+        verdict = "not distinguishable"
+    elif min(len(a.seeds), len(b.seeds)) < FEW:
+        verdict += f", as these models go: with fewer than {FEW} seeds other trainings may say otherwise"
     return {
         "first": {"run": first.name, metric: shown(found["values"][0]), "seeds": len(a.seeds)},
         "second": {"run": second.name, metric: shown(found["values"][1]), "seeds": len(b.seeds)},
         "difference": shown(found["difference"]),
         "interval": [shown(low), shown(high)],
         "p": round(found["p"], 4),
-        "verdict": "not distinguishable" if low <= 0 <= high else better,
-        "method": f"paired bootstrap, {draws} draws of test conversations and of seeds",
+        "verdict": verdict,
+        "method": f"paired bootstrap, {draws} draws of test {a.drawn} and of seeds",
     }
 
 

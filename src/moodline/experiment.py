@@ -43,6 +43,7 @@ from moodline.predictions import write_predictions
 from moodline.registry import model_reads
 from moodline.results import provenance, read_results, score, summarize, training_seconds, write_json
 from moodline.runs import Run, anything_trained, begin_run, forget_run, seed_directory
+from moodline.score_results import Drawn
 from moodline.training.calibration import calibrate, calibrate_scores
 from moodline.training.data import ConversationExample, collate
 from moodline.training.inference import Answers, answer
@@ -273,7 +274,8 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
         seconds.append(round(sum(known), 1) if len(known) == len(tested) else None)
         for m, (name, revision) in (pair for t in tested for pair in t.encoders.items()):
             revisions.setdefault((m, name), []).append(revision)  # a fine-tuned one has several
-    results = summarize(run.recipe.name, corpus.name, target, seeds, predictions)
+    drawn = Drawn.of(test, corpus.groups)
+    results = summarize(run.recipe.name, corpus.name, target, seeds, predictions, drawn)
     if run.recipe.folds:
         results["folds"] = run.recipe.folds
     results["tested"] = (before["tested"] if before else 0) + 1
@@ -282,7 +284,7 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
         {m: {"id": i, "revision": ", ".join(dict.fromkeys(r))} for (m, i), r in revisions.items()},
         {"training": seconds, "evaluation": round(time.monotonic() - begun, 1)},
     )
-    write_predictions(run.directory, target, run.seeds, test, predictions)
+    write_predictions(run.directory, target, run.seeds, test, predictions, corpus.groups)
     write_json(path, results)
     return results
 

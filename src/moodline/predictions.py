@@ -3,8 +3,8 @@
 One row per seed and utterance: ``seed, conversation, utterance, label, predicted``, the mixture's probabilities
 (``score:LABEL``), and for each expert its label (``expert:NAME``), its gate weight (``weight:NAME``; 0 where it cannot
 say anything) and its probabilities (``score:NAME:LABEL``), none of them calibrated; ``guide:NAME`` is how much a part
-inside a model counted (EGMF's α). Files of older versions have the first five columns only. No words of a corpus are in
-it, but its labels are.
+inside a model counted (EGMF's α). Files of older versions have the first five columns only. ``group`` is that of the
+conversation, where a corpus has groups (``Corpus.groups``). No words of a corpus are in it, but its labels are.
 
 Of a model of scores: ``label`` and ``predicted`` are numbers, as are the experts' (``expert:NAME``), and there are no
 probabilities.
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodline.conversation import Conversation
+from moodline.corpora.base import ALONE, Groups
 from moodline.errors import ConfigError, StorageError
 from moodline.labels import IGNORE, LabelSet, ScoreScale, Target
 from moodline.metrics import Floats, Ints
@@ -46,6 +47,8 @@ class Predictions:
         experts: expert name to [S, N] its classes; empty in files of older versions, like the next two.
         weights: expert name to [S, N] gate weights.
         expert_scores: expert name to [S, N, C] its probabilities.
+        groups: N names of what is drawn together, as actors; none where conversations are.
+        drawn: what is drawn, in the plural.
     """
 
     labels: tuple[str, ...]
@@ -58,11 +61,13 @@ class Predictions:
     experts: dict[str, Ints] = field(default_factory=dict)
     weights: dict[str, Floats] = field(default_factory=dict)
     expert_scores: dict[str, Floats] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
+    drawn: str = ALONE.name
 
     @property
     def clusters(self) -> Ints:
-        """[N] the number of each utterance's conversation, from 0 in order of appearance."""
-        return _clusters(self.conversations)
+        """[N] the number of what each utterance is drawn with, its group or conversation, in order of appearance."""
+        return _clusters(self.groups or self.conversations)
 
     def of_seeds(self, seeds: Sequence[int]) -> Predictions:
         """Those of some of the seeds, in the order given."""
@@ -90,6 +95,7 @@ class ScorePredictions:
         predicted: [S, N] the mixture's.
         experts: expert name to [S, N] its scores.
         weights: expert name to [S, N] gate weights.
+        groups, drawn: as those of ``Predictions``.
     """
 
     scale: ScoreScale
@@ -100,11 +106,13 @@ class ScorePredictions:
     predicted: Floats
     experts: dict[str, Floats]
     weights: dict[str, Floats]
+    groups: tuple[str, ...] = ()
+    drawn: str = ALONE.name
 
     @property
     def clusters(self) -> Ints:
-        """[N] the number of each utterance's conversation, from 0 in order of appearance."""
-        return _clusters(self.conversations)
+        """[N] the number of what each utterance is drawn with, its group or conversation, in order of appearance."""
+        return _clusters(self.groups or self.conversations)
 
     def of_seeds(self, seeds: Sequence[int]) -> ScorePredictions:
         """Those of some of the seeds, in the order given."""
@@ -118,9 +126,9 @@ class ScorePredictions:
         )
 
 
-def _clusters(conversations: Iterable[str]) -> Ints:
+def _clusters(names: Iterable[str]) -> Ints:
     number: dict[str, int] = {}
-    return np.array([number.setdefault(c, len(number)) for c in conversations], dtype=np.int64)
+    return np.array([number.setdefault(n, len(number)) for n in names], dtype=np.int64)
 
 
 def write_predictions(
@@ -129,6 +137,7 @@ def write_predictions(
     seeds: Iterable[int],
     conversations: Sequence[Conversation],
     predictions: Sequence[Sequence[Answers]],
+    groups: Groups = ALONE,
 ) -> None:
     """Write the file of a run.
 
@@ -138,6 +147,7 @@ def write_predictions(
         seeds: of the run.
         conversations: of the test split.
         predictions: for each seed the answers to them.
+        groups: of the corpus.
 
     Raises:
         StorageError: the disk refused.
@@ -153,6 +163,8 @@ def write_predictions(
             "utterance": [u.id for c in conversations for u in c],
             "label": _truth(answers, target),
         }
+        if groups.of:
+            part["group"] = [g for c, g in zip(conversations, groups.each(conversations), strict=True) for _ in c]
         logits = np.concatenate([a.logits for a in answers])
         weights = np.concatenate([a.weights for a in answers])
         part |= _said("predicted", "score", logits, target)
@@ -167,7 +179,7 @@ def write_predictions(
         name: pa.int64() if name == "seed" else pa.string() if isinstance(column[0], str) else pa.float32()
         for name, column in parts[0].items()
     } | ({"label": pa.string()} if isinstance(target, LabelSet) else {"label": pa.float32()})
-    told = {"moodline.experts": json.dumps(list(predictions[0][0].experts))}
+    told = {"moodline.experts": json.dumps(list(predictions[0][0].experts)), "moodline.drawn": groups.name}
     if isinstance(target, ScoreScale):
         told["moodline.scale"] = json.dumps([target.name, target.low, target.high])
     else:
@@ -216,7 +228,9 @@ def read_any_predictions(run: Path) -> Predictions | ScorePredictions:
         labels = json.loads(told.get(b"moodline.labels", b"[]"))
         scale = ScoreScale(*json.loads(told[b"moodline.scale"])) if b"moodline.scale" in told else None
         experts = json.loads(told.get(b"moodline.experts", b"[]"))
-        columns = {name: table[name].to_numpy() for name in COLUMNS}
+        drawn = told.get(b"moodline.drawn", ALONE.name.encode()).decode()
+        grouped = ("group",) if "group" in table.column_names else ()
+        columns = {name: table[name].to_numpy() for name in COLUMNS + grouped}
         for name in experts:
             columns |= {f"{kind}:{name}": table[f"{kind}:{name}"].to_numpy() for kind in ("expert", "weight")}
         for voice in ([], *([name] for name in experts)):
@@ -228,9 +242,8 @@ def read_any_predictions(run: Path) -> Predictions | ScorePredictions:
         raise ConfigError(
             f"{path}: not readable predictions", reason[:120], "Run: moodline evaluate --again."
         ) from None
-    if scale is not None:
-        return _scores_arranged(path, columns, scale, experts)
-    return _arranged(path, columns, labels, experts)
+    found = _scores_arranged(path, columns, scale, experts) if scale else _arranged(path, columns, labels, experts)
+    return replace(found, drawn=drawn)
 
 
 def read_guides(run: Path) -> tuple[list[Any], dict[str, NDArray[np.float32]]]:
@@ -275,6 +288,11 @@ def _by_seed(path: Path, columns: dict[str, Any], known: NDArray[np.bool_]) -> t
     return columns, np.stack(rows), [int(s) for s in seeds]
 
 
+def _names(columns: dict[str, Any], order: Ints) -> tuple[str, ...]:
+    """The group of each utterance; none in most files."""
+    return tuple(columns["group"][order[0]].tolist()) if "group" in columns else ()
+
+
 def _scores_arranged(path: Path, columns: dict[str, Any], scale: ScoreScale, experts: list[str]) -> ScorePredictions:
     """The columns by seed, of scores."""
     truth = columns["label"].astype(np.float64)
@@ -290,6 +308,7 @@ def _scores_arranged(path: Path, columns: dict[str, Any], scale: ScoreScale, exp
         utterances=tuple(columns["utterance"][order[0]].tolist()),
         truth=numbers("label")[0],
         predicted=numbers("predicted"),
+        groups=_names(columns, order),
         experts={e: numbers(f"expert:{e}") for e in experts},
         weights={e: numbers(f"weight:{e}") for e in experts},
     )
@@ -314,6 +333,7 @@ def _arranged(path: Path, columns: dict[str, Any], labels: list[str], experts: l
         utterances=tuple(columns["utterance"][order[0]].tolist()),
         truth=classes("label")[0],
         predicted=classes("predicted"),
+        groups=_names(columns, order),
         scores=scores() if labels else None,
         experts={e: classes(f"expert:{e}") for e in experts},
         weights={e: columns[f"weight:{e}"][order].astype(np.float64) for e in experts},

@@ -25,7 +25,7 @@ from moodline.metrics import (
     interval,
     percent,
 )
-from moodline.score_results import score_numbers, summarize_scores
+from moodline.score_results import Drawn, score_numbers, summarize_scores
 from moodline.training.calibration import softmax
 from moodline.training.inference import Answers
 
@@ -73,7 +73,12 @@ def score(answers: Sequence[Answers], target: Target, calibration: dict[str, Any
 
 
 def summarize(
-    recipe: str, corpus: str, target: Target, seeds: list[dict[str, Any]], predictions: Sequence[Sequence[Answers]]
+    recipe: str,
+    corpus: str,
+    target: Target,
+    seeds: list[dict[str, Any]],
+    predictions: Sequence[Sequence[Answers]],
+    drawn: Drawn,
 ) -> dict[str, Any]:
     """The content of ``results.json``.
 
@@ -82,12 +87,13 @@ def summarize(
         target: the label set, or the scale of the scores.
         seeds: for each seed ``{"seed", "best_epoch", "dev", "test"}``.
         predictions: for each seed its answers on test, conversations in the same order.
+        drawn: what the interval draws.
     """
     if isinstance(target, ScoreScale):
-        return {"schema": SCHEMA} | summarize_scores(recipe, corpus, target, seeds, predictions)
+        return {"schema": SCHEMA} | summarize_scores(recipe, corpus, target, seeds, predictions, drawn)
     labels = target
     truth = np.concatenate([a.labels for a in predictions[0]])
-    groups = np.concatenate([np.full(len(a.labels), g) for g, a in enumerate(predictions[0])])
+    groups = np.repeat(drawn.number, [len(a.labels) for a in predictions[0]])
     predicted = np.stack([np.concatenate([a.logits.argmax(-1) for a in answers]) for answers in predictions])
     real = truth != IGNORE
     counts = clustered_confusions(truth[real], predicted[:, real], groups[real], len(labels))
@@ -113,7 +119,7 @@ def summarize(
         "mean": {k: v[0] for k, v in both.items()} | {"experts": {e: v[0] for e, v in alone.items()}},
         "sd": {k: v[1] for k, v in both.items()} | {"experts": {e: v[1] for e, v in alone.items()}},
         "interval": {"weighted_f1": [percent(low), percent(high)]},
-        "interval_method": "95 % bootstrap, 2000 draws of test conversations and of seeds",
+        "interval_method": drawn.method(len(seeds)),
     }
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from moodline.conversation import Conversation
+from moodline.corpora.base import ALONE, Groups
 from moodline.labels import ScoreScale
-from moodline.metrics import bootstrap, clustered_errors, interval, mae_from_sums, percent, score_report
+from moodline.metrics import Ints, bootstrap, clustered_errors, interval, mae_from_sums, percent, score_report
 from moodline.training.inference import Answers
 from moodline.training.judge import scored
 
@@ -16,6 +19,31 @@ IN_UNITS = ("mae", "corr", "mae_constant")
 """Numbers with four decimals, not in percent."""
 SCORE_HEADLINE = ("mae", "corr")
 """What is told of an expert alone, and of a fold alone."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What resampled test sets are drawn of: conversations, or groups of them.
+
+    Args:
+        number: for each test conversation that of its group, from 0.
+        name: of the groups, in the plural.
+    """
+
+    number: Ints
+    name: str = ALONE.name
+
+    @classmethod
+    def of(cls, conversations: Sequence[Conversation], groups: Groups) -> Drawn:
+        """The groups that a corpus says."""
+        known: dict[str, int] = {}
+        number = [known.setdefault(g, len(known)) for g in groups.each(conversations)]
+        return cls(np.array(number, dtype=np.int64), groups.name)
+
+    def method(self, seeds: int) -> str:
+        """How an interval is found, in words."""
+        also = " and of seeds" if seeds > 1 else "; one seed, so the chance in training is not in it"
+        return f"95 % bootstrap, 2000 draws of test {self.name}{also}"
 
 
 def score_numbers(answers: Sequence[Answers], scale: ScoreScale, calibration: dict[str, Any]) -> dict[str, Any]:
@@ -50,12 +78,17 @@ def score_numbers(answers: Sequence[Answers], scale: ScoreScale, calibration: di
 
 
 def summarize_scores(
-    recipe: str, corpus: str, scale: ScoreScale, seeds: list[dict[str, Any]], predictions: Sequence[Sequence[Answers]]
+    recipe: str,
+    corpus: str,
+    scale: ScoreScale,
+    seeds: list[dict[str, Any]],
+    predictions: Sequence[Sequence[Answers]],
+    drawn: Drawn,
 ) -> dict[str, Any]:
     """The content of ``results.json``; arguments as those of ``results.summarize``."""
     both = [scored(answers) for answers in predictions]
     truth, predicted = both[0][0], np.stack([p for _, p in both])
-    groups = np.concatenate([np.full(int((~np.isnan(a.truth)).sum()), g) for g, a in enumerate(predictions[0])])
+    groups = np.repeat(drawn.number, [int((~np.isnan(a.truth)).sum()) for a in predictions[0]])
     low, high = interval(bootstrap(clustered_errors(truth, predicted, groups), mae_from_sums))
     tests = [s["test"] for s in seeds]
     names = [k for k, v in tests[0].items() if isinstance(v, float | int) and k != "utterances"]
@@ -84,5 +117,5 @@ def summarize_scores(
         "mean": summary[0],
         "sd": summary[1],
         "interval": {"mae": [round(low, 4), round(high, 4)]},
-        "interval_method": "95 % bootstrap, 2000 draws of test conversations and of seeds",
+        "interval_method": drawn.method(len(seeds)),
     }

@@ -9,6 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from moodline.corpora import house
+from moodline.corpora.base import ALONE, Groups
+from moodline.corpora.convert import convert
 from moodline.corpora.house_features import write_features
 from moodline.errors import ConfigError, ConversationError, CorpusError, FeatureError, LabelError, MoodlineError
 
@@ -114,6 +116,22 @@ def test_bad_folds(folds: Any, fold: Any, says: str, folder: Path) -> None:
         (folder / "folds.json").write_text(json.dumps(folds), encoding="utf-8")
     with pytest.raises((ConfigError, CorpusError), match=says):
         house.read(folder, fold=fold)
+
+
+def test_groups(folder: Path, tmp_path: Path) -> None:
+    corpus = house.read(folder)
+    assert corpus.groups is ALONE
+    first, *rest = (c for split in corpus.splits.values() for c in split)
+    together = {first.id: "Anna", rest[0].id: "Anna"}
+    (folder / "groups.json").write_text(json.dumps({"name": "speakers", "of": together}))
+    corpus = house.read(folder)
+    assert corpus.groups.each([first, *rest[:2]]) == ["Anna", "Anna", rest[1].id]
+    convert(folder, tmp_path / "again")
+    assert house.read(tmp_path / "again").groups == corpus.groups == Groups("speakers", together)
+    for broken in ([], {"name": "speakers"}, {"name": 3, "of": {}}, {"name": "x", "of": {"c": 1}}):
+        (folder / "groups.json").write_text(json.dumps(broken))
+        with pytest.raises(CorpusError, match=r"groups\.json must"):
+            house.read(folder)
 
 
 def test_ids_are_made_where_there_are_none(tmp_path: Path) -> None:

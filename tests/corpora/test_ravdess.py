@@ -38,6 +38,13 @@ def test_splits_and_labels(folder: Path) -> None:
     assert corpus.files["Actor_01/03-01-02-01-01-01-01.wav"] == hashlib.sha256(turn.audio.read_bytes()).hexdigest()
 
 
+def test_clips_of_an_actor_are_drawn_together(folder: Path) -> None:
+    corpus = ravdess.read(folder)
+    clips = [c for split in corpus.splits.values() for c in split]
+    assert corpus.groups.name == "actors"
+    assert corpus.groups.each(clips) == [c.utterances[0].speaker for c in clips]
+
+
 @pytest.mark.parametrize("fold", [None, *range(6)])
 def test_no_actor_is_in_two_splits(fold: int | None) -> None:
     actors = ravdess.split_actors(fold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,28 @@ class Defect:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Conversations that are alike because they share somebody or something: a resampled test set takes or leaves them
+    together.
+
+    Args:
+        name: of the groups, in the plural, as intervals tell it ("actors").
+        of: conversation id to its group; one that is not in it is a group by itself.
+    """
+
+    name: str = "conversations"
+    of: Mapping[str, str] = field(default_factory=dict)
+
+    def each(self, conversations: Iterable[Conversation]) -> list[str]:
+        """The group of each conversation."""
+        return [self.of.get(c.id, c.id) for c in conversations]
+
+
+ALONE = Groups()
+"""Every conversation stands by itself."""
+
+
+@dataclass(frozen=True)
 class Corpus:
     """Conversations with labels, splits and, where the files bring them, features.
 
@@ -45,6 +68,7 @@ class Corpus:
         info: other facts worth recording, e.g. the options in force.
         auxiliary: other corpora that an encoder may learn along; never tested.
         scale: what its ``Utterance.score``s are numbers of; None where it has none.
+        groups: which conversations are drawn together where chance is estimated.
     """
 
     name: str
@@ -56,3 +80,4 @@ class Corpus:
     info: dict[str, Any] = field(default_factory=dict)
     auxiliary: tuple[Corpus, ...] = ()
     scale: ScoreScale | None = None
+    groups: Groups = ALONE

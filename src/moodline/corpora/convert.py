@@ -85,6 +85,8 @@ def _write(corpus: Corpus, folder: Path, final: Path) -> None:
     if corpus.scale is not None:
         scale = corpus.scale
         _dump(folder / "scores.json", {"name": scale.name, "low": scale.low, "high": scale.high})
+    if corpus.groups.of:
+        _dump(folder / "groups.json", {"name": corpus.groups.name, "of": dict(corpus.groups.of)})
     _dump(folder / "corpus.json", {"name": corpus.name, "info": corpus.info, "read_from": corpus.files})
     defects = [{"kind": d.kind, "where": d.where, "action": d.action, "detail": d.detail} for d in corpus.defects]
     _dump(folder / "defects.json", defects)

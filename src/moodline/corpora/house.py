@@ -8,6 +8,8 @@ Layout of a house directory:
     folds.json                              [[conversation ids], …], for the option fold (cross-validation)
     labels.json                             {"name": …, "labels": […]}
     scores.json                             {"name": …, "low": −3, "high": 3}, the range of scores, where there are any
+    groups.json                             {"name": "speakers", "of": {conversation id: group, …}}, where conversations
+                                            share somebody or something (``Groups``)
     corpus.json, defects.json               written by ``moodline convert``: name, info; what was repaired
     features/NAME.safetensors               values float32 [N, D]; for frames also offsets int64 [n + 1]
     features/NAME.json                      {"ids": [utterance ids]}, in the order of the rows
@@ -27,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from moodline.conversation import Conversation
-from moodline.corpora.base import SPLITS, Corpus, Defect
+from moodline.corpora.base import ALONE, SPLITS, Corpus, Defect, Groups
 from moodline.corpora.files import expected, hashes, read_bytes, unreadable
 from moodline.corpora.house_features import read_features
 from moodline.errors import ConfigError, CorpusError, LabelError
@@ -69,10 +71,12 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None,
     features: dict[str, dict[str, np.ndarray]] = {}
     ids = _check_ids(splits)
     label_set = scale = None
+    groups = ALONE
     if directory.is_dir():
         record = _object(root / "corpus.json", files)
         label_set = _labels_file(root / "labels.json", files)
         scale = _scores_file(root / "scores.json", files)
+        groups = _groups(root / "groups.json", files)
         defects = _defects(root / "defects.json", files)
         features = read_features(root / "features", ids, files)
     unlabelled = not any(u.emotion for c in splits.values() for conversation in c for u in conversation)
@@ -86,7 +90,7 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None,
     options = {"labels": labels, "fold": fold}
     return Corpus(
         name or str(record.get("name") or "house"), label_set, splits, features, defects, hashes(root, files),
-        dict(info) if info is not None else {"options": options, "layout": "house"}, scale=scale,
+        dict(info) if info is not None else {"options": options, "layout": "house"}, scale=scale, groups=groups,
     )  # fmt: skip
 
 
@@ -306,6 +310,16 @@ def _scores_file(path: Path, files: list[Path]) -> ScoreScale | None:
     if name in SCORE_SCALES:
         SCORE_SCALES[name].check_same(scale, f"house: {path.name}")
     return scale
+
+
+def _groups(path: Path, files: list[Path]) -> Groups:
+    if not path.is_file():
+        return ALONE
+    data = _object(path, files)
+    name, of = data.get("name"), data.get("of")
+    if not isinstance(name, str) or not isinstance(of, dict) or not all(isinstance(g, str) for g in of.values()):
+        raise CorpusError(f"house: {path.name} must be {{name, of: {{conversation id: group}}}}", repr(data)[:60])
+    return Groups(name, of)
 
 
 def _check_scores(scale: ScoreScale, splits: dict[str, tuple[Conversation, ...]]) -> None:

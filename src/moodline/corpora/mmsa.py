@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from moodline.conversation import Conversation, Utterance
-from moodline.corpora.base import SPLITS, Corpus, Defect
+from moodline.corpora.base import ALONE, SPLITS, Corpus, Defect, Groups
 from moodline.corpora.files import expected, one_pickle, pickles, sha256
 from moodline.corpora.safe_pickle import load_pickle
 from moodline.corpora.text import repair_text
@@ -154,7 +154,13 @@ def corpus_of(
         {path.name: sha256(path)},
         {"options": options, **info},
         scale=family.scale if scored else None,
+        groups=_videos(splits) if alone else ALONE,
     )
+
+
+def _videos(splits: dict[str, tuple[Conversation, ...]]) -> Groups:
+    """Clips that stand alone are still of one video, whose name their utterance has as its speaker."""
+    return Groups("videos", {c.id: str(c.utterances[0].speaker) for split in splits.values() for c in split})
 
 
 def _shared_videos(rows: dict[str, list[Row]]) -> list[str]:

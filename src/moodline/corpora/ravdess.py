@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from moodline.conversation import Conversation, Utterance
-from moodline.corpora.base import SPLITS, Corpus, Defect
+from moodline.corpora.base import SPLITS, Corpus, Defect, Groups
 from moodline.corpora.files import children, expected, hashes
 from moodline.errors import ConfigError, CorpusError
 from moodline.labels import RAVDESS_8
@@ -64,6 +64,7 @@ def read(directory: Path, *, fold: int | None = None) -> Corpus:
     actors = split_actors(fold)
     splits: dict[str, list[Conversation]] = {s: [] for s in SPLITS}
     used = []
+    speakers: dict[str, str] = {}
     for key, path in sorted(clips.items(), key=lambda item: (int(item[0][-2:]), item[0])):
         seconds, wrong = _duration(path)
         if wrong:
@@ -73,14 +74,14 @@ def read(directory: Path, *, fold: int | None = None) -> Corpus:
         if not 1 <= emotion <= len(RAVDESS_8) or not 1 <= actor <= ACTORS:
             raise CorpusError(f"ravdess: {path.name}: emotions are 01 to 08 and actors 01 to {ACTORS}")
         split = next(s for s in SPLITS if actor in actors[s])
-        utterance = Utterance(
-            key, f"actor_{actor:02d}", 0.0, seconds, audio=path, emotion=RAVDESS_8.labels[emotion - 1]
-        )
+        speakers[key] = f"actor_{actor:02d}"
+        utterance = Utterance(key, speakers[key], 0.0, seconds, audio=path, emotion=RAVDESS_8.labels[emotion - 1])
         splits[split].append(Conversation(key, (utterance,)))
         used.append(path)
     return Corpus(
         "ravdess", RAVDESS_8, {s: tuple(c) for s, c in splits.items() if c}, {}, tuple(defects),
         hashes(directory, used), {"options": {"fold": fold}, "actors": actors},
+        groups=Groups("actors", speakers),
     )  # fmt: skip
 
 

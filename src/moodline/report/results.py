@@ -74,7 +74,8 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
     lines.append("")
     lines.append(
         "Test split, tested once unless it says otherwise; every choice made on dev. Mean ± sd over seeds; "
-        "interval by bootstrap over conversations and seeds. With folds: each tested once, all of them together. "
+        "interval by bootstrap over conversations (RAVDESS: actors) and seeds; that of one seed lacks the chance "
+        "in training. With folds: each tested once, all of them together. "
         "Minutes are of training, without encoding, where the file was made."
     )
     return "\n".join(lines).strip("\n")

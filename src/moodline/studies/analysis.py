@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from moodline.compare import FEW
 from moodline.config import to_plain
 from moodline.errors import ConfigError
 from moodline.studies.claims import judge
@@ -20,10 +21,11 @@ from moodline.studies.runner import run_directory
 from moodline.studies.voices import case, gate, target, voices
 
 METHOD = (
-    "Paired bootstrap: {draws} draws of test conversations and of seeds, the same for both sides; two-sided p; for the "
+    "Paired bootstrap: {draws} draws of test {drawn} and of seeds, the same for both sides; two-sided p; for the "
     "claims Holm's correction over all claims tested on this corpus, verdicts at 0.05. Everything that is chosen is "
     "chosen on dev."
 )
+NO_VERDICTS = " With fewer than {few} seeds the intervals hold little or nothing of the chance in training: no verdict."
 
 
 def analyse(plan: Plan, out: Path, seeds: Sequence[int], draws: int = DRAWS) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def analyse(plan: Plan, out: Path, seeds: Sequence[int], draws: int = DRAWS) -> 
         "seeds": list(seeds),
         "chosen_on": "dev",
         "tested": {name: run.results["tested"] for name, run in tested.items()},
-        "method": METHOD.format(draws=draws),
+        "method": _method(base, draws),
         "sweeps": sweeps,
         "variants": [_variant(v, tested, against) for v in plan.variants],
         "voices": voices(base, draws),
@@ -73,6 +75,11 @@ def analyse(plan: Plan, out: Path, seeds: Sequence[int], draws: int = DRAWS) -> 
         "claims": judge(plan, tested, draws),
         "provenance": base.results["provenance"],
     }
+
+
+def _method(base: RunNumbers, draws: int) -> str:
+    text = METHOD.format(draws=draws, drawn=base.predictions.drawn)
+    return text + (NO_VERDICTS.format(few=FEW) if len(base.predictions.seeds) < FEW else "")
 
 
 def _variant(v: Planned, tested: dict[str, RunNumbers], against: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.compare import paired_test
+from moodline.compare import FEW, paired_test
 from moodline.metrics import f1_from_confusion
 from moodline.predictions import ScorePredictions
 from moodline.studies.measures import CLASS_F1, DRAWS, GATE_WEIGHT, UNITS
 from moodline.studies.numbers import RunNumbers
 from moodline.studies.plan import BASE, Claim, Plan
 
-HOLDS, FAILS, UNCLEAR, UNTESTED = "holds", "does not hold", "not distinguishable", "not testable here"
-VERDICTS = (HOLDS, FAILS, UNCLEAR, UNTESTED)
+HOLDS, FAILS, UNCLEAR = "holds", "does not hold", "not distinguishable"
+TOO_FEW, NOT_RUN, UNTESTED = "too few seeds", "not run", "not testable here"
 LEVEL = 0.05
 
 
@@ -35,26 +35,34 @@ def judge(plan: Plan, tested: Mapping[str, RunNumbers], draws: int = DRAWS) -> l
         for each claim ``name, statement, source, verdict``; where it was tested, ``better`` and ``worse`` (name and
         value of the side that should be ahead and of the other), ``unit``, ``difference`` (better minus worse, so
         that of errors a negative one speaks for the claim), ``interval``, ``p`` and ``p_holm``, the p-value after
-        Holm's correction over all claims tested; else ``reason``.
+        Holm's correction over all claims tested; else ``reason``. With fewer than three seeds nothing is said to hold
+        or not, since how much trainings differ by chance is not known.
     """
     found = []
     for name, claim in plan.study.claims.items():
         one: dict[str, Any] = {"name": name, "statement": claim.statement, "source": claim.source}
         try:
             one |= _test(plan, claim, tested, draws)
+        except NotRun as reason:
+            one |= {"verdict": NOT_RUN, "reason": str(reason)}
         except NotTestable as reason:
             one |= {"verdict": UNTESTED, "reason": str(reason)}
         found.append(one)
     with_p = [c for c in found if "p" in c]
+    few = len(tested[BASE].predictions.seeds) < FEW
     for one, p in zip(with_p, holm([c["p"] for c in with_p]), strict=True):
         one["p_holm"] = round(p, 4)
         ahead = UNITS[one["unit"]].sign * one["difference"] > 0
-        one["verdict"] = UNCLEAR if p >= LEVEL else HOLDS if ahead else FAILS
+        one["verdict"] = UNCLEAR if p >= LEVEL else TOO_FEW if few else HOLDS if ahead else FAILS
     return found
 
 
 class NotTestable(Exception):
     """Why a claim cannot be tested with these runs."""
+
+
+class NotRun(NotTestable):
+    """A variant that it needs was not run."""
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -87,31 +95,31 @@ def _side(plan: Plan, names: Sequence[str], tested: Mapping[str, RunNumbers]) ->
     """The one of several variants or experts that is best on dev."""
     planned = {v.name: v for v in plan.variants}
     candidates: list[dict[str, Any]] = []
-    reasons = []
+    reasons: list[NotTestable] = []
     for name in names:
         variant, _, experts = name.partition(":")
         if variant not in planned:
-            reasons.append(f"{variant} was not run")
+            reasons.append(NotRun(f"{variant} was not run"))
         elif planned[variant].skipped:
-            reasons.append(planned[variant].skipped)
+            reasons.append(NotTestable(planned[variant].skipped))
         else:
             one = tested[planned[variant].run]
             voices: list[str | None] = list(one.predictions.experts) if experts else [None]
             if experts and len(voices) < 2:
-                reasons.append("the model has one expert")
+                reasons.append(NotTestable("the model has one expert"))
                 continue
             for voice in voices:
                 sums = one.sums if voice is None else one.expert_sums(voice)
                 label = variant if voice is None else f"{variant}, {voice} expert alone"
                 candidates.append({"name": label, "sums": sums, "dev": float(np.mean(one.dev(voice)))})
     if not candidates:
-        raise NotTestable(reasons[0])
+        raise reasons[0]
     sign = tested[BASE].measure.unit.sign
     return max(candidates, key=lambda c: sign * c["dev"]) | {"from": [c["name"] for c in candidates]}
 
 
 def _gate(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, Any]:
-    """Is an expert's mean gate weight larger than the largest of the others?"""
+    """Is an expert's mean gate weight larger than that of the one with most weight on dev among the others?"""
     expert = _of_corpus(plan, claim.preferred)
     p = base.predictions
     names = list(p.weights)
@@ -122,7 +130,8 @@ def _gate(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, A
     sums = np.stack([each[:, p.clusters == g].sum(1) for g in groups], axis=1)  # [S, G, K + 1]
     mean = sums.sum(1)[:, :-1].mean(0) / len(p.utterances)
     own = names.index(expert)
-    other = max((k for k in range(len(names)) if k != own), key=lambda k: mean[k])
+    on_dev = [dev["gate_weights"]["mean"] for dev in base.on_dev]
+    other = max((k for k in range(len(names)) if k != own), key=lambda k: sum(w[names[k]] for w in on_dev))
 
     def weight(k: int) -> Any:
         return lambda total: total[..., k] / total[..., -1]
@@ -136,7 +145,7 @@ def _gate(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, A
 
 
 def _worst_class(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, Any]:
-    """Is a class's F1 lower than the lowest of the others?"""
+    """Is a class's F1 lower than that of the one lowest on dev among the others?"""
     if isinstance(base.predictions, ScorePredictions):
         raise NotTestable("the recipe learns scores, there are no classes")
     label = _of_corpus(plan, claim.worst)
@@ -145,7 +154,8 @@ def _worst_class(plan: Plan, claim: Claim, base: RunNumbers, draws: int) -> dict
         raise NotTestable(f"there is no class {label}")
     f1 = f1_from_confusion(base.sums.sum(1)).mean(0)
     own = labels.index(label)
-    other = min((c for c in range(len(labels)) if c != own), key=lambda c: f1[c])
+    on_dev = [dev["per_class"] for dev in base.on_dev]
+    other = min((c for c in range(len(labels)) if c != own), key=lambda c: sum(f[labels[c]]["f1"] for f in on_dev))
 
     def score(c: int) -> Any:
         def take(counts: NDArray[Any]) -> NDArray[Any]:

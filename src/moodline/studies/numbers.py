@@ -51,10 +51,14 @@ class RunNumbers:
         """The same of one expert alone."""
         return self.sums_of(self.predictions.experts[expert])
 
+    @property
+    def on_dev(self) -> list[dict[str, Any]]:
+        """All numbers on dev, for each seed."""
+        return [s["dev"] for s in self.results["seeds"] if s["seed"] in self.predictions.seeds]
+
     def dev(self, expert: str | None = None) -> list[float]:
         """The measured number on dev, for each seed, of the mixture or of one expert."""
-        rows = [s["dev"] for s in self.results["seeds"] if s["seed"] in self.predictions.seeds]
-        return [(r if expert is None else r["experts"][expert])[self.measure.key] for r in rows]
+        return [(r if expert is None else r["experts"][expert])[self.measure.key] for r in self.on_dev]
 
 
 def load_tested(run: Path, seeds: Sequence[int]) -> RunNumbers:
