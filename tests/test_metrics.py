@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
 from moodline.compare import compare
+from moodline.conversation import Conversation, Utterance
+from moodline.corpora.base import ALONE, Groups
 from moodline.errors import ConfigError
 from moodline.metrics import (
     abstention_threshold,
@@ -28,6 +30,7 @@ from moodline.metrics import (
     weighted_f1,
     weighted_f1_from_confusion,
 )
+from moodline.score_results import Drawn
 from moodline.training.calibration import calibrate, fit_temperature, negative_log_likelihood, softmax
 
 CLASSES = 4
@@ -287,3 +290,14 @@ def test_runs_of_different_utterances_or_labels_are_not_compared(tmp_path: Path)
     empty = write_run(tmp_path / "empty", {0: labels}, [None] * 10)
     with pytest.raises(ConfigError, match="0 rows"):
         compare(a, empty)
+
+
+def test_how_an_interval_is_told() -> None:
+    talks = [Conversation(f"c{n}", (Utterance(f"u{n}", text="x"),)) for n in range(12)]
+    alone = Drawn.of(talks, ALONE)
+    assert alone.number.tolist() == list(range(12))
+    assert alone.method(5) == "95 % bootstrap, 2000 draws of test conversations and of seeds"
+    assert "one seed" in alone.method(1)
+    grouped = Drawn.of(talks, Groups("actors", {f"c{n}": "ab"[n % 2] for n in range(11)}))
+    assert grouped.number.tolist() == [*([0, 1] * 6)[:11], 2]
+    assert grouped.method(5).endswith("test actors and of seeds; with 3 actors it is too narrow")

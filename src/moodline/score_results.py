@@ -20,6 +20,9 @@ IN_UNITS = ("mae", "corr", "mae_constant")
 SCORE_HEADLINE = ("mae", "corr")
 """What is told of an expert alone, and of a fold alone."""
 
+MANY = 10
+"""With fewer conversations or groups a bootstrap interval is too narrow."""
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -43,7 +46,9 @@ class Drawn:
     def method(self, seeds: int) -> str:
         """How an interval is found, in words."""
         also = " and of seeds" if seeds > 1 else "; one seed, so the chance in training is not in it"
-        return f"95 % bootstrap, 2000 draws of test {self.name}{also}"
+        number = len(set(self.number.tolist()))
+        small = f"; with {number} {self.name} it is too narrow" if number < MANY else ""
+        return f"95 % bootstrap, 2000 draws of test {self.name}{also}{small}"
 
 
 def score_numbers(answers: Sequence[Answers], scale: ScoreScale, calibration: dict[str, Any]) -> dict[str, Any]:
