@@ -23,6 +23,13 @@ def main() -> None:
     except MoodlineError as error:
         print(f"moodline: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported for this
+            raise
+        told = str(error).split(". ")[0]
+        fix = "Take --device cpu, a smaller model, or end what else is on the GPU."
+        print(f"moodline: the device's memory is full (found: {told}). {fix}", file=sys.stderr)
+        raise SystemExit(MoodlineError.exit_code) from None
     except OSError as error:  # the machine: no space, no permission, a file that went away
         _forget_stdout()
         place = f"{error.filename}: " if error.filename else ""

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from moodline.conversation import MODALITIES
 from moodline.encoders import EncoderSpec, encoder_modality
-from moodline.encoders.settings import FinetuneConfig
+from moodline.encoders.settings import FinetuneConfig, check_together
 from moodline.errors import ConfigError, UnknownNameError
 from moodline.registry import model_class
 from moodline.settings import Settings
@@ -74,6 +74,8 @@ class ModalitySpec(Settings):
             raise ConfigError("a modality needs either features or encoder, not both")
         if self.finetune is not None and self.encoder is None:
             raise ConfigError("finetune needs encoder")
+        if self.finetune is not None and self.encoder is not None:
+            check_together(self.encoder, self.finetune.model)
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,27 @@ def test_r_drop_reads_twice_and_wants_agreement() -> None:
     assert set(model.loss(batch, model(batch))) == {"total"}
 
 
+def test_r_drop_reads_the_turns_of_a_window_twice() -> None:
+    model = build(dataclasses.replace(CONFIGS["lora"], r_drop=0.5, dropout=0.0, lora_dropout=0.5), window=4)
+    examples = make_examples([conversation()], LABELS, model.backbone, training=True)
+    model.train()
+    batch = Collate(model.backbone)(examples)
+    output = model(batch)
+    apart = (output.logits - output.extras["again"])[batch.valid].abs().max(-1).values
+    assert apart.min() > 0
+    assert model.loss(batch, output)["r_drop"] > 0
+
+
+def test_layers_side_by_side_learn_from_a_batch_of_one() -> None:
+    model = build(FinetuneConfig(**SMALL, layer_concat=True), layers="all")
+    examples = make_examples([conversation()], LABELS, model.backbone)
+    steps(model, examples, 3)
+    before = model.head.scale.running_mean.clone()
+    losses = steps(model, examples[:1], 2)
+    assert np.isfinite(losses).all()
+    assert torch.equal(model.head.scale.running_mean, before), "one utterance says nothing of the spread"
+
+
 def test_only_what_is_asked_for_is_trainable() -> None:
     def names(model: UtteranceClassifier) -> set[str]:
         return {n for n, p in model.backbone.named_parameters() if p.requires_grad}

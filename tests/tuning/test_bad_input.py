@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.encoders.tiny_models import save_language_model
 from tests.tiny import call
@@ -37,6 +38,38 @@ def test_models_that_are_not_here(recipe: Path, house: Path, tmp_path: Path) -> 
     assert "hf download" in refused("finetune", "text", "llama-3.1-8b", "--data", house, "--out", tmp_path / "run")
     error = refused("finetune", "speech", "salmonn-7b", "--data", house, "--out", tmp_path / "other")
     assert "docs/how-to/large-encoders.md" in error
+
+
+def test_what_learns_is_held_in_float32(house: Path, tmp_path: Path) -> None:
+    command = ("finetune", "text", "llama-3.1-8b", "--data", house, "--out", tmp_path / "run")
+    full = ("--set", "finetune.model.method=full")
+    assert "float32 can hold (found: bfloat16). Set encoder.dtype" in refused(*command, *full)
+    error = refused(*command, *full, "--set", "encoder.dtype=float32", "--set", "encoder.quantize=4bit")
+    assert "(found: 4bit)" in error
+    shard = ("--set", "finetune.model.shard=true", "--set", "encoder.quantize=8bit")
+    assert "shard and quantize exclude each other" in refused(*command, *shard)
+
+
+def test_a_full_device_is_one_line(house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has …")
+
+    monkeypatch.setattr("moodline.encoders.backbone.Backbone.to", full, raising=False)
+    monkeypatch.setattr("moodline.tuning.features.gather_features", full)
+    error = refused("encode", "house", house, tmp_path / "features", "--text", "minilm")
+    assert "memory is full (found: CUDA out of memory)" in error
+
+
+def test_a_place_in_use_is_found_before_the_work(house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("nothing should be encoded")
+
+    monkeypatch.setattr("moodline.tuning.features.encode_with", never)
+    monkeypatch.setattr("moodline.experiment.encode_corpus", never)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("x")
+    assert "is in use" in refused("encode", "house", house, tmp_path / "out", "--text", "minilm")
+    assert "is in use" in refused("encode", "mister-e/meld-minilm", house, tmp_path / "out")
 
 
 def test_the_wrong_base_for_an_adapter(house: Path, tmp_path: Path) -> None:

@@ -117,6 +117,9 @@ def test_packaged_recipes(modality: str) -> None:
         assert recipe.finetune.model.embedding_dim == 2048
         assert recipe.finetune.model.gamma == 2.0
         assert recipe.finetune.training.beta2 == 0.99
+    load_encoder_recipe(modality, names[0], ["encoder.dtype=float16"])  # type: ignore[arg-type]
+    plain = load_encoder_recipe(modality, names[0])  # type: ignore[arg-type]
+    assert plain.encoder.dtype != "float16", "what is set is set once"
     code, out, _ = call("recipes", "--json")
     assert code == 0
     assert set(names) <= {row["name"] for row in json.loads(out)}
@@ -145,5 +148,7 @@ def test_what_cannot_be(house: Path, tmp_path: Path, tiny: dict[str, str]) -> No
 
 
 def test_encoding_quietly(house: Path, tmp_path: Path) -> None:
-    assert call("encode", "house", house, tmp_path / "features", "--text", "minilm", "-q") == (0, "", "")
+    command = ("encode", "house", house, tmp_path / "features", "--text")
+    assert "no features to export" in call(*command, "tokens:minilm")[2]
+    assert call(*command, "minilm", "-q") == (0, "", "")
     assert "text" in read_corpus("house", tmp_path / "features").features

@@ -113,9 +113,10 @@ def run_convert(source: Path, out: Path, corpus: str | None, options: list[str],
 def run_encode(source: str, data: Path, out: Path, json_: bool, quiet: bool) -> None:
     """Encode all splits of a corpus and write them as a house directory."""
     from moodline.cli.console import progress_bar
-    from moodline.corpora.convert import write_house
+    from moodline.corpora.convert import check_free, write_house
     from moodline.experiment import encode_corpus
 
+    check_free(out)
     with progress_bar(quiet or json_) as progress:
         corpus = encode_corpus(source, data, progress)
     write_house(corpus, out)

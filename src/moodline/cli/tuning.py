@@ -24,9 +24,10 @@ def run_finetune(
     """Fine-tune and print each seed's dev numbers."""
     from moodline.tuning.recipe import load_encoder_recipe
     from moodline.tuning.run import finetune, read_for, slow_precision
+    from moodline.tuning.sample import here
 
     loaded = load_encoder_recipe(modality, recipe, settings)
-    if (slow := slow_precision(loaded)) and not quiet:
+    if (slow := slow_precision(loaded)) and here(loaded.encoder) and not quiet:
         print(f"Note: {slow}", file=sys.stderr)
     if out is None:
         named, _ = read_for(loaded, data, corpus)
@@ -52,9 +53,10 @@ def run_encode_with(
 ) -> None:
     """Encode all splits of a corpus with chosen encoders and write them as a house directory."""
     from moodline.cli.corpora import print_encoded
-    from moodline.corpora.convert import write_house
+    from moodline.corpora.convert import check_free, write_house
     from moodline.tuning.features import encode_with
 
+    check_free(out)
     with progress_bar(quiet or json_) as progress:
         corpus = encode_with(name, data, sources, seed, device, progress)
     if os.environ.get("RANK", "0") == "0":

@@ -33,8 +33,7 @@ def convert(source: Path, out: Path, corpus: str | None = None, **options: Any) 
         MoodlineError: the source cannot be read, ``out`` is in use, or the disk refuses.
     """
     source, out = Path(source), Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise CorpusError(f"convert: {out} is in use", fix="Choose a directory that does not exist or is empty.")
+    check_free(out)
     if corpus is None:
         if not source.exists():
             raise CorpusError(f"convert: there is no file or folder {source}")
@@ -48,6 +47,16 @@ def convert(source: Path, out: Path, corpus: str | None = None, **options: Any) 
         "features": {name: len(rows) for name, rows in read.features.items()},
         "defects": len(read.defects),
     }
+
+
+def check_free(out: Path) -> None:
+    """A house directory can be written here: there is nothing, or an empty directory.
+
+    Raises:
+        CorpusError: ``out`` is in use.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CorpusError(f"{out} is in use", fix="Choose a directory that does not exist or is empty.")
 
 
 def write_house(corpus: Corpus, out: Path) -> None:
@@ -66,7 +75,7 @@ def write_house(corpus: Corpus, out: Path) -> None:
         draft.replace(out)  # an empty directory gives way, a full one does not
     except OSError as error:
         if out.is_dir() and any(out.iterdir()):
-            raise CorpusError(f"convert: {out} is in use", fix="Choose a directory that does not exist.") from None
+            raise CorpusError(f"{out} is in use", fix="Choose a directory that does not exist.") from None
         raise StorageError.writing(out, error) from None
     except UnicodeEncodeError as error:
         raise CorpusError(

@@ -180,9 +180,8 @@ def load_backbone(spec: EncoderSpec, base_dir: Path | None = None, device: str =
 
         backbone = load_moonshine(spec.name, spec)
     else:
-        raise ConfigError(
-            f"encoder {spec.name}: it has no network to fine-tune", fix="Choose minilm or moonshine-tiny."
-        )
+        why = "it is fine-tuned already" if prefix == "finetuned" else "it has no network to fine-tune"
+        raise ConfigError(f"encoder {spec.name}: {why}", fix="Choose minilm, moonshine-tiny, or hf-text:ID.")
     wanted = ENCODERS.get(spec.name, {}).get("revision", backbone.revision)
     if backbone.revision != wanted:
         raise CheckpointError(

@@ -54,7 +54,7 @@ class UtteranceHead(nn.Module):
         attentive = config.pooling == "attentive"
         self.pool = pooling.AttentiveStatistics(hidden_size) if attentive else pooling.POOLINGS[config.pooling]
         width = hidden_size * (2 if config.pooling in ("attentive", "mean_std") else 1) * (states if self.concat else 1)
-        self.scale = nn.BatchNorm1d(width, momentum=0.05, affine=False) if self.concat else nn.Identity()
+        self.scale = _Standardize(width, momentum=0.05, affine=False) if self.concat else nn.Identity()
         self.fc1 = nn.Linear(width, config.embedding_dim)
         self.dropout = nn.Dropout(config.dropout)
         self.fc2 = nn.Linear(config.embedding_dim, classes)
@@ -76,6 +76,15 @@ class UtteranceHead(nn.Module):
         """Class logits: [B, E] → [B, C]."""
         logits: Tensor = self.fc2(self.dropout(torch.relu(embedding)))
         return logits
+
+
+class _Standardize(nn.BatchNorm1d):
+    """By the batch, or, where an utterance is alone in it, by what is known so far."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1 or not self.training:
+            return super().forward(x)
+        return nn.functional.batch_norm(x, self.running_mean, self.running_var, eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -238,8 +247,7 @@ class UtteranceClassifier(nn.Module):
         In training with R-Drop everything is read twice: ``extras["again"]`` has the second reading's logits.
         """
         twice = self.training and self.config.r_drop > 0
-        tensors = {k: torch.cat([x, x]) for k, x in batch.tensors.items()} if twice else batch.tensors
-        embedding, *second = self.embed(tensors).chunk(1 + twice)
+        embedding, *second = [self.embed(batch.tensors) for _ in range(1 + twice)]
         places = batch.valid.flatten().nonzero().squeeze(1)
 
         def spread(x: Tensor) -> Tensor:

@@ -155,6 +155,23 @@ class EncoderSpec(Settings):
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
+def check_together(encoder: EncoderSpec, finetune: FinetuneConfig) -> None:
+    """Can an encoder that is held in this way learn in that way?
+
+    Raises:
+        ConfigError: no.
+    """
+    held = encoder.dtype if encoder.quantize == "none" else encoder.quantize
+    if finetune.method == "full" and held != "float32":
+        raise ConfigError(
+            "fine-tuning: with method full the weights themselves learn, in steps that only float32 can hold",
+            held,
+            "Set encoder.dtype to float32 and encoder.quantize to none, or take method lora.",
+        )
+    if finetune.shard and encoder.quantize != "none":
+        raise ConfigError("fine-tuning: shard and quantize exclude each other", encoder.quantize)
+
+
 @dataclass(frozen=True)
 class FinetuneConfig(Settings):
     """How an encoder is fine-tuned; the defaults are those of MiSTER-E's text encoder.

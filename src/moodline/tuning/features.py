@@ -65,6 +65,9 @@ def encode_with(
 
 def _load(modality: str, source: str, seed: int, device: str) -> tuple[Encoder, ModalitySpec]:
     """An encoder and how its inputs are made."""
+    source = source.removeprefix("finetuned:")
+    if source.startswith("tokens:"):
+        raise ConfigError(f"--{modality} {source}: tokens are words for a language model, no features to export")
     if source in ENCODERS or source.startswith(tuple(f"{form}:" for form in FORMS)):
         if encoder_modality(source) != modality:
             raise ConfigError(f"--{modality} {source}: this encoder reads {encoder_modality(source)}")

@@ -7,6 +7,7 @@ under each name what is its own. Nothing heavy is imported here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Literal
 
 from moodline.config import CorpusSpec, FinetuneSpec, load_recipe, parse, read_yaml, recipe_names, set_value
 from moodline.encoders import EncoderSpec, encoder_modality
+from moodline.encoders.settings import check_together
 from moodline.errors import ConfigError, UnknownNameError
 from moodline.settings import Settings
 
@@ -43,11 +45,12 @@ class EncoderRecipe(Settings):
         reads = encoder_modality(self.encoder.name)
         if reads not in (None, self.modality):
             raise ConfigError(f"modality is {self.modality}, but the encoder {self.encoder.name} reads {reads}")
+        check_together(self.encoder, self.finetune.model)
 
 
 def packaged(modality: Modality) -> dict[str, dict[str, Any]]:
     """The packaged encoder recipes of a modality: name to plain data."""
-    return {name: dict(entry) for name, entry in _read(FOLDER / f"{modality}.yaml").items()}
+    return deepcopy(_read(FOLDER / f"{modality}.yaml"))
 
 
 @cache

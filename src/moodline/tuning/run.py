@@ -139,9 +139,13 @@ def slow_precision(recipe: EncoderRecipe) -> str | None:
         settings.append("encoder.dtype=float32")
     if recipe.finetune.training.precision == "bf16":
         settings.append("finetune.training.precision=fp32")
-    if not settings or torch.cuda.is_available() or "AVX512" in torch.backends.cpu.get_cpu_capability():
+    if torch.cuda.is_available():
+        able, device = torch.cuda.is_bf16_supported(including_emulation=False), "GPU"
+    else:
+        able, device = "AVX512" in torch.backends.cpu.get_cpu_capability(), "processor"
+    if not settings or able:
         return None
-    return "this processor has no bfloat16 and imitates it, slowly: " + " ".join(f"--set {s}" for s in settings)
+    return f"this {device} has no bfloat16 and imitates it, slowly: " + " ".join(f"--set {s}" for s in settings)
 
 
 def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
@@ -158,7 +162,7 @@ def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
         except (OSError, ValueError):
             before = None
         same = isinstance(before, dict) and before.get("corpus_hash") == record["corpus_hash"]
-        if not same or not means(before.get("recipe"), recipe):
+        if not same or not means(_with_means_of(before.get("recipe"), record["recipe"]), recipe):
             raise ConfigError(
                 f"{out}: holds a run of another recipe, other settings or other corpus files",
                 fix="Choose another --out directory.",
@@ -169,6 +173,19 @@ def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
     except OSError as error:
         raise StorageError.writing(out, error) from error
     write_json(path, record)
+
+
+MEANS = ("gradient_checkpointing", "shard")
+"""Settings that save memory and change no result, so that a run may go on with others."""
+
+
+def _with_means_of(before: Any, now: dict[str, Any]) -> Any:
+    """A recipe as it was written, but for ``MEANS``."""
+    try:
+        model = {**before["finetune"]["model"], **{k: now["finetune"]["model"][k] for k in MEANS}}
+        return {**before, "finetune": {**before["finetune"], "model": model}}
+    except (TypeError, KeyError):
+        return before
 
 
 def _outcome(folder: Path, modality: Modality, seed: int, write: bool) -> Tuned:
