@@ -207,3 +207,14 @@ def test_a_processor_without_bfloat16_is_told_of(monkeypatch: pytest.MonkeyPatch
     assert tuning_run.slow_precision(small) is None
     monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
     assert tuning_run.slow_precision(large) is None
+
+
+def test_a_gpu_without_bfloat16_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = load_encoder_recipe("text", "llama-3.1-8b")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for able in (True, False):
+        monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation, able=able: able)
+        said = tuning_run.slow_precision(large)
+        assert (said is None) == able
+    assert said is not None
+    assert said.startswith("this GPU has no bfloat16")

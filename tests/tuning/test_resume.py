@@ -64,6 +64,32 @@ def test_interrupted_at_a_step(step: int, tiny, house: Path, tmp_path: Path, mon
     assert weights_hash(tmp_path / "stopped") == weights_hash(tmp_path / "whole")
 
 
+def test_a_run_goes_on_with_less_memory(tiny, house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What saves memory and changes no result may be set when a run that did not fit is begun again."""
+    recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"], epochs=2, checkpoint_seconds=0.0)
+    real, seen = TextBackbone.forward, []
+
+    def full(self: TextBackbone, tensors: dict[str, torch.Tensor]):
+        seen.append(self.training)
+        if sum(seen) == 5:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+        return real(self, tensors)
+
+    command = ("finetune", "text", recipe, "--data", house, "--out", tmp_path / "run", "-q")
+    with monkeypatch.context() as patch:
+        patch.setattr(TextBackbone, "forward", full)
+        code, _, error = call(*command)
+    assert (code, "memory" in error) == (2, True)
+    code, _, error = call(*command, "--set", "finetune.training.batch_size=1")
+    assert (code, "other settings" in error) == (2, True), "another batch size is another run"
+    less = ("--set", "finetune.model.gradient_checkpointing=true")
+    assert call(*command, *less) == (0, "", "")
+    whole = ("finetune", "text", recipe, "--data", house, "--out", tmp_path / "whole", "-q")
+    assert call(*whole)[0] == 0
+    numbers = [json.loads((tmp_path / r / "seed-0" / "encoder-text.json").read_text()) for r in ("run", "whole")]
+    assert numbers[0]["dev"] == numbers[1]["dev"]
+
+
 @pytest.mark.parametrize("asked", ["in the recipe", "at the launch"])
 def test_two_processes_are_one_with_twice_the_batches(
     asked: str, tiny, house: Path, root: Path, tmp_path: Path
