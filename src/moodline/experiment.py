@@ -337,7 +337,8 @@ def encode_corpus(source: str, data: Path, progress: ProgressCallback | None = N
     for m, spec in specs.items():
         encoder = encoder_for(m, spec, directory if trained else None)
         features[m] = dict(gather_features(corpus, m, spec, encoder, progress))
-    return dataclasses.replace(corpus, features=features)
+    learned = any(spec.finetune for spec in specs.values())  # on this fold's train, which other folds test
+    return dataclasses.replace(corpus, features=features, folds=() if learned else corpus.folds)
 
 
 def _fold_of(directory: Path) -> int | None:

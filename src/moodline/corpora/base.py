@@ -12,6 +12,9 @@ from moodline.labels import LabelSet, ScoreScale
 
 SPLITS = ("train", "dev", "test")
 
+Fold = dict[str, tuple[str, ...]]
+"""Split name to conversation ids, in order: one way to part a corpus."""
+
 
 @dataclass(frozen=True)
 class Defect:
@@ -44,6 +47,8 @@ class Corpus:
         files: file name (relative to the corpus folder) to SHA-256 of what was read.
         info: other facts worth recording, e.g. the options in force.
         auxiliary: other corpora that an encoder may learn along; never tested.
+        folds: every way to part it that its reader offers (option ``fold``); none where it has no such option, or
+            where the features have seen some of the folds' tests.
         scale: what its ``Utterance.score``s are numbers of; None where it has none.
     """
 
@@ -55,4 +60,5 @@ class Corpus:
     files: dict[str, str] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
     auxiliary: tuple[Corpus, ...] = ()
+    folds: tuple[Fold, ...] = ()
     scale: ScoreScale | None = None
