@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Corpus:
         defects: everything that was repaired, dropped or noticed.
         files: file name (relative to the corpus folder) to SHA-256 of what was read.
         info: other facts worth recording, e.g. the options in force.
+        speakers: how far a speaker's name means the same person: within a conversation ("agent", "S1"), or in the whole
+            corpus (an actor, a character).
         auxiliary: other corpora that an encoder may learn along; never tested.
         folds: every way to part it that its reader offers (option ``fold``); none where it has no such option, or
             where the features have seen some of the folds' tests.
@@ -59,6 +61,7 @@ class Corpus:
     defects: tuple[Defect, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    speakers: Literal["conversation", "corpus"] = "conversation"
     auxiliary: tuple[Corpus, ...] = ()
     folds: tuple[Fold, ...] = ()
     scale: ScoreScale | None = None

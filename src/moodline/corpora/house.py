@@ -8,7 +8,9 @@ Layout of a house directory:
     folds.json                              for the option fold (cross-validation), see house_folds.py
     labels.json                             {"name": …, "labels": […]}
     scores.json                             {"name": …, "low": −3, "high": 3}, the range of scores, where there are any
-    corpus.json, defects.json               written by ``moodline convert``: name, info; what was repaired
+    corpus.json, defects.json               written by ``moodline convert``: name, info, whether a speaker's name is
+                                            the same person in the whole corpus ("speakers": "corpus") or only
+                                            within a conversation ("conversation"); what was repaired
     features/NAME.safetensors               values float32 [N, D]; for frames also offsets int64 [n + 1]
     features/NAME.json                      {"ids": [utterance ids]}, in the order of the rows
 
@@ -22,7 +24,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -91,7 +93,7 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None,
         info = _info_of(fold, info)
     return Corpus(
         name or str(record.get("name") or "house"), label_set, splits, features, defects, hashes(root, files),
-        info, folds=folds, scale=scale,
+        info, speakers=_speakers(record), folds=folds, scale=scale,
     )  # fmt: skip
 
 
@@ -270,6 +272,14 @@ def _labels_file(path: Path, files: list[Path]) -> LabelSet | None:
     if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
         raise LabelError(f"house: {path.name} must be {{name, labels: [strings]}}", repr(names)[:60])
     return LabelSet(str(data.get("name") or "house"), tuple(names))
+
+
+def _speakers(record: dict[str, Any]) -> Literal["conversation", "corpus"]:
+    """What a speaker's name means, see ``Corpus``."""
+    found = record.get("speakers", "conversation")
+    if found not in ("conversation", "corpus"):
+        raise CorpusError('house: corpus.json: speakers must be "conversation" or "corpus"', repr(found)[:40])
+    return "corpus" if found == "corpus" else "conversation"
 
 
 def _defects(path: Path, files: list[Path]) -> tuple[Defect, ...]:

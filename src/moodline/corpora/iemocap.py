@@ -142,7 +142,12 @@ def _read_pickle(path: Path, options: dict[str, Any]) -> Corpus:
         corpus = _without_xxx(corpus, path)
     defects = (*corpus.defects, *_xxx_defects(corpus, path), *_order_defects(corpus, path))
     there = {c.id for conversations in corpus.splits.values() for c in conversations}
-    return replace(corpus, defects=defects, folds=_folds(sorted(str(k) for keys in ids.values() for k in keys), there))
+    return replace(
+        corpus,
+        speakers="corpus",
+        defects=defects,
+        folds=_folds(sorted(str(k) for keys in ids.values() for k in keys), there),
+    )
 
 
 def _session(dialogue: str) -> int:

@@ -173,6 +173,7 @@ def _conversations(
     splits: dict[str, tuple[Conversation, ...]] = {}
     features: dict[str, dict[str, np.ndarray]] = {}
     for split in (s for s in SPLITS if rows.get(s)):
+        speakers="corpus",
         turns: dict[str, list[Utterance]] = {}
         for row in sorted(rows[split], key=_clip_order):
             key = f"{row.video}_{row.clip}"

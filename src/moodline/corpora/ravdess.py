@@ -81,6 +81,7 @@ def read(directory: Path, *, fold: int | None = None) -> Corpus:
     return Corpus(
         "ravdess", RAVDESS_8, {s: tuple(c) for s, c in splits.items() if c}, {}, tuple(defects),
         hashes(directory, used), {"options": {"fold": fold}, "actors": actors}, folds=_folds(splits),
+        speakers="corpus",
     )  # fmt: skip
 
 
