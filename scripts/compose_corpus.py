@@ -23,7 +23,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
@@ -282,7 +282,8 @@ def write(
         )
         for split, conversations in splits.items()
     }  # fmt: skip
-    write_house(Corpus(name, MELD_7, with_audio, {}, (), {}, info), out / name)
+    speakers: Literal["conversation", "corpus"] = "corpus" if name == "voice" else "conversation"
+    write_house(Corpus(name, MELD_7, with_audio, {}, (), {}, info, speakers=speakers), out / name)
 
 
 def compose_all(data: Path, out: Path, seed: int = 0, copies: int = 1, sessions: int = 700, versions: int = 3) -> None:

@@ -78,6 +78,22 @@ def test_doctor() -> None:
     assert call("doctor")[0] == 0
 
 
+def test_the_device_of_doctor_is_that_of_inference_and_training() -> None:
+    """Where only Apple's GPU is there, which Accelerate would take by itself."""
+    script = """
+import torch
+torch.cuda.is_available = lambda: False
+torch.backends.mps.is_available = torch.backends.mps.is_built = lambda: True
+from moodline.build import default_device
+from moodline.cli.doctor import examine
+from moodline.training.processes import processes
+found = examine()["device"]
+print(found["use"], default_device(), processes().device, "not used" in found["detail"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["cpu", "cpu", "cpu", "True"]
+
+
 def test_doctor_says_what_to_do_about_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     from moodline.cli import doctor
 

@@ -77,10 +77,16 @@ def inline_commands(page: Path) -> Iterator[list[str]]:
         yield shlex.split(code)
 
 
-def headings(page: Path) -> set[str]:
-    """The anchors of a page, as GitHub makes them."""
-    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+def headings(page: Path, level: str = "#+") -> list[str]:
+    """The anchors of a page in order, as GitHub makes them; ``level`` is an expression for the signs before them."""
+    titles = re.findall(rf"^{level} (.+)$", prose(page), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles]
+
+
+def test_the_index_of_how_to_names_every_section_in_order() -> None:
+    page = ROOT / "docs" / "how-to.md"
+    index = prose(page).partition("\n## ")[0]
+    assert re.findall(r"\]\(#([^)]+)\)", index) == headings(page, "##")
 
 
 @every_page

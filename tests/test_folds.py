@@ -29,7 +29,7 @@ from tests.corpora import tuples
 from tests.corpora.helpers import dump
 from tests.corpora.test_feature_pickles import NAMES
 from tests.test_experiment import check_result_file
-from tests.tiny import SCORES, TEXT, call, weights_hash, write_recipe, write_scored
+from tests.tiny import LORA, SCORES, TEXT, call, weights_hash, write_recipe, write_scored
 
 SESSIONS = 5
 RECIPE: dict[str, Any] = {
@@ -180,6 +180,42 @@ def test_encoding_uses_the_splits_of_the_fold(sessions: Path, run: Path, tmp_pat
     assert {c.id[:5] for c in corpus.splits["test"]} == {"Ses03"}
     with pytest.raises(MoodlineError, match="not inside a run"):
         encode_corpus(str(shutil.copytree(tmp_path / "words" / "fold-2" / "seed-0", tmp_path / "moved")), sessions)
+
+
+def test_a_converted_corpus_learns_the_same_in_every_fold(sessions: Path, run: Path, tmp_path: Path) -> None:
+    """As ``moodline train mister-e/iemocap-loso --data HOUSE``."""
+    house = tmp_path / "iemocap-house"
+    assert call("convert", sessions, house, "--corpus", "iemocap")[0] == 0
+    recipe(tmp_path)
+    code, _, err = call("train", tmp_path / "loso.yaml", "--data", house, "--out", tmp_path / "run", "-q")
+    assert (code, err) == (0, "")
+    for fold in range(SESSIONS):
+        one, other = (seed_directory(r, 0, fold) / "model.safetensors" for r in (run, tmp_path / "run"))
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_exported_features_keep_the_folds_unless_the_encoder_has_learned(sessions: Path, tmp_path: Path) -> None:
+    """An encoder that was fine-tuned on one fold's train has seen what another one tests."""
+    words = {"modalities": {"text": {"encoder": {"name": "minilm"}}}, "training": {"epochs": 1}}
+    recipe(tmp_path, **words)
+    out = tmp_path / "frozen"
+    assert call("encode", tmp_path / "loso.yaml", sessions, out, "-q")[0] == 0
+    assert call("encode", "iemocap", sessions, tmp_path / "named", "--text", "minilm", "-q")[0] == 0
+    for fold in range(SESSIONS):
+        splits = read_corpus("iemocap", sessions, fold=fold).splits
+        for folder in (out, tmp_path / "named"):
+            back = read_corpus("iemocap", folder, fold=fold)
+            assert {s: [c.id for c in cs] for s, cs in back.splits.items()} == {
+                s: [c.id for c in cs] for s, cs in splits.items()
+            }
+            assert len(back.features["text"]) == sum(len(c) for cs in splits.values() for c in cs)
+    tuned = {"modalities": {"text": {**LORA["modalities"]["text"]}}, "training": {"epochs": 1}, "folds": 0}
+    train(recipe(tmp_path, **tuned, corpus={"name": "iemocap", "options": {"fold": 2}}), sessions, tmp_path / "run")
+    assert call("encode", tmp_path / "run" / "seed-0", sessions, tmp_path / "learned", "-q")[0] == 0
+    assert not (tmp_path / "learned" / "folds.json").exists()
+    assert {c.id[:5] for c in read_corpus("iemocap", tmp_path / "learned", fold=2).splits["test"]} == {"Ses03"}
+    with pytest.raises(ConfigError, match="was written with fold=2"):
+        read_corpus("iemocap", tmp_path / "learned", fold=1)
 
 
 # -- scores ---------------------------------------------------------------------------------------------------

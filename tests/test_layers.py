@@ -25,7 +25,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("conversation",),
     ("prediction",),
     ("batch",),
-    ("cache",),
+    ("cache", "device"),
     ("hub",),
     # L1: parts; none knows another of its layer
     ("corpora", "features", "losses", "media", "metrics", "nn", "normalization", "transcripts"),
@@ -42,7 +42,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("search", "studies", "tuning"),
     # L4: what people touch
     ("report",),
-    ("cli", "service"),
+    ("cli",),
     ("__main__",),
 )
 """From the bottom to the top. Names in one row do not import each other."""

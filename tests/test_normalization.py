@@ -17,11 +17,11 @@ from moodline.checkpoint import load_checkpoint
 from moodline.config import Recipe, load_recipe
 from moodline.conversation import Conversation, Utterance
 from moodline.corpora import read_corpus
-from moodline.errors import CheckpointError, ConfigError, FeatureError
-from moodline.experiment import evaluate, predict_split, train
+from moodline.errors import CheckpointError, ConfigError, CorpusError, FeatureError
+from moodline.experiment import evaluate, predict_split, train, training_features
 from moodline.normalization import FILE, SpeakerNormalization, load_normalizations, save_normalizations
 from moodline.recognizer import Recognizer
-from tests.tiny import FEATURES, TEXT, write_recipe
+from tests.tiny import FEATURES, TEXT, call, write_recipe
 
 WIDTH = 3
 GLOBAL = SpeakerNormalization(np.array([1.0, -2.0, 0.0]), np.array([4.0, 0.25, 1.0]), 10.0)
@@ -58,14 +58,16 @@ def test_the_formula(speakers: list[str | None], seed: int, shrink: float) -> No
 
 
 @given(people, st.integers(0, 99), st.randoms())
-def test_order_and_division_into_conversations_do_not_matter(speakers: list[str | None], seed: int, luck: Any) -> None:
+def test_order_and_in_a_corpus_of_lasting_speakers_division_into_conversations_do_not_matter(
+    speakers: list[str | None], seed: int, luck: Any
+) -> None:
     conversation = talk(*speakers)
     features = vectors(conversation, seed)
     found = GLOBAL.apply(features, [conversation])
     shuffled = list(conversation)
     luck.shuffle(shuffled)
     parts = [Conversation(u.id, (u,)) for u in shuffled]
-    again = GLOBAL.apply(dict(sorted(features.items(), reverse=True)), parts)
+    again = GLOBAL.apply(dict(sorted(features.items(), reverse=True)), parts, across=True)
     assert found.keys() == again.keys()
     for key in found:
         assert found[key] == pytest.approx(again[key], abs=1e-5)
@@ -110,6 +112,17 @@ def test_speakers_do_not_touch_each_other_and_missing_ones_are_left_out() -> Non
     del features["talk-0"]
     assert set(GLOBAL.apply(features, [both])) == set(features)
     assert GLOBAL.apply({}, [both]) == {}
+
+
+def test_the_same_name_in_two_conversations_is_two_people_unless_speakers_last() -> None:
+    first, second = talk("agent", "caller", "agent"), talk("agent", "agent", name="other")
+    features = vectors(first) | vectors(second, seed=1)
+    alone = GLOBAL.apply(features, [first]) | GLOBAL.apply(features, [second])
+    together = GLOBAL.apply(features, [first, second])
+    assert {k: v.tolist() for k, v in together.items()} == {k: v.tolist() for k, v in alone.items()}
+    merged = GLOBAL.apply(features, [first, second], across=True)
+    assert merged["talk-1"].tolist() == alone["talk-1"].tolist()
+    assert merged["talk-0"].tolist() != alone["talk-0"].tolist()
 
 
 def test_frames_are_averaged_and_constant_features_only_centred() -> None:
@@ -189,6 +202,30 @@ def test_the_recognizer_measures_against_the_conversation(house: Path, tmp_path:
     moved = Path(shutil.copytree(tmp_path / "run" / "seed-0", tmp_path / "moved"))
     again = Recognizer.load(moved, device="cpu").recognize(conversation)
     assert [u.confidence for u in again.utterances] == pytest.approx(one, abs=1e-6)
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+def test_training_normalises_as_analyze_does_unless_the_corpus_says_that_speakers_last(
+    house: Path, tmp_path: Path, lasting: bool
+) -> None:
+    """The names of the tiny corpus, Ada and Ben, are in all of its conversations."""
+    mine = Path(shutil.copytree(house, tmp_path / "mine"))
+    if lasting:
+        (mine / "corpus.json").write_text('{"speakers": "corpus"}')
+    corpus, settings = read_corpus("house", mine), recipe(tmp_path, FEATURES)
+    assert corpus.speakers == ("corpus" if lasting else "conversation")
+    features, _, found = training_features(settings, corpus, tmp_path / "run", 0)
+    split = corpus.splits["train"]
+    same = [found["speech"].apply(corpus.features["tones"], [c]) for c in split]
+    alone = np.stack([one[u.id] for one, c in zip(same, split, strict=True) for u in c])
+    seen = np.stack([features["speech"][u.id] for c in split for u in c])
+    assert np.array_equal(seen, alone) != lasting
+    out = tmp_path / "again"
+    assert call("convert", mine, out)[0] == 0
+    assert read_corpus("house", out).speakers == corpus.speakers
+    (mine / "corpus.json").write_text('{"speakers": true}')
+    with pytest.raises(CorpusError, match=r'speakers must be "conversation" or "corpus" .*True'):
+        read_corpus("house", mine)
 
 
 def test_bad_settings(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from moodline.corpora.convert import convert
 from moodline.errors import CheckpointError, ConfigError, FeatureError, LabelError, MoodlineError
 from moodline.experiment import evaluate, train
 from moodline.labels import MOSI_SCORES, ScoreScale
-from moodline.predictions import ScorePredictions, read_any_predictions, read_predictions
+from moodline.predictions import ScorePredictions, read_any_predictions
 from moodline.recognizer import Recognizer
 from moodline.report.results import draw_plots, markdown_table
 from moodline.runs import Run
@@ -125,8 +125,6 @@ def test_classes_and_scores_are_not_compared(run: Run, text_run: Path, house: Pa
     evaluate(Run.load(other), house)
     with pytest.raises(ConfigError, match="different utterances, labels or scores"):
         compare(run.directory, other)
-    with pytest.raises(ConfigError, match="expected a run of classes"):
-        read_predictions(run.directory)
 
 
 def test_answers_lie_in_the_range_with_their_intervals(words: Path) -> None:

@@ -18,7 +18,7 @@ from moodline.conversation import Conversation, Utterance
 from moodline.corpora.base import Groups
 from moodline.errors import ConfigError, MoodlineError, UnknownNameError
 from moodline.labels import IGNORE, LabelSet
-from moodline.predictions import Predictions, read_predictions, write_predictions
+from moodline.predictions import Predictions, read_any_predictions, write_predictions
 from moodline.report import study_files, study_page
 from moodline.report.study_plots import axis_reach, draw_study
 from moodline.results import read_results
@@ -423,7 +423,8 @@ def test_predictions_come_back(tmp_path: Path) -> None:
 
     said = [[answers() for _ in talks] for _ in range(2)]
     write_predictions(tmp_path, labels, (3, 5), talks, said)
-    p = read_predictions(tmp_path)
+    p = read_any_predictions(tmp_path)
+    assert isinstance(p, Predictions)
     assert (p.labels, p.seeds, list(p.experts)) == (("joy", "anger"), (3, 5), ["text", "fusion"])
     assert p.utterances == ("c0_u0", "c0_u2", "c1_u0", "c1_u2")
     assert p.clusters.tolist() == [0, 0, 1, 1]
@@ -442,7 +443,7 @@ def test_predictions_come_back(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the predictions lack seeds 4"):
         load_tested(tmp_path, [3, 4])
     write_predictions(tmp_path, labels, (3, 5), talks, said, Groups("actors", {"c0": "a", "c1": "a"}))
-    grouped = read_predictions(tmp_path)
+    grouped = read_any_predictions(tmp_path)
     assert (grouped.drawn, grouped.clusters.tolist()) == ("actors", [0, 0, 0, 0])
     assert (p.drawn, grouped.utterances) == ("conversations", p.utterances)
 

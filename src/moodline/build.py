@@ -14,6 +14,7 @@ from moodline.cache import cache_directory
 from moodline.config import ModalitySpec, Recipe
 from moodline.conversation import Conversation
 from moodline.corpora.base import Corpus
+from moodline.device import own_device
 from moodline.encoders import EncoderSpec, load_encoder
 from moodline.encoders.base import Encoder, found_by
 from moodline.encoders.inputs import content_hash, conversation_inputs
@@ -64,7 +65,7 @@ def target_of(recipe: Recipe, corpus: Corpus) -> Target:
 
 
 def default_device(wish: str = "auto") -> str:
-    """The device to run on: a GPU if there is one, unless the caller wishes for another.
+    """The device to run on: ``own_device`` unless the caller wishes for another.
 
     Raises:
         ConfigError: torch has no such device here.
@@ -72,7 +73,7 @@ def default_device(wish: str = "auto") -> str:
     import torch
 
     if wish == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return own_device()
     try:
         torch.empty(1, device=wish)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

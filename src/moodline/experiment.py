@@ -192,7 +192,8 @@ def training_features(
             revisions[m] = encoder.revision
         if spec.normalize == "speaker":
             found = SpeakerNormalization.fit(features[m], corpus.splits["train"], spec.shrink)
-            features[m] = {k: v for c in corpus.splits.values() for k, v in found.apply(features[m], c).items()}
+            across, rows = corpus.speakers == "corpus", features[m]
+            features[m] = {k: v for c in corpus.splits.values() for k, v in found.apply(rows, c, across).items()}
             normalizations[m] = found
     return {m: features[m] for m in recipe.modalities}, revisions, normalizations
 
@@ -221,14 +222,15 @@ def predict_split(
 ) -> list[Answers]:
     """A checkpoint's answers for conversations of a corpus; ``encoders`` default to ``checkpoint_encoders``.
 
-    A model that normalises by speaker takes all of ``conversations`` for one recorded set.
+    A model that normalises by speaker takes all of ``conversations`` for one set, if the corpus's speakers last.
     """
     encoders = checkpoint_encoders(checkpoint) if encoders is None else encoders
     part = dataclasses.replace(corpus, splits={"chosen": tuple(conversations)})
     features = {
         m: gather_features(part, m, spec, encoders.get(m), progress) for m, spec in checkpoint.modalities.items()
     }
-    features |= {m: n.apply(features[m], conversations) for m, n in checkpoint.normalizations.items()}
+    across = corpus.speakers == "corpus"
+    features |= {m: n.apply(features[m], conversations, across) for m, n in checkpoint.normalizations.items()}
     target = checkpoint.target if isinstance(checkpoint.target, ScoreScale) else corpus.labels
     examples = make_examples(conversations, features, checkpoint.config["dims"], target, checkpoint.reads)
     return answer(checkpoint.model, examples, collate, lengths=[len(e) for e in examples])
@@ -339,7 +341,8 @@ def encode_corpus(source: str, data: Path, progress: ProgressCallback | None = N
     for m, spec in specs.items():
         encoder = encoder_for(m, spec, directory if trained else None)
         features[m] = dict(gather_features(corpus, m, spec, encoder, progress))
-    return dataclasses.replace(corpus, features=features)
+    learned = any(spec.finetune for spec in specs.values())  # on this fold's train, which other folds test
+    return dataclasses.replace(corpus, features=features, folds=() if learned else corpus.folds)
 
 
 def _fold_of(directory: Path) -> int | None:

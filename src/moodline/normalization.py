@@ -1,8 +1,9 @@
 """Features relative to who speaks: what a voice is always like is taken out, how it departs from that stays.
 
-In the set at hand (a split of a corpus; in the recognizer the conversation), the feature vector x of an utterance of
-speaker s becomes (x - m) / √v. Mean m and variance v are those of the speaker's n utterances in that set, shrunk
-towards mean μ and variance σ² of the training set as if w utterances had shown these:
+In the set at hand, the feature vector x of an utterance of speaker s becomes (x - m) / √v. The set is the conversation;
+in a corpus whose names are the same people throughout (``Corpus.speakers``), as actors, it is the split. Mean m and
+variance v are those of the speaker's n utterances in that set, shrunk towards mean μ and variance σ² of the training
+set as if w utterances had shown these:
 
     m = (n · mean + w · μ) / (n + w)        v = (n · variance + w · σ²) / (n + w)
 
@@ -10,7 +11,7 @@ So one utterance alone becomes √(w / (w + 1)) · (x - μ) / σ, almost what st
 a few angry turns do not make anger this speaker's zero. Where nobody knows who speaks, it is (x - μ) / σ.
 
 This is transductive: an answer depends on the other utterances of the set, of which a recording has many without
-anyone's help. No label is used. A name means the same person throughout the set.
+anyone's help. No label is used.
 """
 
 from __future__ import annotations
@@ -61,26 +62,28 @@ class SpeakerNormalization:
         return cls(x.mean(0), x.var(0), shrink)
 
     def apply(
-        self, features: Mapping[str, NDArray[Any]], conversations: Iterable[Conversation]
+        self, features: Mapping[str, NDArray[Any]], conversations: Iterable[Conversation], across: bool = False
     ) -> dict[str, NDArray[np.float32]]:
-        """Normalise one set.
+        """Normalise some conversations.
 
         Args:
-            features: utterance id to a vector [D] or frames [T, D], which are averaged; others than the set's are
+            features: utterance id to a vector [D] or frames [T, D], which are averaged; others than theirs are
                 not read.
-            conversations: the set.
+            conversations: each a set of its own.
+            across: all of them are one set, in which a name is one person.
 
         Returns:
-            Utterance id to float32 [D], for the set's utterances that have the modality.
+            Utterance id to float32 [D], for the utterances that have the modality.
 
         Raises:
             FeatureError: a vector has another size.
         """
-        groups: dict[str | None, list[str]] = {}
-        for utterance in (u for c in conversations for u in c if u.id in features):
-            groups.setdefault(utterance.speaker, []).append(utterance.id)
+        groups: dict[tuple[int, str | None], list[str]] = {}
+        for number, conversation in enumerate(conversations):
+            for utterance in (u for u in conversation if u.id in features):
+                groups.setdefault((0 if across else number, utterance.speaker), []).append(utterance.id)
         out: dict[str, NDArray[np.float32]] = {}
-        for speaker, ids in groups.items():
+        for (_, speaker), ids in groups.items():
             rows = [_vector(features[i]) for i in ids]
             for key, row in zip(ids, rows, strict=True):
                 if row.shape != self.mean.shape:

@@ -1,4 +1,4 @@
-"""What the recognizer answers, ready to be written to a file or sent over HTTP."""
+"""What the recognizer answers, ready to be shown or written to a file."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class UtterancePrediction:
         return next(iter(self.scores.values()), 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """One object of the result format, numbers to four decimals; the last two fields only where there are any."""
+        """One object of the result format, numbers to four decimals; the last three fields only where there are any."""
         more: dict[str, Any] = {}
         if self.uncertainty:
             more["uncertainty"] = {m: round(s, 4) for m, s in self.uncertainty.items()}

@@ -265,18 +265,6 @@ def read_guides(run: Path) -> tuple[list[Any], dict[str, NDArray[np.float32]]]:
     return table["label"].to_pylist(), {n: table[f"guide:{n}"].to_numpy() for n in names}
 
 
-def read_predictions(run: Path) -> Predictions:
-    """``read_any_predictions`` of a run of classes.
-
-    Raises:
-        ConfigError: also if the run's task is scores.
-    """
-    found = read_any_predictions(run)
-    if isinstance(found, ScorePredictions):
-        raise ConfigError(f"{run}: expected a run of classes", "its task is scores", "Give another run.")
-    return found
-
-
 def _by_seed(path: Path, columns: dict[str, Any], known: NDArray[np.bool_]) -> tuple[dict[str, Any], Ints, list[int]]:
     """The columns where the truth is known; the places [S, N] of each seed's rows in them; the seeds."""
     columns = {name: values[known] for name, values in columns.items()}

@@ -1,4 +1,4 @@
-"""The recognizer: a conversation in, its mood line out. ``analyze``, services and notebooks all call this."""
+"""The recognizer: a conversation in, its mood line out. ``analyze``, programs and notebooks all call this."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moodline.conversation import Conversation, Utterance
-from moodline.corpora import house, meld, read_corpus
+from moodline.corpora import house, iemocap, meld, ravdess, read_corpus
 from moodline.corpora.base import Corpus, Defect
 from moodline.corpora.convert import convert, write_house
 from moodline.errors import ConfigError, CorpusError, FeatureError, LabelError, StorageError, UnknownNameError
@@ -20,7 +21,9 @@ from moodline.labels import MELD_7
 from . import tuples
 from .helpers import dump, meld_row, same_features, write_meld
 from .test_feature_pickles import NAMES
+from .test_iemocap import dialogue
 from .test_mosi import mmsa
+from .test_ravdess import clip
 
 WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8).filter(lambda t: t.strip())
 TIMES = st.floats(0, 1e6, allow_nan=False)
@@ -123,6 +126,62 @@ def test_a_house_directory_in_place_of_a_corpus(tmp_path: Path) -> None:
     assert read_corpus("meld", out).labels is MELD_7
     again = tmp_path / "again"
     assert convert(out, again)["corpus"] == "meld"
+
+
+def parted(corpus: Corpus) -> dict[str, list[str]]:
+    return {split: [u.id for c in conversations for u in c] for split, conversations in corpus.splits.items()}
+
+
+@pytest.fixture(params=["iemocap", "iemocap release", "ravdess"])
+def folded(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Path, int]:
+    """A corpus whose reader has folds, where it lies, and how many."""
+    if request.param == "ravdess":
+        for actor in range(1, 25):
+            clip(tmp_path / "files", actor, emotion=actor % 8 + 1)
+            clip(tmp_path / "files", actor, emotion=(actor + 1) % 8 + 1)
+        return "ravdess", tmp_path / "files", ravdess.FOLDS
+    names = [f"Ses0{n}{s}_impro0{k}" for n in range(1, 6) for s in "MF" for k in (2, 1)]
+    if request.param == "iemocap":
+        sizes = {**tuples.IEMOCAP, **dict.fromkeys(names, 2)}
+        elements = {**tuples.parts(sizes, 6), "train": set(sizes) - set(tuples.TEST), "test": tuples.TEST}
+        dump(tmp_path / "files" / "iemocap.pkl", tuples.make(NAMES, elements))
+    else:
+        for name in names:
+            dialogue(tmp_path / "files", name, [("F000", 1.0, 2.0, "sad", "Oh."), ("M000", 3.0, 4.0, "ang", "No.")])
+    return "iemocap", tmp_path / "files", iemocap.FOLDS
+
+
+def test_all_folds_are_converted(folded: tuple[str, Path, int], tmp_path: Path) -> None:
+    name, source, count = folded
+    choices: tuple[dict[str, Any], ...] = ({}, {"fold": 2})
+    for chosen in choices:
+        out = tmp_path / f"{name}-{len(chosen)}"
+        convert(source, out, name, **chosen)
+        assert parted(read_corpus(name, out)) == parted(read_corpus(name, source, **chosen))
+        for fold in range(count):
+            first, back = read_corpus(name, source, fold=fold), read_corpus(name, out, fold=fold)
+            assert parted(back) == parted(first)
+            assert back.speakers == first.speakers == "corpus"
+            assert (back.info["options"]["fold"], back.folds) == (fold, first.folds)
+            assert not {"dev", "actors"} & set(back.info)
+        convert(out, tmp_path / f"{name}-{len(chosen)}-again")
+        assert parted(read_corpus("house", tmp_path / f"{name}-{len(chosen)}-again", fold=1)) == parted(
+            read_corpus(name, source, fold=1)
+        )
+        with pytest.raises(ConfigError, match=f"fold must be 0 to {count - 1}"):
+            read_corpus(name, out, fold=count)
+        (out / "folds.json").unlink()
+        with pytest.raises(ConfigError, match=r"with fold=\w+ \(found: fold=4\). Convert the original files again"):
+            read_corpus(name, out, fold=4)
+    with pytest.raises(ConfigError, match=r"was written with fold=2 \(found: fold=None\)"):
+        read_corpus(name, out, fold=None)
+
+
+def test_folds_of_dialogues_with_other_names_are_not_written(tmp_path: Path) -> None:
+    names = {"SesXX_a": 2, "SesXX_b": 2, "Ses01M_impro01": 2}
+    elements = {**tuples.parts(names, 6), "train": ["SesXX_a", "Ses01M_impro01"], "test": ["SesXX_b"]}
+    convert(dump(tmp_path / "iemocap.pkl", tuples.make(NAMES, elements)), tmp_path / "out", "iemocap")
+    assert not (tmp_path / "out" / "folds.json").exists()
 
 
 def test_out_must_be_free(tmp_path: Path) -> None:

@@ -95,6 +95,14 @@ def test_folds(folder: Path) -> None:
         {"train": ["c"], "dev": ["a", "d"], "test": ["b"]},
     ]
     assert "folds.json" in house.read(folder, fold=0).files
+    assert "folds.json" not in house.read(folder).files, "what a run without folds was trained on stays what it was"
+
+
+def test_folds_with_splits_of_their_own(folder: Path) -> None:
+    own = [{"train": ["c"], "dev": ["b"], "test": ["a"]}, {"test": ["c", "a"], "train": ["b"]}]
+    (folder / "folds.json").write_text(json.dumps(own), encoding="utf-8")
+    parted = [{s: [c.id for c in cs] for s, cs in house.read(folder, fold=k).splits.items()} for k in range(2)]
+    assert parted == own
 
 
 @pytest.mark.parametrize(
@@ -109,6 +117,13 @@ def test_folds(folder: Path) -> None:
         ([["a"], ["b"], ["x"]], 0, "in one fold, once .*'c'"),
         ([["a"], ["b"], ["c", "x"]], 0, "in one fold, once .*'x'"),
         ([["a"], ["b", "a"], ["c"]], 0, "in one fold, once .*'a'"),
+        ([["a"], ["b"], ["x"]], None, "in one fold, once .*'c'"),
+        ([{"train": ["a"], "dev": ["b"], "test": ["c"]}], 1, "fold must be 0 to 0"),
+        ([{"train": ["a"], "test": ["c"]}], 0, "in one split of each fold, once .*'b'"),
+        ([{"train": ["a", "b"], "dev": ["a"], "test": ["c"]}], 0, "in one split of each fold, once .*'a'"),
+        ([{"train": ["a", "b"], "rest": ["c"]}], 0, "lists of conversation ids for train, dev, test .*rest"),
+        ([{"train": "ab", "test": ["c"]}], 0, "lists of conversation ids for train, dev, test"),
+        ([{"train": ["a", "b"], "test": ["c"]}, ["a"]], 0, "at least three lists"),
     ],
 )
 def test_bad_folds(folds: Any, fold: Any, says: str, folder: Path) -> None:

@@ -76,6 +76,9 @@ def test_real_sizes_and_lengths(name: str, tmp_path: Path) -> None:
     assert [scores[i] for i in ids] == pytest.approx(SCORES[name])
     alone = [1, 1, 1] if name == "simsv2" else [2, 1]
     assert [len(c) for c in corpus.splits["train"]] == alone
+    videos = corpus.groups.each(corpus.splits["train"])
+    assert videos == (["v1", "v1", "v2"] if name == "simsv2" else ["v1", "v2"]), "clips of a video are drawn together"
+    assert corpus.speakers == "corpus"
     summary = summarize(corpus)
     assert summary["splits"]["train"]["utterances"] == 3
     assert summary["features"]["speech"]["frames"]["max"] == max(len(v) for v in corpus.features["speech"].values())

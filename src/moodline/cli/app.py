@@ -85,7 +85,7 @@ def analyze(
         str | None, typer.Option("--format", help="The transcript's format, e.g. srt; default: by the file's name.")
     ] = None,
     skip_empty: Annotated[bool, typer.Option(help="Leave out utterances without words instead of stopping.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto takes a GPU if there is one.")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto is cuda if there is one, else cpu.")] = "auto",
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -293,7 +293,9 @@ def encode(
         str | None, typer.Option(help="A run of moodline finetune speech, or an encoder.", metavar="RUN")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which seed of those runs.")] = 0,
-    device: Annotated[str, typer.Option(help="With --text or --speech: cpu, cuda …; auto takes a GPU.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="With --text or --speech: cpu, cuda …; auto is cuda if there is one, else cpu.")
+    ] = "auto",
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -90,11 +90,13 @@ def _device() -> dict[str, Any]:
         return {"use": "none", "detail": "torch is not installed"}
     import torch
 
-    if torch.cuda.is_available():
-        return {"use": "cuda", "detail": torch.cuda.get_device_name(), "threads": torch.get_num_threads()}
-    if torch.backends.mps.is_available():
-        return {"use": "mps", "detail": "Apple GPU", "threads": torch.get_num_threads()}
-    return {"use": "cpu", "detail": f"torch {torch.__version__}", "threads": torch.get_num_threads()}
+    from moodline.device import own_device
+
+    use = own_device()
+    detail = torch.cuda.get_device_name() if use == "cuda" else f"torch {torch.__version__}"
+    if use == "cpu" and torch.backends.mps.is_available():
+        detail += "; Apple's GPU is not used, analyze --device mps tries it"
+    return {"use": use, "detail": detail, "threads": torch.get_num_threads()}
 
 
 def run(json_: bool) -> None:

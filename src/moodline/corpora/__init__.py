@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from moodline.corpora import files, house
+from moodline.corpora import files, house, house_folds
 from moodline.corpora.base import SPLITS, Corpus, Defect
 from moodline.errors import ConfigError, CorpusError, UnknownNameError
 from moodline.labels import LABEL_SETS
@@ -149,7 +149,7 @@ def read_corpus(name: str, directory: Path, **options: Any) -> Corpus:
             corpora one file; or a house directory made from this corpus (``moodline convert``), whose labels must
             then be this corpus's.
         options: the reader's own (``known_options``). A house directory was made with certain options; other
-            values than those are refused.
+            values than those are refused, but for ``fold``: it holds all folds (``folds.json``).
 
     Returns:
         The corpus.
@@ -238,15 +238,17 @@ def _read_house(name: str, directory: Path, options: dict[str, Any]) -> Corpus:
     elif "labels" in options:
         allowed = allowed[:1]
     stored = directory.is_dir() and (directory / "labels.json").is_file()
-    corpus = house.read(directory, labels=None if stored else allowed[0])
+    fold = options.get("fold") if (directory / house_folds.FILE).is_file() else None
+    corpus = house.read(directory, labels=None if stored else allowed[0], fold=fold)
     if corpus.labels.labels not in [LABEL_SETS[a].labels for a in allowed]:
         LABEL_SETS[allowed[0]].check_same(corpus.labels.labels, f"{name}: {directory.name}/labels.json")
-    settled = {**known_options(name), **corpus.info.get("options", {})}
+    settled = {**known_options(name), **house.options_of(corpus.info)}
     for option, value in options.items():
         if option != "labels" and settled[option] != value:
+            how = "" if option == "fold" and value is not None else " with this option"  # else it lacks folds.json
             raise ConfigError(
                 f"{name}: {directory.name} was written with {option}={settled[option]}",
                 f"{option}={value}",
-                "Convert the original files again with this option, or leave it out.",
+                f"Convert the original files again{how}, or leave it out.",
             )
     return corpus

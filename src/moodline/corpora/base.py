@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from moodline.conversation import Conversation
 from moodline.labels import LabelSet, ScoreScale
 
 SPLITS = ("train", "dev", "test")
+
+Fold = dict[str, tuple[str, ...]]
+"""Split name to conversation ids, in order: one way to part a corpus."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,11 @@ class Corpus:
         defects: everything that was repaired, dropped or noticed.
         files: file name (relative to the corpus folder) to SHA-256 of what was read.
         info: other facts worth recording, e.g. the options in force.
+        speakers: how far a speaker's name means the same person: within a conversation ("agent", "S1"), or in the whole
+            corpus (an actor, a character).
         auxiliary: other corpora that an encoder may learn along; never tested.
+        folds: every way to part it that its reader offers (option ``fold``); none where it has no such option, or
+            where the features have seen some of the folds' tests.
         scale: what its ``Utterance.score``s are numbers of; None where it has none.
         groups: which conversations are drawn together where chance is estimated.
     """
@@ -78,6 +85,8 @@ class Corpus:
     defects: tuple[Defect, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    speakers: Literal["conversation", "corpus"] = "conversation"
     auxiliary: tuple[Corpus, ...] = ()
+    folds: tuple[Fold, ...] = ()
     scale: ScoreScale | None = None
     groups: Groups = ALONE

@@ -13,6 +13,7 @@ from moodline.conversation import Conversation
 from moodline.corpora import detect_corpus, read_corpus
 from moodline.corpora.base import Corpus
 from moodline.corpora.house_features import write_features
+from moodline.corpora.house_folds import FILE as FOLDS
 from moodline.errors import CorpusError, StorageError
 
 
@@ -96,7 +97,10 @@ def _write(corpus: Corpus, folder: Path, final: Path) -> None:
         _dump(folder / "scores.json", {"name": scale.name, "low": scale.low, "high": scale.high})
     if corpus.groups.of:
         _dump(folder / "groups.json", {"name": corpus.groups.name, "of": dict(corpus.groups.of)})
-    _dump(folder / "corpus.json", {"name": corpus.name, "info": corpus.info, "read_from": corpus.files})
+    if corpus.folds:
+        _dump(folder / FOLDS, corpus.folds)
+    record = {"name": corpus.name, "speakers": corpus.speakers, "info": corpus.info, "read_from": corpus.files}
+    _dump(folder / "corpus.json", record)
     defects = [{"kind": d.kind, "where": d.where, "action": d.action, "detail": d.detail} for d in corpus.defects]
     _dump(folder / "defects.json", defects)
     write_features(folder / "features", corpus.features)

@@ -80,7 +80,7 @@ def read(directory: Path) -> Corpus:
     layout = found["train"].suffix.removeprefix(".")
     return Corpus(
         "emorynlp", EMORYNLP_7, splits, {}, tuple(defects), hashes(directory, found.values()),
-        {"options": {}, "layout": layout},
+        {"options": {}, "layout": layout}, speakers="corpus",
     )  # fmt: skip
 
 

@@ -5,12 +5,14 @@ Layout of a house directory:
     train.jsonl, dev.jsonl, test.jsonl      any of them; one conversation a line (docs/how-to.md)
     conversations.jsonl                     instead, all in one; with splits.json {"train": [conversation ids], …},
                                             or everything is "test"
-    folds.json                              [[conversation ids], …], for the option fold (cross-validation)
+    folds.json                              for the option fold (cross-validation), see house_folds.py
     labels.json                             {"name": …, "labels": […]}
     scores.json                             {"name": …, "low": −3, "high": 3}, the range of scores, where there are any
     groups.json                             {"name": "speakers", "of": {conversation id: group, …}}, where conversations
                                             share somebody or something (``Groups``)
-    corpus.json, defects.json               written by ``moodline convert``: name, info; what was repaired
+    corpus.json, defects.json               written by ``moodline convert``: name, info, whether a speaker's name is
+                                            the same person in the whole corpus ("speakers": "corpus") or only
+                                            within a conversation ("conversation"); what was repaired
     features/NAME.safetensors               values float32 [N, D]; for frames also offsets int64 [n + 1]
     features/NAME.json                      {"ids": [utterance ids]}, in the order of the rows
 
@@ -24,18 +26,22 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from moodline.conversation import Conversation
-from moodline.corpora.base import ALONE, SPLITS, Corpus, Defect, Groups
+from moodline.corpora.base import ALONE, SPLITS, Corpus, Defect, Fold, Groups
 from moodline.corpora.files import expected, hashes, read_bytes, unreadable
 from moodline.corpora.house_features import read_features
+from moodline.corpora.house_folds import FILE as FOLDS
+from moodline.corpora.house_folds import parse_folds
 from moodline.errors import ConfigError, CorpusError, LabelError
 from moodline.labels import LABEL_SETS, SCORE_SCALES, SENTIMENT_2, LabelSet, ScoreScale
 
 WHOLE = "conversations.jsonl"
+OF_SPLITS = ("dev", "actors")
+"""What ``info`` tells of a corpus's own splits, which is not so in a fold."""
 
 
 def matches(directory: Path) -> bool:
@@ -53,8 +59,7 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None,
         labels: the name of a known label set (e.g. ``"meld-7"``), for files without ``labels.json``. None: the
             file's, or else the labels that occur, in alphabetical order.
         name: the corpus's name; None: as recorded, or "house".
-        fold: None for the files' own splits; from 0, to test the conversations of that list of ``folds.json``, with
-            those of the next one (round the circle) as dev and the others as train.
+        fold: None for the files' own splits; from 0, for those of that entry of ``folds.json``.
 
     Raises:
         CorpusError: files are missing or broken; a line is no conversation; ids repeat.
@@ -84,13 +89,15 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None,
     _check_labels(label_set, splits)
     if scale is not None:
         _check_scores(scale, splits)
+    folds = _folds(root / FOLDS, splits, files, fold) if directory.is_dir() or fold is not None else ()
+    own = {"options": {"labels": labels, "fold": fold}, "layout": "house"}
+    info = dict(record["info"]) if isinstance(record.get("info"), dict) else own
     if fold is not None:  # the classes are those of the files' own splits, the same in every fold
-        splits = _fold(splits, root / "folds.json", fold, files)
-    info = record.get("info") if isinstance(record.get("info"), dict) else None
-    options = {"labels": labels, "fold": fold}
+        splits = _chosen(splits, folds, fold)
+        info = _info_of(fold, info)
     return Corpus(
         name or str(record.get("name") or "house"), label_set, splits, features, defects, hashes(root, files),
-        dict(info) if info is not None else {"options": options, "layout": "house"}, scale=scale, groups=groups,
+        info, speakers=_speakers(record), folds=folds, scale=scale, groups=groups,
     )  # fmt: skip
 
 
@@ -143,27 +150,36 @@ def _divide(conversations: list[Conversation], path: Path, files: list[Path]) ->
     return out
 
 
-def _fold(
-    splits: dict[str, tuple[Conversation, ...]], path: Path, fold: int, files: list[Path]
+def _folds(
+    path: Path, splits: dict[str, tuple[Conversation, ...]], files: list[Path], fold: int | None
+) -> tuple[Fold, ...]:
+    """The folds; their file is one of those that were read only where one of them is wanted."""
+    data = _json(path, files if fold is not None else [])
+    return () if data is None else parse_folds(data, [c.id for members in splits.values() for c in members])
+
+
+def _chosen(
+    splits: dict[str, tuple[Conversation, ...]], folds: tuple[Fold, ...], fold: int
 ) -> dict[str, tuple[Conversation, ...]]:
-    """The conversations of all splits, parted anew: one fold tests, the next is dev, the others train."""
-    folds = _json(path, files) if path.parent.is_dir() else None
-    if folds is None:
-        raise ConfigError(f"house: the option fold needs {path.name}", fix="Write the folds' conversation ids there.")
-    lists = folds if isinstance(folds, list) and all(isinstance(f, list) and f for f in folds) else []
-    if len(lists) < 3:
-        raise CorpusError(f"house: {path.name}: expected at least three lists of conversation ids, none of them empty")
-    if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < len(lists):
-        raise ConfigError(f"house: the option fold must be 0 to {len(lists) - 1}, or none", repr(fold))
-    everything = [c for members in splits.values() for c in members]
-    named = Counter(str(i) for ids in lists for i in ids)
-    wrong = [c.id for c in everything if named.pop(c.id, 0) != 1] or list(named)
-    if wrong:
-        raise CorpusError(f"house: {path.name}: every conversation must be in one fold, once", repr(wrong[0]))
-    place = {str(i): n for n, ids in enumerate(lists) for i in ids}
-    after = (fold + 1) % len(lists)
-    role = {c.id: {fold: "test", after: "dev"}.get(place[c.id], "train") for c in everything}
-    return {split: tuple(c for c in everything if role[c.id] == split) for split in SPLITS}
+    """The conversations of all splits, parted anew."""
+    if not folds:
+        raise ConfigError(f"house: the option fold needs {FOLDS}", fix="Write the folds' conversation ids there.")
+    if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < len(folds):
+        raise ConfigError(f"house: the option fold must be 0 to {len(folds) - 1}, or none", repr(fold))
+    by_id = {c.id: c for members in splits.values() for c in members}
+    return {split: tuple(by_id[i] for i in ids) for split, ids in folds[fold].items() if ids}
+
+
+def _info_of(fold: int, info: dict[str, Any]) -> dict[str, Any]:
+    """What is recorded of a corpus, as it is in one of its folds."""
+    kept = {k: v for k, v in info.items() if k not in OF_SPLITS}
+    return {**kept, "options": {**options_of(info), "fold": fold}}
+
+
+def options_of(info: dict[str, Any]) -> dict[str, Any]:
+    """The reader's options that a corpus was converted with."""
+    options = info.get("options")
+    return options if isinstance(options, dict) else {}
 
 
 def _conversations(path: Path) -> Iterator[Conversation]:
@@ -260,6 +276,14 @@ def _labels_file(path: Path, files: list[Path]) -> LabelSet | None:
     if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
         raise LabelError(f"house: {path.name} must be {{name, labels: [strings]}}", repr(names)[:60])
     return LabelSet(str(data.get("name") or "house"), tuple(names))
+
+
+def _speakers(record: dict[str, Any]) -> Literal["conversation", "corpus"]:
+    """What a speaker's name means, see ``Corpus``."""
+    found = record.get("speakers", "conversation")
+    if found not in ("conversation", "corpus"):
+        raise CorpusError('house: corpus.json: speakers must be "conversation" or "corpus"', repr(found)[:40])
+    return "corpus" if found == "corpus" else "conversation"
 
 
 def _defects(path: Path, files: list[Path]) -> tuple[Defect, ...]:

@@ -10,7 +10,7 @@ beside the files.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from moodline.conversation import Conversation
 from moodline.corpora import feature_pickles, iemocap_release
-from moodline.corpora.base import SPLITS, Corpus, Defect
+from moodline.corpora.base import SPLITS, Corpus, Defect, Fold
 from moodline.corpora.files import expected, one_pickle, pickles, read_bytes, sha256
 from moodline.corpora.text import decode
 from moodline.errors import ConfigError, CorpusError
@@ -81,7 +81,7 @@ def read(directory: Path, *, xxx_as_happy: bool | None = None, fold: int | None 
         files = corpus.files | ({listed[0].name: sha256(listed[0])} if listed else {})
         options["xxx_as_happy"] = bool(xxx_as_happy)
         info = {**corpus.info, "options": options, "dev": _dev_words(fold)}
-        return replace(corpus, splits=splits, files=files, info=info)
+        return replace(corpus, splits=splits, files=files, info=info, folds=_folds(whole, whole))
     pickle = one_pickle("iemocap", directory, HINT)
     if pickle is None:
         raise expected(
@@ -103,6 +103,15 @@ def split_dialogues(ids: Iterable[str], fold: int | None) -> dict[str, list[str]
         "dev": [i for i in ids if i in dev],
         "test": [i for i in ids if i in test],
     }
+
+
+def _folds(ids: Iterable[str], there: Collection[str]) -> tuple[Fold, ...]:
+    """What each value of the option ``fold`` gives, of the dialogues that are there; none if some have other names."""
+    ids = list(ids)
+    if not all(map(_session, ids)):
+        return ()
+    parted = (split_dialogues(ids, fold) for fold in range(FOLDS))
+    return tuple({s: tuple(i for i in members if i in there) for s, members in fold.items()} for fold in parted)
 
 
 def _dev_words(fold: int | None) -> str:
@@ -132,7 +141,13 @@ def _read_pickle(path: Path, options: dict[str, Any]) -> Corpus:
     if not options["xxx_as_happy"]:
         corpus = _without_xxx(corpus, path)
     defects = (*corpus.defects, *_xxx_defects(corpus, path), *_order_defects(corpus, path))
-    return replace(corpus, defects=defects)
+    there = {c.id for conversations in corpus.splits.values() for c in conversations}
+    return replace(
+        corpus,
+        speakers="corpus",
+        defects=defects,
+        folds=_folds(sorted(str(k) for keys in ids.values() for k in keys), there),
+    )
 
 
 def _session(dialogue: str) -> int:

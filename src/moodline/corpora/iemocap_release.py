@@ -82,6 +82,7 @@ def read_release(directory: Path, as_happy: set[str]) -> Corpus:
     return Corpus(
         "iemocap", IEMOCAP_6, {"all": tuple(conversations)}, {}, tuple(defects), hashes(directory, files),
         {"layout": "release tree", "dev": "COSMIC's twelve dialogues", "utterance_ids": "of the corpus"},
+        speakers="corpus",
     )  # fmt: skip
 
 

@@ -92,7 +92,8 @@ def read(directory: Path, *, labels: str = "emotion", action_units: bool = True)
             features["visual"] |= _read_units(split, path, known[split], defects)
             files.append(path)
     info = {"options": {"labels": labels, "action_units": action_units}, "layout": "csv"}
-    return Corpus("meld", label_set, splits, features, tuple(defects), hashes(directory, files), info)
+    hashed = hashes(directory, files)
+    return Corpus("meld", label_set, splits, features, tuple(defects), hashed, info, speakers="corpus")
 
 
 def _table(directory: Path, split: str) -> Path | None:

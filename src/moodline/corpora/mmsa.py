@@ -154,6 +154,7 @@ def corpus_of(
         {path.name: sha256(path)},
         {"options": options, **info},
         scale=family.scale if scored else None,
+        speakers="corpus",
         groups=_videos(splits) if alone else ALONE,
     )
 

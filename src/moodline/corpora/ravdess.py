@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from moodline.conversation import Conversation, Utterance
-from moodline.corpora.base import SPLITS, Corpus, Defect, Groups
+from moodline.corpora.base import SPLITS, Corpus, Defect, Fold, Groups
 from moodline.corpora.files import children, expected, hashes
 from moodline.errors import ConfigError, CorpusError
 from moodline.labels import RAVDESS_8
@@ -80,9 +80,17 @@ def read(directory: Path, *, fold: int | None = None) -> Corpus:
         used.append(path)
     return Corpus(
         "ravdess", RAVDESS_8, {s: tuple(c) for s, c in splits.items() if c}, {}, tuple(defects),
-        hashes(directory, used), {"options": {"fold": fold}, "actors": actors},
+        hashes(directory, used), {"options": {"fold": fold}, "actors": actors}, folds=_folds(splits),
+        speakers="corpus",
         groups=Groups("actors", speakers),
     )  # fmt: skip
+
+
+def _folds(splits: dict[str, list[Conversation]]) -> tuple[Fold, ...]:
+    """What each value of the option ``fold`` gives."""
+    ids = sorted((c.id for members in splits.values() for c in members), key=lambda i: (int(i[-2:]), i))
+    parted = map(split_actors, range(FOLDS))
+    return tuple({s: tuple(i for i in ids if int(i[-2:]) in actors[s]) for s in SPLITS} for actors in parted)
 
 
 def split_actors(fold: int | None) -> dict[str, list[int]]:

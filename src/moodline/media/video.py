@@ -133,22 +133,6 @@ def read_pictures(
             yield Picture(time, _pixels(frame))
 
 
-def video_seconds(path: str | Path) -> float | None:
-    """How long a video lasts, from its head; None where the head does not say.
-
-    Raises:
-        MediaError: missing, or not a video.
-    """
-    path = Path(path)
-    _check(path)
-    av = _pyav()
-    try:
-        with av.open(str(path)) as container:
-            return None if container.duration is None else container.duration / av.time_base
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{path}: not a video file that can be read", _words(error), "Convert it to MP4.") from None
-
-
 def _at_rate(frames: Iterator[tuple[float, Any]], rate: float, low: float, high: float) -> Iterator[tuple[float, Any]]:
     """Of (time, frame) in order, those shown in the middles of the steps from ``low`` to ``high``."""
     steps = 0

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from moodline.device import own_device
+
 SHARE = "MOODLINE_SHARE_WEIGHTS"
 
 
@@ -14,8 +16,9 @@ def processes() -> Any:
     """Accelerate's ``PartialState``: who is the main process, and how to wait for the others.
 
     Accelerate takes processes without an accelerator for strangers, each a main process, unless it is told that
-    they work on CPUs; so call this before anything else of Accelerate. A wish for FSDP is noted for
-    ``share_weights_out`` and taken from Accelerate, which would share out what learns, too.
+    they work on CPUs; it would also train on Apple's GPU, which ``own_device`` does not take; so call this before
+    anything else of Accelerate. A wish for FSDP is noted for ``share_weights_out`` and taken from Accelerate, which
+    would share out what learns, too.
     """
     from accelerate import PartialState
     from accelerate.utils import parse_flag_from_env
@@ -23,8 +26,8 @@ def processes() -> Any:
     if parse_flag_from_env("ACCELERATE_USE_FSDP"):
         del os.environ["ACCELERATE_USE_FSDP"]
         os.environ[SHARE] = "true"
-    together = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or (together and not torch.cuda.is_available()))
+    other = int(os.environ.get("WORLD_SIZE", "1")) > 1 or torch.backends.mps.is_available()
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or (other and own_device() == "cpu"))
 
 
 def share_weights_out() -> bool:

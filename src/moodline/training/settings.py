@@ -38,7 +38,7 @@ class TrainConfig(Settings):
     """Decay of a running mean of the weights, which is judged on dev and kept in their place; 0 keeps none. 0.99 looks
     back over some hundred steps."""
     patience: int = 10
-    """Stop after this many epochs without a better dev weighted F1; 0 never stops early."""
+    """Stop after this many epochs without a better dev number (weighted F1; the error of scores); 0 never does."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """``bf16`` computes in bfloat16 where it is safe; weights stay fp32."""
     seed: int = 0

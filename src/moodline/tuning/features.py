@@ -60,7 +60,13 @@ def encode_with(
             rows: FeatureMap = own if n == here.process_index else gather_features(part, modality, spec, encoder)
             found.update(rows)
         features[modality] = found
-    return replace(corpus, features=features)
+    learned = not all(map(_comes_with_weights, sources.values()))  # perhaps on what some of the folds test
+    return replace(corpus, features=features, folds=() if learned else corpus.folds)
+
+
+def _comes_with_weights(source: str) -> bool:
+    """Whether this is an encoder's name, not a run."""
+    return source in ENCODERS or source.startswith(tuple(f"{form}:" for form in FORMS))
 
 
 def _load(modality: str, source: str, seed: int, device: str) -> tuple[Encoder, ModalitySpec]:
@@ -68,7 +74,7 @@ def _load(modality: str, source: str, seed: int, device: str) -> tuple[Encoder, 
     source = source.removeprefix("finetuned:")
     if source.startswith("tokens:"):
         raise ConfigError(f"--{modality} {source}: tokens are words for a language model, no features to export")
-    if source in ENCODERS or source.startswith(tuple(f"{form}:" for form in FORMS)):
+    if _comes_with_weights(source):
         if encoder_modality(source) != modality:
             raise ConfigError(f"--{modality} {source}: this encoder reads {encoder_modality(source)}")
         spec = EncoderSpec(source)
