@@ -19,6 +19,7 @@ import numpy as np
 from packing import PACKAGED, pack
 from voice_words_cases import answers_to, composed_cases, numbers, voice_cases
 
+from moodline.atomic import write_json
 from moodline.checkpoint import load_checkpoint
 from moodline.cli.console import progress_bar
 from moodline.config import load_recipe
@@ -26,7 +27,7 @@ from moodline.corpora import read_corpus
 from moodline.corpora.inspect import corpus_hash
 from moodline.experiment import checkpoint_encoders, train
 from moodline.report.plots import plot_reliability, plot_risk_coverage
-from moodline.results import provenance, write_json
+from moodline.results import provenance
 from moodline.runs import Run, begin_run
 
 NAME, RECIPE, TEXT = "voice-words", "mister-e/voice-words", "mister-e/meld-minilm-lora"

@@ -168,7 +168,7 @@ def test_not_a_directory(folder: Path) -> None:
         load_checkpoint(folder.parent)
 
 
-@pytest.mark.parametrize("moment", ["save_file", "labels.json", "metrics.json", "config.json.tmp"])
+@pytest.mark.parametrize("moment", ["save_file", "labels.json", "metrics.json", "config.json"])
 def test_a_save_that_is_interrupted_leaves_no_valid_model(
     folder: Path, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("conversation",),
     ("prediction",),
     ("batch",),
-    ("cache", "device"),
+    ("atomic", "cache", "device"),
     ("hub",),
     # L1: parts; none knows another of its layer
     ("corpora", "features", "losses", "media", "metrics", "nn", "normalization", "transcripts"),

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from moodline import __version__
+from moodline.atomic import write_text
 from moodline.config import ModalitySpec, parse, to_plain
 from moodline.errors import CheckpointError, MoodlineError, StorageError
 from moodline.labels import LABEL_SETS, SCORE_SCALES, LabelSet, ScoreScale, Target, label_names, score_range
@@ -153,8 +154,7 @@ def save_checkpoint(
         _write_json(directory / "calibration.json", calibration)
         _write_json(directory / "metrics.json", metrics)
         (directory / "README.md").write_text(card, encoding="utf-8")
-        _write_json(directory / "config.json.tmp", config)
-        (directory / "config.json.tmp").replace(directory / "config.json")
+        _write_json(directory / "config.json", config)
     except OSError as error:
         raise StorageError.writing(directory, error) from error
     except Exception as error:  # safetensors has an exception of its own for a full disk
@@ -317,4 +317,4 @@ def read_part(directory: Path, name: str) -> dict[str, Any]:
 
 
 def _write_json(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(data, indent=2) + "\n")

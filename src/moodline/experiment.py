@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from moodline.atomic import write_json
 from moodline.auxiliary import with_auxiliary
 from moodline.build import (
     FeatureMap,
@@ -41,7 +42,7 @@ from moodline.labels import IGNORE, ScoreScale, check_same_target, label_names, 
 from moodline.normalization import SpeakerNormalization
 from moodline.predictions import write_predictions
 from moodline.registry import model_reads
-from moodline.results import provenance, read_results, score, summarize, training_seconds, write_json
+from moodline.results import provenance, read_results, score, summarize, training_seconds
 from moodline.runs import Run, anything_trained, begin_run, forget_run, seed_directory
 from moodline.score_results import Drawn
 from moodline.training.calibration import calibrate, calibrate_scores

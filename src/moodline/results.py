@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from moodline import __version__
-from moodline.errors import ConfigError, StorageError
+from moodline.errors import ConfigError
 from moodline.labels import IGNORE, ScoreScale, Target
 from moodline.metrics import (
     bootstrap,
@@ -179,30 +179,6 @@ def training_seconds(directory: Path) -> float | None:
         with suppress(OSError, ValueError, LookupError, TypeError):
             seconds.append(float(json.loads(path.read_text(encoding="utf-8"))[-1]["seconds"]))
     return round(sum(seconds), 1) if seconds else None
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON atomically.
-
-    Raises:
-        StorageError: the disk is full.
-    """
-    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically.
-
-    Raises:
-        StorageError: the disk is full.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StorageError.writing(path, error) from error
 
 
 def read_results(path: Path) -> dict[str, Any]:

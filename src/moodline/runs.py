@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from moodline.atomic import write_json, write_text
 from moodline.config import Recipe, means, parse, read_yaml, to_plain
 from moodline.errors import ConfigError, StorageError
-from moodline.results import write_json, write_text
 
 
 @dataclass(frozen=True)

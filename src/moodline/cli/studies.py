@@ -65,8 +65,8 @@ def run_experiment(
         raise ConfigError("--train-only leaves nothing to publish", fix="Leave one of --train-only and --publish out.")
     if data is None:
         raise ConfigError("an experiment needs the corpus directory", fix="Give --data DIR.")
+    from moodline.atomic import write_json
     from moodline.report.study_files import publish_study, write_study
-    from moodline.results import write_json
     from moodline.studies.analysis import analyse
     from moodline.studies.files import FILE
     from moodline.studies.runner import evaluate_all, train_all

@@ -83,15 +83,34 @@ def guess(path: Path) -> str:
     return next((n for n in ("mosei", "sims") if n in text), "mosi")
 
 
-def found(directory: Path, family: Family) -> bool:
+def found(family: Family, directory: Path) -> bool:
     """Whether a pickle with the name of this corpus is here."""
     return any(guess(p) == family.name for p in pickles(directory, HINT))
 
 
 def read_family(
-    directory: Path, family: Family, *, case: str, conversation: str, labels: str, annotation: str = "M"
+    family: Family,
+    directory: Path,
+    *,
+    case: str = "lower",
+    conversation: str = "auto",
+    labels: str = "sentiment-2",
+    annotation: str = "M",
 ) -> Corpus:
-    """Read one of the four corpora from its pickle; arguments as those of the readers.
+    """Read one of the four corpora from its pickle.
+
+    Args:
+        family: which one.
+        directory: the folder with the pickle, or the pickle itself.
+        case: ``"lower"``: upper-case text is made lower-case; ``"asis"``: left alone.
+        conversation: ``"video"``, ``"clip"`` (every clip stands alone) or ``"auto"``.
+        labels: ``"sentiment-2"`` or ``"sentiment-3"``, for scores by their sign; of CH-SIMS with ``-zh`` also their
+            Chinese names.
+        annotation: of CH-SIMS the score that annotators gave who had all modalities, ``"M"``, or the one of ``"T"``,
+            ``"A"``, ``"V"``.
+
+    Returns:
+        The corpus. Feature sets ``"text"``, ``"speech"``, ``"visual"``: frames [T, D].
 
     Raises:
         CorpusError: files are missing or broken, or of another of the four.

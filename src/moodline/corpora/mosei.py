@@ -15,7 +15,7 @@ __all__ = ["HINT", "matches", "read"]
 
 def matches(directory: Path) -> bool:
     """Whether a pickle with a telling name is here."""
-    return found(directory, MOSEI)
+    return found(MOSEI, directory)
 
 
 def read(directory: Path, *, case: str = "lower", conversation: str = "auto", labels: str = "sentiment-2") -> Corpus:
@@ -33,4 +33,4 @@ def read(directory: Path, *, case: str = "lower", conversation: str = "auto", la
     Raises:
         CorpusError, ConfigError, UnsafePickleError: see ``mmsa.read_family``.
     """
-    return read_family(directory, MOSEI, case=case, conversation=conversation, labels=labels)
+    return read_family(MOSEI, directory, case=case, conversation=conversation, labels=labels)

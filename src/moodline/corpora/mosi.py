@@ -26,7 +26,7 @@ _ARRAYS = ("ids", "y", "sentence", "text", "audio", "video")
 
 def matches(directory: Path) -> bool:
     """Whether a bc-LSTM npz file or an MMSA pickle with a telling name is here."""
-    return any(p.suffix.lower() == ".npz" for p in pickles(directory, HINT, ".npz")) or found(directory, MOSI)
+    return any(p.suffix.lower() == ".npz" for p in pickles(directory, HINT, ".npz")) or found(MOSI, directory)
 
 
 def read(directory: Path, *, case: str = "lower", conversation: str = "auto", labels: str = "sentiment-2") -> Corpus:

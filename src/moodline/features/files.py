@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from moodline.atomic import replacing
 from moodline.errors import CheckpointError, StorageError
 
 RERUN = "Delete that folder and run the same command again."
@@ -70,18 +71,9 @@ def sync_directory(directory: Path) -> None:
 
 def write_bytes(path: Path, pieces: Iterable[Any]) -> None:
     """Write, flush to the disk and rename into place; on failure nothing is left but the old file."""
-    temporary = path.with_name(path.name + ".tmp")
-    with writing(path):
-        try:
-            with temporary.open("wb") as file:
-                for piece in pieces:
-                    file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+    with replacing(path) as file:
+        for piece in pieces:
+            file.write(piece)
 
 
 def safetensors_head(shapes: Mapping[str, tuple[str, tuple[int, ...]]], metadata: dict[str, str]) -> bytes:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from moodline.errors import MediaError
+from moodline.media.clip import clip_hash
 
 RATE = 16_000
 """Samples per second that every speech encoder here expects."""
@@ -127,8 +126,8 @@ class AudioClip:
 
     def content_hash(self) -> str:
         """SHA-256 over the file's bytes and the times: what a feature store compares."""
-        digest = _file_hash(self.path, *_stamp(self.path))
-        return hashlib.sha256(f"{digest} {self.start} {self.end}".encode()).hexdigest()
+        check_whole(self.path)
+        return clip_hash(self.path, self.start, self.end)
 
 
 def check_whole(path: Path, whole: bool = True) -> None:
@@ -187,16 +186,3 @@ def _missing_ogg(file: BinaryIO) -> int:
         return 1
     lacing = tail[at + 27 : at + 27 + tail[at + 26]]
     return max(at + 27 + tail[at + 26] + sum(lacing) - len(tail), 0 if tail[at + 5] & 4 else 1)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    check_whole(path)
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
-
-
-@lru_cache(maxsize=65_536)
-def _file_hash(path: Path, size: int, modified: int) -> str:
-    """The file's hash; size and time of change are only there to notice a changed file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

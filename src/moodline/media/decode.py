@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from moodline.atomic import write_text
 from moodline.errors import MediaError, StorageError
 from moodline.media.audio import RATE
 from moodline.media.source import Samples, open_source
@@ -136,29 +137,12 @@ def decode(path: Path, folder: Path, split: bool = False, progress: ProgressCall
         except OSError as error:
             raise StorageError.writing(folder, error) from None
     facts = {"seconds": seconds, "channels": names, "notes": notes, "levels": asdict(levels), "name": path.name}
-    write_json(folder / "decoded.json", facts)
+    write_text(folder / "decoded.json", json.dumps(facts, ensure_ascii=False))
     return Decoded(folder, folder / "sound.wav", tuple(folder / n for n in names), seconds, tuple(notes))
 
 
-def write_json(path: Path, data: object) -> None:
-    """Write JSON whole or not at all.
-
-    Raises:
-        StorageError: the disk refused.
-    """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(data, file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise StorageError.writing(path, error) from None
-
-
 def read_json(path: Path) -> Any:
-    """What ``write_json`` wrote; None if there is nothing or it is broken."""
+    """What a JSON file holds; None if there is nothing or it is broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -6,12 +6,10 @@ Pictures are turned as the file's rotation says. A file whose end is missing is 
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodline.errors import MediaError, MissingDependencyError, NoPicturesError
+from moodline.media.clip import clip_hash
 
 LONGEST = 1280
 """Pixels of a picture's longer side, at most; larger ones are made smaller while they are decoded."""
@@ -66,9 +65,7 @@ class VideoClip:
     def content_hash(self) -> str:
         """SHA-256 over the file's bytes and the times: what a feature store compares."""
         _check(self.path)
-        stat = self.path.stat()
-        digest = _file_hash(self.path, stat.st_size, stat.st_mtime_ns)
-        return hashlib.sha256(f"{digest} {self.start} {self.end}".encode()).hexdigest()
+        return clip_hash(self.path, self.start, self.end)
 
 
 def read_pictures(
@@ -206,13 +203,6 @@ def _check(path: Path) -> None:
         raise MediaError(f"{path}: expected a video file", kind, "Check the path.")
     if path.stat().st_size == 0:
         raise MediaError(f"{path}: the file is empty", "0 bytes", "Copy or download it again.")
-
-
-@lru_cache(maxsize=65_536)
-def _file_hash(path: Path, size: int, modified: int) -> str:
-    """The file's hash; size and time of change are only there to notice a changed file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _pyav() -> Any:

@@ -47,7 +47,8 @@ from moodline.nn.language_model import LanguageModel, LoraConfig
 from moodline.nn.prompting import WORDINGS, make_prompt
 from moodline.nn.rows import Rows
 from moodline.nn.scores import score_problems, to_range, truth
-from moodline.nn.sequences import FrameEncoder, FrameStatistics, SequenceAttention
+from moodline.nn.sequences import FrameEncoder, SequenceAttention
+from moodline.nn.statistics import TrainingStatistics
 from moodline.settings import Settings
 
 EXPERTS = {"fine": (8.0, "mish"), "semantic": (4.0, "gelu"), "global": (2.0, "silu")}
@@ -244,7 +245,7 @@ class Egmf(nn.Module):
 
     def fit_statistics(self, batches: Iterable[Batch]) -> None:
         """Set the standardisation of frames from training batches; called once, before training."""
-        found = {m: FrameStatistics(self.config.dims[m]) for m in self.clues}
+        found = {m: TrainingStatistics(self.config.dims[m]) for m in self.clues}
         for batch in batches:
             for m, statistics in found.items():
                 statistics.add(batch.frames[m][batch.frames_valid[m]])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from moodline.batch import Batch
+from moodline.nn.statistics import TrainingStatistics
 
 
 class ModalityInput(nn.Module):
@@ -86,16 +87,9 @@ def fit_statistics(inputs: dict[str, ModalityInput], batches: Iterable[Batch]) -
         inputs: modality to its input block, changed in place.
         batches: training batches; each present utterance counts once. A constant feature keeps scale 1.
     """
-    total = {m: torch.zeros(3, i.width, dtype=torch.float64) for m, i in inputs.items()}
+    found = {m: TrainingStatistics(i.width) for m, i in inputs.items()}
     for batch in batches:
-        for m, sums in total.items():
-            rows = batch.features[m][batch.present[m]].double()
-            sums += torch.stack(
-                [torch.full((rows.shape[-1],), len(rows), dtype=torch.float64), rows.sum(0), (rows**2).sum(0)]
-            )
-    for m, (count, first, second) in total.items():
-        n = count.clamp_min(1)
-        mean = first / n
-        sd = (second / n - mean**2).clamp_min(0).sqrt()
-        inputs[m].mean.copy_(mean)
-        inputs[m].scale.copy_(torch.where(sd > 1e-6 * mean.abs().clamp_min(1), sd, torch.ones_like(sd)))
+        for m, statistics in found.items():
+            statistics.add(batch.features[m][batch.present[m]])
+    for m, statistics in found.items():
+        statistics.store(inputs[m])

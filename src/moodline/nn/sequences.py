@@ -39,30 +39,6 @@ class FrameEncoder(nn.Module):
         return self.project(self.lstm(packed)[1][0][-1])
 
 
-class FrameStatistics:
-    """Mean and standard deviation over all frames of a training set, added up batch by batch.
-
-    Args:
-        size: features D of a frame.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.sums = torch.zeros(3, size, dtype=torch.float64)
-
-    def add(self, frames: Tensor) -> None:
-        """Count frames [N, D]."""
-        rows = frames.double()
-        self.sums += torch.stack([torch.full_like(self.sums[0], len(rows)), rows.sum(0), rows.square().sum(0)])
-
-    def store(self, encoder: FrameEncoder) -> None:
-        """Set an encoder's buffers; a constant feature keeps scale 1."""
-        count, first, second = self.sums
-        mean = first / count.clamp_min(1)
-        sd = (second / count.clamp_min(1) - mean**2).clamp_min(0).sqrt()
-        encoder.mean.copy_(mean)
-        encoder.scale.copy_(torch.where(sd > 1e-6 * mean.abs().clamp_min(1), sd, torch.ones_like(sd)))
-
-
 class SequenceAttention(nn.Module):
     """Multi-head attention between the sequences of single utterances, with masked keys.
 

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moodline.atomic import replacing
 from moodline.errors import ConfigError
-from moodline.report.atomic import replacing
 from moodline.report.write import check_place
 
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, YELLOW = (

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from moodline.atomic import replacing
 from moodline.checkpoint import read_part
 from moodline.errors import ConfigError, StorageError
 from moodline.predictions import NAME as PREDICTIONS
 from moodline.predictions import ScorePredictions, read_any_predictions, read_guides
-from moodline.report.atomic import replacing
 from moodline.results import read_results
 from moodline.runs import seed_directories
 from moodline.training.calibration import SHOWN

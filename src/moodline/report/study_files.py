@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from moodline.atomic import replacing
 from moodline.errors import StorageError
-from moodline.report.atomic import replacing
 from moodline.report.study_page import MADE, MADE_END, overview, page_name, study_page
 from moodline.report.study_plots import draw_study
 from moodline.studies.files import FILE, find_experiments

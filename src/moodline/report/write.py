@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from moodline.atomic import replacing
 from moodline.conversation import Utterance
 from moodline.errors import ConfigError, ConversationError, StorageError
 from moodline.prediction import Prediction, UtterancePrediction
-from moodline.report.atomic import replacing
 from moodline.report.tiers import score
 from moodline.transcripts.speakers import plausible
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moodline.atomic import write_text
 from moodline.config import Recipe
-from moodline.results import write_text
 
 
 @dataclass(frozen=True)

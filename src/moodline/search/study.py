@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from moodline.atomic import write_json, write_text
 from moodline.auxiliary import with_auxiliary
 from moodline.build import FeatureMap, ProgressCallback, training_view
 from moodline.config import Recipe, means, to_plain
@@ -26,7 +27,6 @@ from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
 from moodline.errors import ConfigError, MissingDependencyError, MoodlineError, StorageError
 from moodline.experiment import fit_model, training_features
-from moodline.results import write_json, write_text
 from moodline.search.records import best_record, measure_of, records, write_records
 from moodline.search.space import Axis, Space, with_values
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from moodline.atomic import write_json
 from moodline.build import ProgressCallback
 from moodline.checkpoint import read_part
 from moodline.config import to_plain
 from moodline.errors import ConfigError, StorageError
 from moodline.experiment import evaluate, train
-from moodline.results import read_results, write_json
+from moodline.results import read_results
 from moodline.runs import Run, seed_directories
 from moodline.studies.measures import MEASURES, Measure
 from moodline.studies.plan import Plan

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from moodline.atomic import replacing, write_json
 from moodline.errors import CheckpointError, ConfigError, DeviceMemoryError, MoodlineError, StorageError
 from moodline.training.average import WeightAverage
 from moodline.training.data import epoch_batches
@@ -234,18 +234,12 @@ class _Run:
                 "average": {},
                 "optimizer": {"state": {}, "param_groups": self.optimizer.state_dict()["param_groups"]},
             }
-        temporary = path.with_suffix(".tmp")
         try:
-            with temporary.open("wb") as file:
+            with replacing(path) as file:
                 torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            (self.directory / "history.json").write_text(json.dumps(state.history, indent=1) + "\n")
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-            temporary.unlink(missing_ok=True)
-            cause = error if isinstance(error, OSError) else OSError(str(error).splitlines()[0])
-            raise StorageError.writing(path, cause) from error
+        except RuntimeError as error:  # so torch reports a full disk
+            raise StorageError.writing(path, OSError(str(error).splitlines()[0])) from error
+        write_json(self.directory / "history.json", state.history)
 
     # -- the work ---------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from moodline.atomic import write_json
 from moodline.auxiliary import with_auxiliary
 from moodline.build import training_view
 from moodline.config import CorpusSpec, ModalitySpec, Recipe, means, to_plain
@@ -24,7 +25,6 @@ from moodline.corpora import detect_corpus, read_corpus
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
 from moodline.errors import ConfigError, DeviceMemoryError, StorageError
-from moodline.results import write_json
 from moodline.training.processes import processes
 from moodline.tuning.recipe import EncoderRecipe, Modality
 
