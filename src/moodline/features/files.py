@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,8 +70,11 @@ def sync_directory(directory: Path) -> None:
 
 
 def write_bytes(path: Path, pieces: Iterable[Any]) -> None:
-    """Write, flush to the disk and rename into place; on failure nothing is left but the old file."""
-    temporary = path.with_name(path.name + ".tmp")
+    """Write, flush to the disk and rename into place; on failure nothing is left but the old file.
+
+    Several processes may write the same file: each has its own beside it, and the last one to be done stays.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     with writing(path):
         try:
             with temporary.open("wb") as file:
@@ -79,7 +83,7 @@ def write_bytes(path: Path, pieces: Iterable[Any]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-        except OSError:
+        except BaseException:  # also where somebody interrupts: no later run would write over it
             temporary.unlink(missing_ok=True)
             raise
 
