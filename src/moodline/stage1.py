@@ -75,7 +75,7 @@ def finetune_encoder(
     others = [len(other.labels) for other in corpus.auxiliary]
     model = UtteranceClassifier(backbone, len(corpus.labels), spec.finetune.model, weights, others)
     if together:
-        shard_frozen(model, backbone)
+        shard_frozen(model, backbone, processes().device.type)
     fit(
         model,
         train,

@@ -27,6 +27,7 @@ from moodline.training.judge import Judge
 from moodline.training.processes import processes
 from moodline.training.progress import Progress
 from moodline.training.settings import TrainConfig
+from moodline.training.shared import is_shared, mean_gradients, prepare_shared
 
 
 @dataclass
@@ -148,11 +149,14 @@ class _Run:
         for group in groups:
             group["lr"] = group.get("lr", 1.0) * config.learning_rate
         kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-        self.model = model
+        self.model, self.shared = model, is_shared(model)
         optimizer = kind(
             groups, lr=config.learning_rate, betas=(0.9, config.beta2), weight_decay=config.weight_decay, fused=True
         )
-        self.wrapped, self.optimizer = self.accelerator.prepare(model, optimizer)
+        if self.shared:
+            self.wrapped, self.optimizer = prepare_shared(self.accelerator, model), self.accelerator.prepare(optimizer)
+        else:
+            self.wrapped, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.peak_rates = [group["lr"] for group in optimizer.param_groups]
         self.batches_per_epoch = -(-len(train) // config.batch_size)
         per_step = config.accumulate * self.world
@@ -291,6 +295,8 @@ class _Run:
             self.accelerator.backward(terms["total"] * (count * self.world / total))
             for name, value in terms.items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach() * count
+        if self.shared:
+            mean_gradients(self.model)
         if not bool(torch.isfinite(sums["total"])):
             raise MoodlineError(
                 f"training: the loss is not finite at step {step}",
@@ -329,9 +335,23 @@ class _Run:
         return 1.0
 
     def dev_score(self) -> float:
-        """The judge's number of the dev set, for the mean of the weights if one is kept."""
+        """The judge's number of the dev set, for the mean of the weights if one is kept.
+
+        The main process's counts: on devices that round otherwise another one might want to stop at another epoch.
+        """
+        size = min(32, self.config.batch_size) if self.shared else 32
         with self.average.in_place():
-            return self.judge.measure(answer(self.model, self.dev, self.collate, lengths=self.dev_lengths))
+            answers = answer(
+                self.model, self.dev, self.collate, lengths=self.dev_lengths, batch_size=size, together=self.shared
+            )
+        return self.agreed(self.judge.measure(answers))
+
+    def agreed(self, value: float) -> float:
+        """The main process's value."""
+        if self.world == 1:
+            return value
+        told = torch.tensor(value if self.main else 0.0, dtype=torch.float64, device=self.accelerator.device)
+        return float(self.accelerator.reduce(told, "sum"))
 
     def close_epoch(self, state: FitState, losses: dict[str, float], score: float) -> None:
         """Note the epoch's numbers, keep the weights if they are the best, decide whether to go on, save."""
