@@ -26,6 +26,7 @@ from moodline.training.inference import Collate, answer
 from moodline.training.judge import Judge
 from moodline.training.processes import processes
 from moodline.training.progress import Progress
+from moodline.training.rehearsal import rehearse, worth_rehearsing
 from moodline.training.settings import TrainConfig
 from moodline.training.shared import is_shared, mean_gradients, prepare_shared
 
@@ -91,6 +92,8 @@ def fit(
     try:
         run = _Run(model, train, dev, collate, lengths, judge, config, directory, parameters)
         state = run.resume()
+        if not state.step and worth_rehearsing(run.accelerator.device):
+            run.rehearse()
         with Progress(title, total=config.epochs, done=state.epoch, quiet=quiet or not run.main) as progress:
             while not state.finished:
                 losses = run.one_epoch(state, progress)
@@ -252,6 +255,19 @@ class _Run:
             raise StorageError.writing(path, cause) from error
 
     # -- the work ---------------------------------------------------------------------------------------------
+
+    def rehearse(self) -> None:
+        """Try whether a step over the longest batch fits, see ``rehearsal``."""
+        order = sorted(range(len(self.train)), key=self.train_lengths.__getitem__)
+        batch = [self.train[i] for i in order[-self.config.batch_size :]]
+        # to come beside it: the optimizer's two means and the best weights, a gradient, a running mean
+        copies = 3 + (self.config.accumulate > 1) + (self.config.average > 0)
+        self.wrapped.train()
+        with rehearse(self.model, self.accelerator.device, copies):
+            prepared = self.collate(batch).to(self.accelerator.device)
+            with self.accelerator.autocast():
+                loss = self.model.loss(prepared, self.wrapped(prepared))["total"]  # type: ignore[operator]
+            self.accelerator.backward(loss)
 
     def one_epoch(self, state: FitState, progress: Progress) -> dict[str, float]:
         """The rest of the current epoch, step by step; the mean of each loss term."""
