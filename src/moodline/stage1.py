@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from moodline.cache import cache_directory
@@ -54,9 +57,12 @@ def finetune_encoder(
     target = directory / f"encoder-{modality}"
     if (target / "encoder.json").is_file():
         return target
+    gc.collect()  # the network of the seed before, which is part of cycles: two would not fit
+    torch.cuda.empty_cache()
     torch.manual_seed(seed)
-    together = processes().num_processes > 1 and (spec.finetune.model.shard or share_weights_out())
-    backbone = load_backbone(spec.encoder, device="cpu" if together else str(processes().device))
+    here = processes()
+    together = here.num_processes > 1 and (spec.finetune.model.shard or share_weights_out())
+    backbone = load_backbone(spec.encoder, device="cpu" if together else str(here.device))
     train = make_examples(corpus.splits["train"], corpus.labels, backbone, training=True)
     dev = make_examples(corpus.splits["dev"], corpus.labels, backbone)
     if not train or not dev:
@@ -69,13 +75,13 @@ def finetune_encoder(
     if FrozenStates.usable(backbone) and not tuning.crop_seconds:
         states = FrozenStates(backbone, cache_directory() / "frozen")
         for part in (train, dev):
-            with Progress(f"frozen blocks, {modality}", total=1, quiet=quiet) as bar:
-                known = states([e.input for e in part], bar.share)
+            with Progress(f"frozen blocks, {modality}", total=1, quiet=quiet or not here.is_main_process) as bar:
+                known = _frozen_states(states, [e.input for e in part], bar)
             part[:] = [dataclasses.replace(e, hidden=h) for e, h in zip(part, known, strict=True)]
     others = [len(other.labels) for other in corpus.auxiliary]
     model = UtteranceClassifier(backbone, len(corpus.labels), spec.finetune.model, weights, others)
     if together:
-        shard_frozen(model, backbone)
+        shard_frozen(model, backbone, here.device.type)
     fit(
         model,
         train,
@@ -88,10 +94,19 @@ def finetune_encoder(
         title=f"stage 1, {modality}, seed {seed}",
         quiet=quiet,
     )
-    if processes().is_main_process:
+    if here.is_main_process:
         save_finetuned(model, target, corpus.labels)
-    processes().wait_for_everyone()
+    here.wait_for_everyone()
     return target
+
+
+def _frozen_states(states: FrozenStates, units: Sequence[Any], bar: Progress) -> list[np.ndarray]:
+    """States of units; each of several processes computes its share, then reads what the others have written."""
+    here = processes()
+    if here.num_processes > 1:
+        states(units[here.process_index :: here.num_processes], bar.share)
+        here.wait_for_everyone()
+    return states(units, bar.share)
 
 
 def class_weights(examples: Sequence[Example], classes: int, balance: float) -> torch.Tensor | None:

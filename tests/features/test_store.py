@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from moodline.errors import CheckpointError, FeatureError, MoodlineError, StorageError
 from moodline.features import FeatureStore, encode_to_store, write_store
+from moodline.features.files import write_bytes
 
 FIELDS = {"corpus": "toy", "modality": "text", "encoder": "hashing", "settings": {"d": 4}}
 
@@ -274,6 +275,21 @@ def test_two_processes_share_one_run(tmp_path: Path) -> None:
     assert [code for code, _ in results] == [0, 0]
     assert results[0] == results[1]
     assert len(log.read_text()) == 40  # each batch encoded by exactly one of them
+
+
+def test_two_writers_of_one_file_do_not_take_each_others(tmp_path: Path) -> None:
+    """While one is writing, the other begins and is done."""
+    path = tmp_path / "states.npy"
+
+    def pieces():
+        yield b"of the "
+        write_bytes(path, [b"of the second"])
+        assert path.read_bytes() == b"of the second"
+        yield b"first"
+
+    write_bytes(path, pieces())
+    assert path.read_bytes() == b"of the first"
+    assert [p.name for p in tmp_path.iterdir()] == ["states.npy"]
 
 
 def test_a_full_disk_is_said_and_costs_no_finished_shard(tmp_path: Path) -> None:

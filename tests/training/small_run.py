@@ -33,7 +33,9 @@ def example(number: int) -> ConversationExample:
     return ConversationExample(f"c{number}", ids, {"speech": speech, "text": text}, present, y, np.zeros(u, np.int64))
 
 
-def run(directory: Path, epochs: int = 6, checkpoint_seconds: float = 0.0, **settings: object) -> MisterE:
+def run(
+    directory: Path, epochs: int = 6, checkpoint_seconds: float = 0.0, patience: int = 0, **settings: object
+) -> MisterE:
     """Train; with ``checkpoint_seconds=0`` every step is a checkpoint."""
     torch.set_num_threads(1)
     train, dev = [example(n) for n in range(40)], [example(n) for n in range(40, 52)]
@@ -49,7 +51,7 @@ def run(directory: Path, epochs: int = 6, checkpoint_seconds: float = 0.0, **set
         epochs=epochs,
         learning_rate=1e-2,
         batch_size=4,
-        patience=0,
+        patience=patience,
         warmup=0.1,
         schedule="cosine",
         checkpoint_seconds=checkpoint_seconds,

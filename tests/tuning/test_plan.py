@@ -17,6 +17,7 @@ from moodline.encoders.finetune import Collate, Example, FinetuneConfig, Utteran
 from moodline.encoders.inputs import TextInput
 from moodline.encoders.text import TextBackbone
 from moodline.errors import DeviceMemoryError
+from moodline.training import loop
 from moodline.tuning import run as tuning_run
 from moodline.tuning.memory import PER_TRAINABLE, cost
 from moodline.tuning.plan import options
@@ -172,6 +173,30 @@ def test_full_memory_says_what_would_fit(tiny, house: Path, tmp_path: Path, monk
     advised = error.partition("suffice with: ")[2].split()
     assert "finetune.training.batch_size=4" in advised
     assert call(*command, *advised) == (0, "", "")  # the same directory: nothing had been trained
+
+
+def test_the_longest_batch_comes_before_anything_is_written(
+    tiny: dict[str, str], house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU: where only that one does not fit, the same command with other settings runs in the same place."""
+    recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"], checkpoint_seconds=0.0)
+    real, widths = TextBackbone.forward, []
+
+    def full(self: Backbone, tensors: dict[str, torch.Tensor]):
+        rows, width = tensors["input_ids"].shape
+        if self.training:
+            widths.append(width)
+        if self.training and rows > 4 and width == max(widths):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return real(self, tensors)
+
+    monkeypatch.setattr(TextBackbone, "forward", full)
+    monkeypatch.setattr(loop, "worth_rehearsing", lambda device: True)
+    command = ("finetune", "text", recipe, "--data", house, "--out", tmp_path / "run", "-q")
+    code, _, error = call(*command)
+    assert (code, "is full with batches of 8" in error, len(widths)) == (2, True, 1)
+    assert call(*command, "--set", "finetune.training.batch_size=4") == (0, "", "")
+    assert widths[0] == max(widths)
 
 
 def test_encoding_halves_batches_that_do_not_fit(tiny: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

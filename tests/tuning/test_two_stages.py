@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from moodline import stage1
 from moodline.corpora import read_corpus
 from moodline.tuning.recipe import MODALITIES, load_encoder_recipe, packaged
 from tests.tiny import call
@@ -91,6 +94,29 @@ def test_again_resumes_and_another_recipe_is_refused(tiny: dict[str, str], house
     (other / "train.jsonl").write_text((other / "train.jsonl").read_text().replace("the", "thy"))
     code, _, error = call("finetune", "text", recipe, "--data", other, "--out", tmp_path / "run", "-q")
     assert (code, "other corpus files" in error) == (2, True)
+
+
+def test_the_network_of_the_seed_before_is_gone(
+    tiny: dict[str, str], house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two would not fit beside each other where one fills a GPU."""
+    real, networks, alive = stage1.load_backbone, [], []
+
+    def load(*args, **kwargs):
+        alive.append(sum(network() is not None for network in networks))
+        backbone = real(*args, **kwargs)
+        networks.append(weakref.ref(backbone.network))
+        return backbone
+
+    monkeypatch.setattr(stage1, "load_backbone", load)
+    recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"])
+    command = ("finetune", "text", recipe, "--data", house, "--out", tmp_path / "run", "--seeds", "3", "-q")
+    gc.disable()
+    try:
+        assert call(*command) == (0, "", "")
+    finally:
+        gc.enable()
+    assert alive == [0, 0, 0]
 
 
 def test_recipes_with_finetune_serve_too(house: Path, tmp_path: Path) -> None:

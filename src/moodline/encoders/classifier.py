@@ -244,7 +244,9 @@ class UtteranceClassifier(nn.Module):
     def forward(self, batch: UtteranceBatch) -> Output:
         """Logits [B, U, C]; ``extras["embedding"]`` [B, U, E].
 
-        In training with R-Drop everything is read twice: ``extras["again"]`` has the second reading's logits.
+        In training with R-Drop everything is read twice: ``extras["again"]`` has the second reading's logits. What the
+        auxiliary corpora's classifiers say of their own rows, [n U, C] each, is in ``extras["auxiliary"]``, for each
+        reading: here and not in ``loss``, for several processes look for what is learned in here only.
         """
         twice = self.training and self.config.r_drop > 0
         embedding, *second = [self.embed(batch.tensors) for _ in range(1 + twice)]
@@ -255,10 +257,17 @@ class UtteranceClassifier(nn.Module):
                 x.new_zeros(batch.valid.numel(), x.shape[-1]).index_copy(0, places, x).unflatten(0, batch.valid.shape)
             )
 
-        extras = {"embedding": spread(embedding)}
+        extras: dict[str, Any] = {"embedding": spread(embedding)}
         if second:
             extras["again"] = spread(self.head(second[0]))
-        return Output(spread(self.head(embedding)), extras=extras)
+        logits = spread(self.head(embedding))
+        extras["auxiliary"] = [self._others(batch, extras["embedding"]) for _ in range(1 + twice)]
+        return Output(logits, extras=extras)
+
+    def _others(self, batch: UtteranceBatch, embedding: Tensor) -> list[Tensor]:
+        """Logits of each auxiliary corpus's rows [n U, C] from embeddings [B, U, E]."""
+        rows = (embedding[batch.tasks == task].flatten(0, 1) for task in range(1, 1 + len(self.auxiliary)))
+        return [head(self.head.dropout(torch.relu(x))) for head, x in zip(self.auxiliary, rows, strict=True)]
 
     def loss(self, batch: UtteranceBatch, output: Output) -> dict[str, Tensor]:
         """The focal loss over labelled utterances of all corpora, as ``"total"``.
@@ -266,25 +275,24 @@ class UtteranceClassifier(nn.Module):
         With R-Drop it is the mean of both readings' losses, and ``"r_drop"`` beside it: the weighted mean of
         (KL(p‖q) + KL(q‖p)) / 2 over labelled utterances of the corpus itself, for the readings' answers p and q.
         """
-        total = self._focal(batch, output)
+        others = output.extras["auxiliary"]
+        total = self._focal(batch, output.logits, others[0])
         again = output.extras.get("again")
         if again is None:
             return {"total": total}
         real = (batch.tasks == 0)[:, None] & (batch.labels != IGNORE)
         everywhere = torch.ones_like(batch.labels[real], dtype=torch.bool)
         apart = symmetric_kl([(output.logits[real], everywhere), (again[real], everywhere)])
-        total = (total + self._focal(batch, replace(output, logits=again))) / 2
+        total = (total + self._focal(batch, again, others[1])) / 2
         return {"total": total + self.config.r_drop * apart, "r_drop": self.config.r_drop * apart}
 
-    def _focal(self, batch: UtteranceBatch, output: Output) -> Tensor:
+    def _focal(self, batch: UtteranceBatch, own: Tensor, others: Sequence[Tensor]) -> Tensor:
         weights: Any = self.class_weights
         terms, counts = [], []
         for task in range(1 + len(self.auxiliary)):
             mine = batch.tasks == task
-            labels, logits = batch.labels[mine].flatten(), output.logits[mine].flatten(0, 1)
-            if task:
-                embedding = output.extras["embedding"][mine].flatten(0, 1)
-                logits = self.auxiliary[task - 1](self.head.dropout(torch.relu(embedding)))
+            labels = batch.labels[mine].flatten()
+            logits = others[task - 1] if task else own[mine].flatten(0, 1)
             terms.append(focal_loss(logits, labels, self.config.gamma, None if task else weights))
             counts.append((labels != IGNORE).sum())
         share = torch.stack(counts).float()

@@ -1,13 +1,15 @@
 """Weights that stay as they are, shared out among processes (FSDP2): each holds a part, and gathers a block to use it.
 
-What learns is small and stays whole in every process, so that optimizer, checkpoints and saved encoders are as ever.
+What learns is small and stays whole in every process, so that optimizer, checkpoints and saved encoders are as ever;
+``training.shared`` keeps it the same everywhere. So do embeddings within a block, as of positions: they are small, too,
+and networks read one of them for all blocks (BEATs).
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
-import torch
 from torch import nn
 
 from moodline.encoders.backbone import Backbone
@@ -15,12 +17,15 @@ from moodline.errors import ConfigError
 from moodline.nn.blocks import block_number
 
 
-def shard_frozen(model: nn.Module, backbone: Backbone) -> None:
+def shard_frozen(model: nn.Module, backbone: Backbone, device: str) -> None:
     """Share out the frozen weights of a backbone's blocks among the processes of this run, in place.
 
+    A block is whole only while it computes, forward and on the way back.
+
     Args:
-        model: what is trained, with the backbone in it; told which weights need no synchronising.
+        model: what is trained, with the backbone in it: all blocks run within its ``forward``.
         backbone: its LoRA layers are already there.
+        device: the kind of device that the processes train on, cuda or cpu.
 
     Raises:
         ConfigError: its weights are quantized, or nothing in it is frozen.
@@ -28,19 +33,22 @@ def shard_frozen(model: nn.Module, backbone: Backbone) -> None:
     import torch.distributed as dist
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor import DTensor
 
     if backbone.spec.quantize != "none":
         raise ConfigError(f"encoder {backbone.id}: shard and quantize exclude each other", backbone.spec.quantize)
-    mesh: Any = init_device_mesh("cuda" if torch.cuda.is_available() else "cpu", (dist.get_world_size(),))
+    mesh: Any = init_device_mesh(device, (dist.get_world_size(),))
     shared = 0
     for name, module in backbone.network.named_modules():
-        is_block = name.rpartition(".")[2].isdigit() and block_number(name) is not None
-        frozen = [p for p in module.parameters() if not p.requires_grad]
-        if is_block and frozen:
-            learning = {p for p in module.parameters() if p.requires_grad}
-            fully_shard(module, mesh=mesh, ignored_params=learning)
+        if not name.rpartition(".")[2].isdigit() or block_number(name) is None:
+            continue
+        tables = {p for part in module.modules() if isinstance(part, nn.Embedding) for p in part.parameters()}
+        whole = {p for p in module.parameters() if p.requires_grad or isinstance(p, DTensor)} | tables
+        if frozen := set(module.parameters()) - whole:
+            fully_shard(module, mesh=mesh, reshard_after_forward=True, ignored_params=whole)
             shared += len(frozen)
     if not shared:
         raise ConfigError(f"encoder {backbone.id}: shard needs blocks with weights that stay as they are")
-    ignored = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
-    model._ddp_params_and_buffers_to_ignore = ignored  # type: ignore[assignment]
+    # the model as the root lets blocks share buffers and streams; it holds nothing itself, so its outputs may be views
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module", UserWarning)
+    fully_shard(model, mesh=mesh, ignored_params={p for p in model.parameters() if not isinstance(p, DTensor)})

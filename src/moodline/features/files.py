@@ -70,7 +70,10 @@ def sync_directory(directory: Path) -> None:
 
 
 def write_bytes(path: Path, pieces: Iterable[Any]) -> None:
-    """Write, flush to the disk and rename into place; on failure nothing is left but the old file."""
+    """Write, flush to the disk and rename into place; on failure nothing is left but the old file.
+
+    Several processes may write the same file: each has its own beside it, and the last one to be done stays.
+    """
     with replacing(path) as file:
         for piece in pieces:
             file.write(piece)

@@ -47,7 +47,6 @@ class Answers:
         return np.full(len(self.labels), np.nan, np.float32) if self.scores is None else self.scores
 
 
-@torch.inference_mode()
 def answer(
     model: nn.Module,
     examples: Sequence[Any],
@@ -57,8 +56,9 @@ def answer(
     batch_size: int = 32,
     max_places: int = 8192,
     progress: Callable[[int], None] | None = None,
+    together: bool = False,
 ) -> list[Answers]:
-    """The model's answers, in the order of ``examples``.
+    """The model's answers, in the order of ``examples``; a batch that the device's memory does not hold is halved.
 
     Args:
         model: gives an ``Output`` for a batch.
@@ -69,23 +69,35 @@ def answer(
         max_places: padded places (examples x longest) in a batch, so that long conversations go alone and memory
             does not grow with their number.
         progress: called with the number of examples done in each step.
+        together: several processes compute the same batches, each with its part of the weights: none is halved.
+
+    Raises:
+        torch.OutOfMemoryError: not even one example fits.
     """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
     out: list[Answers | None] = [None] * len(examples)
     order = sorted(range(len(examples)), key=lambda i: lengths[i])
-    while order:
-        size = min(batch_size, len(order))
-        while size > 1 and lengths[order[size - 1]] * size > max_places:
-            size -= 1
-        chosen, order = order[:size], order[size:]
-        batch = collate([examples[i] for i in chosen]).to(device)
-        output = model(batch)
-        for row, i in enumerate(chosen):
-            out[i] = _one(output, batch, row)
-        if progress:
-            progress(size)
+    # weights that are gathered for the first time in inference mode could never be trained with
+    with torch.no_grad() if together else torch.inference_mode():
+        while order:
+            size = min(batch_size, len(order))
+            while size > 1 and lengths[order[size - 1]] * size > max_places:
+                size -= 1
+            try:
+                batch = collate([examples[i] for i in order[:size]]).to(device)
+                output = model(batch)
+            except torch.OutOfMemoryError:
+                if size == 1 or together:
+                    raise
+                batch_size = size // 2  # from now on: those that follow are longer
+                continue
+            for row, i in enumerate(order[:size]):
+                out[i] = _one(output, batch, row)
+            order = order[size:]
+            if progress:
+                progress(size)
     model.train(was_training)
     return [o for o in out if o is not None]
 

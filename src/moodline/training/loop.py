@@ -26,7 +26,9 @@ from moodline.training.inference import Collate, answer
 from moodline.training.judge import Judge
 from moodline.training.processes import processes
 from moodline.training.progress import Progress
+from moodline.training.rehearsal import rehearse, worth_rehearsing
 from moodline.training.settings import TrainConfig
+from moodline.training.shared import is_shared, mean_gradients, prepare_shared
 
 
 @dataclass
@@ -90,6 +92,8 @@ def fit(
     try:
         run = _Run(model, train, dev, collate, lengths, judge, config, directory, parameters)
         state = run.resume()
+        if not state.step and worth_rehearsing(run.accelerator.device):
+            run.rehearse()
         with Progress(title, total=config.epochs, done=state.epoch, quiet=quiet or not run.main) as progress:
             while not state.finished:
                 losses = run.one_epoch(state, progress)
@@ -148,11 +152,14 @@ class _Run:
         for group in groups:
             group["lr"] = group.get("lr", 1.0) * config.learning_rate
         kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-        self.model = model
+        self.model, self.shared = model, is_shared(model)
         optimizer = kind(
             groups, lr=config.learning_rate, betas=(0.9, config.beta2), weight_decay=config.weight_decay, fused=True
         )
-        self.wrapped, self.optimizer = self.accelerator.prepare(model, optimizer)
+        if self.shared:
+            self.wrapped, self.optimizer = prepare_shared(self.accelerator, model), self.accelerator.prepare(optimizer)
+        else:
+            self.wrapped, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.peak_rates = [group["lr"] for group in optimizer.param_groups]
         self.batches_per_epoch = -(-len(train) // config.batch_size)
         per_step = config.accumulate * self.world
@@ -243,6 +250,19 @@ class _Run:
 
     # -- the work ---------------------------------------------------------------------------------------------
 
+    def rehearse(self) -> None:
+        """Try whether a step over the longest batch fits, see ``rehearsal``."""
+        order = sorted(range(len(self.train)), key=self.train_lengths.__getitem__)
+        batch = [self.train[i] for i in order[-self.config.batch_size :]]
+        # to come beside it: the optimizer's two means and the best weights, a gradient, a running mean
+        copies = 3 + (self.config.accumulate > 1) + (self.config.average > 0)
+        self.wrapped.train()
+        with rehearse(self.model, self.accelerator.device, copies):
+            prepared = self.collate(batch).to(self.accelerator.device)
+            with self.accelerator.autocast():
+                loss = self.model.loss(prepared, self.wrapped(prepared))["total"]  # type: ignore[operator]
+            self.accelerator.backward(loss)
+
     def one_epoch(self, state: FitState, progress: Progress) -> dict[str, float]:
         """The rest of the current epoch, step by step; the mean of each loss term."""
         self.wrapped.train()
@@ -285,6 +305,8 @@ class _Run:
             self.accelerator.backward(terms["total"] * (count * self.world / total))
             for name, value in terms.items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach() * count
+        if self.shared:
+            mean_gradients(self.model)
         if not bool(torch.isfinite(sums["total"])):
             raise MoodlineError(
                 f"training: the loss is not finite at step {step}",
@@ -323,9 +345,23 @@ class _Run:
         return 1.0
 
     def dev_score(self) -> float:
-        """The judge's number of the dev set, for the mean of the weights if one is kept."""
+        """The judge's number of the dev set, for the mean of the weights if one is kept.
+
+        The main process's counts: on devices that round otherwise another one might want to stop at another epoch.
+        """
+        size = min(32, self.config.batch_size) if self.shared else 32
         with self.average.in_place():
-            return self.judge.measure(answer(self.model, self.dev, self.collate, lengths=self.dev_lengths))
+            answers = answer(
+                self.model, self.dev, self.collate, lengths=self.dev_lengths, batch_size=size, together=self.shared
+            )
+        return self.agreed(self.judge.measure(answers))
+
+    def agreed(self, value: float) -> float:
+        """The main process's value."""
+        if self.world == 1:
+            return value
+        told = torch.tensor(value if self.main else 0.0, dtype=torch.float64, device=self.accelerator.device)
+        return float(self.accelerator.reduce(told, "sum"))
 
     def close_epoch(self, state: FitState, losses: dict[str, float], score: float) -> None:
         """Note the epoch's numbers, keep the weights if they are the best, decide whether to go on, save."""
