@@ -11,7 +11,7 @@ from moodline.errors import ConversationError, TranscriptError
 from moodline.transcripts.chat import chat
 from moodline.transcripts.common import SKIP_FIX, Source, check_text
 from moodline.transcripts.times import seconds, shown
-from moodline.transcripts.whisper import read_whisper
+from moodline.transcripts.whisper import read_segments, segments
 
 _EXPECTED = (
     'an object {"id", "utterances": […]}, a list of such objects, a Whisper transcript {"segments": […]}, '
@@ -27,8 +27,8 @@ def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]
         ConversationError: utterances that contradict each other.
     """
     data = _loads(source.text, source, 1)
-    if isinstance(data, dict) and "segments" in data and "utterances" not in data:
-        return [read_whisper(source, data, skip_empty=skip_empty)]
+    if (found := segments(source, data)) is not None:
+        return [read_segments(source, found, skip_empty=skip_empty)]
     data = chat(data) or data
     if isinstance(data, list) and not data:
         raise TranscriptError(f"{source.path}: no conversation in the file", "an empty list", f"Expected {_EXPECTED}.")
