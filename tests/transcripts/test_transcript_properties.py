@@ -21,7 +21,7 @@ from moodline.conversation import Conversation, Utterance
 from moodline.errors import MoodlineError
 from moodline.transcripts import FORMATS, read_transcript
 from moodline.transcripts.common import squeeze
-from moodline.transcripts.speakers import plausible
+from moodline.transcripts.names import plausible
 
 quick = settings(max_examples=80, deadline=None)
 

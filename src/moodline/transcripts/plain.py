@@ -5,7 +5,7 @@ from __future__ import annotations
 from moodline.conversation import Conversation
 from moodline.transcripts import speakers
 from moodline.transcripts.audacity import looks_like_labels, read_audacity
-from moodline.transcripts.common import Source, conversation
+from moodline.transcripts.common import Source
 from moodline.transcripts.stamped import stamped
 
 
@@ -22,4 +22,4 @@ def read_plain(source: Source, *, skip_empty: bool = False) -> list[Conversation
         return read_audacity(source, skip_empty=skip_empty)
     lines = [(n, line) for n, line in enumerate(source.text.split("\n"), start=1) if line.strip()]
     cues = stamped(source, lines) or [speakers.Cue(number, None, None, line) for number, line in lines]
-    return [conversation(source, speakers.rows(source, cues, lower=True), skip_empty=skip_empty)]
+    return [speakers.spoken(source, cues, lower=True, skip_empty=skip_empty)]

@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from moodline.transcripts.common import Source
-from moodline.transcripts.speakers import Cue, plausible
+from moodline.transcripts.names import plausible, titled
+from moodline.transcripts.speakers import Cue
 from moodline.transcripts.times import clock
 
 _CLOCK = r"(?:[0-9]{1,3}:)?[0-9]{1,3}:[0-9]{2}(?:[.,][0-9]{1,3})?"
@@ -31,7 +32,7 @@ _BEFORE = re.compile(
     rf"\s*(?:[-–—|]\s{{1,3}})?:?\s*{_MARKS}(.*)"
 )
 _BEHIND = re.compile(
-    rf"{_MARKS}([^\[\]():：\n]{{1,40}}?)(?:\s{{0,3}}[\[(]\s?{_STRETCH}\s?[\])]\s?:?\s*(.*)|\s{{1,9}}{_STRETCH}\s?:?())"
+    rf"{_MARKS}([^\[\]():：\n]{{1,60}}?(?:\([^\[\]():：\n]{{1,30}}\))?)(?:\s{{0,3}}[\[(]\s?{_STRETCH}\s?[\])]\s?:?\s*(.*)|\s{{1,9}}{_STRETCH}\s?:?())"
 )
 
 
@@ -77,7 +78,7 @@ def _stamp(line: str) -> _Stamp | None:
         a, b, c, d, words = match.groups()
         return _Stamp(a or c, b or d, None, words)
     match = _BEHIND.fullmatch(line)
-    if match and plausible(match[1].strip(), lower=True):
+    if match and (plausible(match[1].strip(), lower=True) or titled(match[1].strip())):
         name, a, b, words, c, d, _ = match.groups()
         return _Stamp(a or c, b or d, name.strip(), words or "")
     return None
