@@ -145,6 +145,44 @@ def test_vtt_is_forgiven_a_missing_header(read: Read) -> None:
     assert turns(read("a.vtt", "WEBVTT\n00:01.000 --> 00:02.000\nAnn: hi\n")[0]) == [("Ann", "hi")]
 
 
+ROLLING = """WEBVTT
+Kind: captions
+
+00:00:00.160 --> 00:00:02.389 align:start position:0%
+
+hello<00:00:00.480><c> there</c>
+
+00:00:02.389 --> 00:00:02.399 align:start position:0%
+hello there
+
+
+00:00:02.399 --> 00:00:04.000 align:start position:0%
+hello there
+and<00:00:02.600><c> welcome</c>
+
+00:00:04.000 --> 00:00:04.010 align:start position:0%
+and welcome
+
+
+00:00:04.010 --> 00:00:06.000 align:start position:0%
+and welcome
+and<00:00:04.600><c> welcome</c>
+"""
+
+
+def test_captions_that_roll_up_say_everything_once(read: Read) -> None:
+    expected = [(0.16, 2.389, "hello there"), (2.399, 4.0, "and welcome"), (4.01, 6.0, "and welcome")]
+    srt = "\n".join(line.split(" align")[0] for line in ROLLING.replace("<c>", "").replace("</c>", "").split("\n")[3:])
+    for name, text in (("a.vtt", ROLLING.replace("\n\n\n", "\n \n\n")), ("a.srt", srt)):
+        assert [(u.start, u.end, u.text) for u in read(name, text)[0]] == expected
+
+
+def test_who_says_the_same_again_is_heard_again(read: Read) -> None:
+    cues = ["No!", "No!", "No!", "la la\nla", "la\nla la"]
+    text = "\n\n".join(f"{n}\n00:00:0{n},000 --> 00:00:0{n},500\n{cue}" for n, cue in enumerate(cues, 1))
+    assert [u.text for u in read("a.srt", text)[0]] == ["No!", "No!", "No!", "la la la", "la la la"]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("suffix", ["csv", "tsv"])
 def test_tables_whatever_their_delimiter_and_columns(read: Read, delimiter: str, suffix: str) -> None:

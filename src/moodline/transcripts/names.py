@@ -71,7 +71,7 @@ def possible(name: str) -> bool:
     words = _ASIDE.sub(" ", name).split()
     if not 1 <= len(words) <= WIDE_WORDS or len(name) > WIDE_CHARS or not _WIDE.fullmatch(name):
         return False
-    if _SENTENCE_STARTER.fullmatch(words[0].rstrip(",")) or not any(c.isalpha() for c in name):
+    if _SENTENCE_STARTER.fullmatch(words[0].rstrip(",")) or not (name[0] == "+" or any(map(str.isalpha, name))):
         return False
     return not _sentence(words)
 

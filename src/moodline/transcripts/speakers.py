@@ -62,10 +62,10 @@ class Cue:
     speaker: str | None = None
 
 
-def name_of(line: str) -> str | None:
-    """What stands in front of the words and a colon, whether or not it is a name; None if nothing does."""
+def split_name(line: str) -> tuple[str, str] | None:
+    """What stands before a colon, whether or not it is a name, and the words behind it; None if nothing does."""
     match = _PLAIN.match(line)
-    return match[1] if match else None
+    return (match[1], line[match.end() :]) if match else None
 
 
 def diarized(labels: Iterable[str]) -> bool:
@@ -114,7 +114,7 @@ def conventional(lines: Sequence[str], lower: bool) -> frozenset[str]:
         lines: the first line of every cue that has words.
         lower: see ``spoken``.
     """
-    counts = Counter(name for line in lines if (name := name_of(line)))
+    counts = Counter(parts[0] for line in lines if (parts := split_name(line)))
     names = frozenset(
         name
         for name, count in counts.items()
@@ -126,7 +126,7 @@ def conventional(lines: Sequence[str], lower: bool) -> frozenset[str]:
 
 def _doubts(lines: Sequence[str]) -> tuple[str, ...]:
     """A note if nearly all lines look as if they began with a name."""
-    found = sum(name_of(line) is not None for line in lines)
+    found = sum(split_name(line) is not None for line in lines)
     if len(lines) < 3 or found < DOUBT * len(lines):
         return ()
     return (

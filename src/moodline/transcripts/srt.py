@@ -17,4 +17,4 @@ def read_srt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     """
     found = subtitles.cues(source, source.text.split("\n"), lambda line, after_blank: line.isdecimal())
     cues = [replace(cue, text=subtitles.without_tags(cue.text)) for cue in found]
-    return [speakers.spoken(source, cues, skip_empty=skip_empty)]
+    return [speakers.spoken(source, subtitles.unrolled(cues), skip_empty=skip_empty)]
