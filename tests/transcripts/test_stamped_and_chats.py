@@ -237,6 +237,26 @@ def test_chats_of_messengers(tmp_path: Path) -> None:
     assert told(got) == [("Anna", None, None, "We won!"), ("Ben", None, None, "Look: here")]
 
 
+def test_chats_of_slack_and_discord(tmp_path: Path) -> None:
+    anna = {"id": "2", "name": "anna", "nickname": "Anna"}
+    discord = {
+        "guild": {"id": "1"},
+        "messages": [
+            {"id": "1", "type": "GuildMemberJoin", "content": "Joined the server.", "author": anna},
+            {"id": "2", "type": "Default", "content": "We won!", "author": anna},
+            {"id": "3", "type": "Reply", "content": "No.", "author": {"id": "3", "name": "Ben", "nickname": None}},
+        ],
+    }
+    slack = [
+        {"type": "message", "subtype": "channel_join", "user": "U02", "text": "<@U02> has joined the channel"},
+        {"type": "message", "user": "U01", "text": "We won!", "ts": "1.2", "user_profile": {"real_name": "Anna"}},
+        {"type": "message", "user": "Ben", "text": "No.", "ts": "1.3"},
+    ]
+    for data in (discord, slack):
+        expected = [("Anna", None, None, "We won!"), ("Ben", None, None, "No.")]
+        assert told(read(tmp_path, json.dumps(data), "talk.json")) == expected
+
+
 @pytest.mark.parametrize(
     "data", [[{"role": "system", "content": "x"}], {"messages": [{"role": "user", "content": " "}]}]
 )

@@ -205,6 +205,24 @@ def test_a_table_may_hold_several_conversations_ids_and_line_breaks(read: Read) 
     assert (second.id, [u.text for u in second]) == ("8", ["four"])
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.tsv", "start\tend\ttext\n0\t1500\tWe won the match.\n1500\t4000\tNo.\n"),  # Whisper's command line
+        ("a.csv", "start,end,text\n0,1500,We won the match.\n1500,4000,No.\n"),
+        ("a.csv", "text,id,start_ms,End ms\nWe won the match.,a,0,1500\nNo.,b,1500,4000\n"),
+        ("a.csv", "Message;In;Out\nWe won the match.;0,0;1,5\nNo.;00:00:01,500;00:00:04\n"),
+        ("a.tsv", "start\tend\ttext\n0\t1.5\tWe won the match.\n1.5\t4\tNo.\n"),
+    ],
+)
+def test_tables_in_milliseconds(read: Read, name: str, text: str) -> None:
+    assert times(read(name, text)[0]) == [(0, 1.5), (1.5, 4)]
+
+
+def test_whole_seconds_stay_seconds(read: Read) -> None:
+    assert times(read("a.tsv", "start\tend\ttext\n0\t60\tNo.\n60\t125\tNever ever.\n")[0]) == [(0, 60), (60, 125)]
+
+
 def test_a_table_of_one_column_needs_no_quotes(read: Read) -> None:
     assert [u.text for u in read("a.csv", "text\nwell, no; yes\nok\n")[0]] == ["well, no; yes", "ok"]
 

@@ -1,4 +1,4 @@
-"""JSON: Moodline's own format (``.json``, ``.jsonl``) and its own results; Whisper's transcripts and chats by look."""
+"""JSON: Moodline's own format (``.json``, ``.jsonl``) and results; what recognizers and messengers write, by look."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from moodline.conversation import Conversation
 from moodline.errors import ConversationError, TranscriptError
 from moodline.transcripts.chat import chat
 from moodline.transcripts.common import SKIP_FIX, Source, check_text
+from moodline.transcripts.services import service_segments
 from moodline.transcripts.times import seconds, shown
 from moodline.transcripts.whisper import read_segments, segments
 
@@ -20,14 +21,16 @@ _EXPECTED = (
 
 
 def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
-    """Read a conversation, a list of conversations, a result of Moodline, a chat, or what Whisper and whisperX write.
+    """Read a conversation, a list of conversations, a result of Moodline, a chat, or what recognizers of speech write.
 
     Raises:
         TranscriptError: broken JSON, or something else in it.
         ConversationError: utterances that contradict each other.
     """
     data = _loads(source.text, source, 1)
-    if (found := segments(source, data)) is not None:
+    found = service_segments(data, str(source.path))
+    found = segments(source, data) if found is None else found
+    if found is not None:
         return [read_segments(source, found, skip_empty=skip_empty)]
     data = chat(data) or data
     if isinstance(data, list) and not data:

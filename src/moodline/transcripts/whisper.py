@@ -84,7 +84,11 @@ def _rows(source: Source, segments: list[Any]) -> Iterator[Row]:
             start = next((word["start"] for word in words if word.get("start") is not None), None)
         if end is None:
             end = next((word["end"] for word in reversed(words) if word.get("end") is not None), None)
-        yield Row(place, squeeze(text), speaker, number(start, place, "start"), number(end, place, "end"))
+        start, end = number(start, place, "start"), number(end, place, "end")
+        if start is not None and end is None:  # as for YouTube's captions
+            lasts = number(segment.get("duration"), place, "duration")
+            end = None if lasts is None else round(start + lasts, 6)
+        yield Row(place, squeeze(text), speaker, start, end)
 
 
 def _words(source: Source, words: list[Any]) -> Iterator[Word]:
