@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from moodline.conversation import Conversation
 from moodline.errors import TranscriptError
 from moodline.transcripts import read_transcript
+from moodline.transcripts.stamped import only_times
 
 quick = settings(max_examples=150, deadline=None)
 KINDS = ("srt", "vtt", "txt")
@@ -110,6 +111,7 @@ def letters(text: str) -> str:
 @quick
 def test_no_word_is_lost(tmp_path_factory: pytest.TempPathFactory, kind: str, cues: list[str]) -> None:
     """What is not in the text is in the speaker; only marks of Moodline's own are taken off."""
+    assume(kind != "txt" or not any(only_times(cue, "") for cue in cues))  # these are no words
     try:
         read_back = read(tmp_path_factory.getbasetemp(), kind, cues)
     except TranscriptError as error:

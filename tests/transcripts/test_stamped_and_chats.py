@@ -120,6 +120,11 @@ def test_times_of_one_digit_and_of_many(tmp_path: Path, mark: str, form: str, ki
     assert told(got) == STRETCHES
 
 
+def test_stretches_of_youtube(tmp_path: Path) -> None:
+    got = read(tmp_path, "0:00:00.599,0:00:04.160\nWe won!\n\n0:00:04.160,0:00:06.770\nNo.\n")
+    assert told(got) == [(None, 0.599, 4.16, "We won!"), (None, 4.16, 6.77, "No.")]
+
+
 def test_seconds_in_brackets(tmp_path: Path) -> None:
     got = read(tmp_path, "[0.00s -> 2.50s]  We won!\n[2.50s -> 4.00s]  No.\n")
     assert told(got) == [(None, 0.0, 2.5, "We won!"), (None, 2.5, 4.0, "No.")]
@@ -216,6 +221,21 @@ def test_chats_of_language_models(tmp_path: Path, data: Any) -> None:
 def test_a_name_says_more_than_a_role(tmp_path: Path) -> None:
     got = read(tmp_path, json.dumps([{"role": "user", "name": "Anna", "content": "We won!"}]), "talk.json")
     assert told(got) == [("Anna", None, None, "We won!")]
+
+
+def test_chats_of_corpora(tmp_path: Path) -> None:
+    data = {"conversations": [{"from": "Anna", "value": "We won!"}, {"from": "Ben", "value": "No."}]}
+    assert told(read(tmp_path, json.dumps(data), "talk.json")) == [
+        ("Anna", None, None, "We won!"), ("Ben", None, None, "No."),
+    ]  # fmt: skip
+
+
+def test_a_message_or_a_segment_a_line(tmp_path: Path) -> None:
+    got = read(tmp_path, "\n".join(json.dumps(m) for m in MESSAGES), "talk.jsonl")
+    assert [(u.speaker, u.text) for u in got] == [("user", "I am so sad today."), ("assistant", "I am sorry.")]
+    rows = [{"start": 0, "end": 1.5, "text": " We won!", "speaker": "Anna"}, {"start": 1.5, "end": 2, "text": "No."}]
+    got = read(tmp_path, "\n\n".join(map(json.dumps, rows)), "talk.jsonl")
+    assert told(got) == [("Anna", 0.0, 1.5, "We won!"), (None, 1.5, 2.0, "No.")]
 
 
 def test_chats_a_line(tmp_path: Path) -> None:

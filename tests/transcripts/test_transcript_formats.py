@@ -219,6 +219,23 @@ def test_tables_in_milliseconds(read: Read, name: str, text: str) -> None:
     assert times(read(name, text)[0]) == [(0, 1.5), (1.5, 4)]
 
 
+def test_a_column_of_times_or_of_dates(read: Read) -> None:
+    text = "Timestamp,Speaker,Text\n00:00:03,Ann,a\n1:05,Bob,b\n"
+    assert times(read("a.csv", text)[0]) == [(3, None), (65, None)]
+    for other in ("2024-03-12 21:15", "0:02", "noon", ""):
+        assert times(read("a.csv", text.replace("1:05", other))[0]) == [(None, None)] * 2
+
+
+def test_names_in_bold_letters(read: Read) -> None:
+    for text in (
+        "**Ann:** a: c\n\n**Bob**: b\n",
+        "__Ann__: a: c\n__Bob:__ b",
+        "**Ann:** [0:03] a: c\n**Bob:** [0:05] b",
+    ):
+        assert turns(read("a.txt", text)[0]) == [("Ann", "a: c"), ("Bob", "b")]
+    assert turns(read("a.txt", "**Never** say: no\n**Well**")[0]) == [(None, "**Never** say: no"), (None, "**Well**")]
+
+
 def test_whole_seconds_stay_seconds(read: Read) -> None:
     assert times(read("a.tsv", "start\tend\ttext\n0\t60\tNo.\n60\t125\tNever ever.\n")[0]) == [(0, 60), (60, 125)]
 

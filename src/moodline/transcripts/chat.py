@@ -1,7 +1,7 @@
 """JSON of chats: messages with somebody who wrote them, as language models and messengers keep them.
 
-``{"messages": [{"role": "user", "content": "…"}, …]}``, the list alone, or the same with ``from`` and ``text``; who
-wrote a message may be an object (Discord's ``author``, Slack's ``user_profile``).
+``{"messages": [{"role": "user", "content": "…"}, …]}``, the list alone, or the same with ``from`` and ``text`` or
+``value``; who wrote a message may be an object (Discord's ``author``, Slack's ``user_profile``).
 Messages that nobody says to anybody (roles ``system``, ``developer``, ``tool``; who joined a channel) and those without
 words (pictures, calls) are left out. When a message was written is no place in a recording, so there are no times.
 """
@@ -14,7 +14,7 @@ SPEAKER = ("speaker", "name", "author", "from", "sender", "user_profile", "user"
 NAMES = ("nickname", "display_name", "real_name", "global_name", "name", "username")
 """Where an object in place of a name says it."""
 
-WORDS = ("text", "content", "message", "body")
+WORDS = ("text", "content", "message", "body", "value")
 UNSAID = ("system", "developer", "tool", "function")
 
 
@@ -24,7 +24,9 @@ def chat(data: Any) -> dict[str, Any] | None:
     Args:
         data: what a JSON file holds.
     """
-    messages = data.get("messages") if isinstance(data, dict) and "utterances" not in data else data
+    messages = data
+    if isinstance(data, dict) and "utterances" not in data:
+        messages = data.get("messages", data.get("conversations"))
     if not isinstance(messages, list) or not messages or not all(_is_message(m) for m in messages):
         return None
     rows = [

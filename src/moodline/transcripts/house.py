@@ -44,14 +44,20 @@ def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]
 
 
 def read_jsonl(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
-    """Read one conversation a line; blank lines are passed over.
+    """Read one conversation a line, or one utterance a line as recognizers and chats have them.
 
     Raises:
         TranscriptError: a line is not JSON.
         ConversationError: utterances that contradict each other, or two conversations with one id.
     """
     lines = [(n, line) for n, line in enumerate(source.text.split("\n"), start=1) if line.strip()]
-    return _conversations(source, [(source.at(n), _loads(line, source, n)) for n, line in lines], skip_empty)
+    objects = [(source.at(n), _loads(line, source, n)) for n, line in lines]
+    rows = [data for _, data in objects]
+    if (found := segments(source, rows)) is not None:
+        return [read_segments(source, found, skip_empty=skip_empty)]
+    if (talk := chat(rows)) is not None:
+        objects = [(str(source.path), talk)]
+    return _conversations(source, objects, skip_empty)
 
 
 def _loads(text: str, source: Source, line: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,9 @@ from moodline.transcripts import speakers
 from moodline.transcripts.audacity import looks_like_labels, read_audacity
 from moodline.transcripts.common import Source
 from moodline.transcripts.stamped import Stamped, only_times, stamped
+
+_BOLD = re.compile(r"\A\s*(\*\*|__)([^*:\n]{1,60}?)\s?(?::\1|\1:)")
+"""A name in bold letters, as Markdown has them: ``**Anna:** text``."""
 
 
 def read_plain(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
@@ -25,7 +29,7 @@ def read_plain(source: Source, *, skip_empty: bool = False) -> list[Conversation
     """
     if looks_like_labels(source):
         return read_audacity(source, skip_empty=skip_empty)
-    lines = [(n, line) for n, line in enumerate(source.text.split("\n"), start=1) if line.strip()]
+    lines = [(n, _BOLD.sub(r"\2:", line, count=1)) for n, line in enumerate(source.text.split("\n"), 1) if line.strip()]
     found = stamped(source, lines) or Stamped(list(_cues(source, lines)), ())
     read = speakers.spoken(source, found.cues, lower=True, skip_empty=skip_empty)
     return [replace(read, notes=(*found.notes, *read.notes))]

@@ -30,10 +30,16 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "end", "end_time", "endtime", "end_s", "end_sec", "end_seconds", "stop", "offset", "to", "out", "end_timecode",
         "timecode_out", "end_ms",
     ),
+    "clock": ("timestamp", "time"),
     "id": ("id", "utterance_id", "utt_id"),
     "conversation": ("conversation", "conversation_id", "dialogue_id", "dialog_id", "dialogue", "dialog"),
 }  # fmt: skip
-"""Field to the column names that stand for it, the surest first; case, spaces and hyphens do not matter."""
+"""Field to the column names that stand for it, the surest first; case, spaces and hyphens do not matter.
+
+``clock`` stands for the start where there is none, if it holds times that go on and no dates (``_clocks``).
+"""
+
+_CLOCK = re.compile(r"(?:[0-9]{1,2}:)?[0-5]?[0-9]:[0-5][0-9](?:[.,][0-9]{1,9})?")
 
 SLOW = 100.0
 """Seconds for a word, on average of a table, that no one takes."""
@@ -50,6 +56,8 @@ def read_table(source: Source, *, skip_empty: bool = False) -> list[Conversation
         TranscriptError: no column for the words, broken quoting, too many cells, or a row that cannot be an utterance.
     """
     delimiter, columns = _header(source)
+    if "start" not in columns and _clocks(source, delimiter, columns):
+        columns["start"] = columns["clock"]
     groups: dict[str, list[Row]] = {}
     for line, cells in _cells(source, delimiter):
         if line == 0 or not any(cell.strip() for cell in cells):
@@ -79,6 +87,16 @@ def read_table(source: Source, *, skip_empty: bool = False) -> list[Conversation
     spoken = {name: rows for name, rows in groups.items() if any(row.text for row in rows)}
     groups = spoken if skip_empty and spoken else groups
     return [conversation(source, rows, skip_empty=skip_empty, id=name) for name, rows in groups.items()]
+
+
+def _clocks(source: Source, delimiter: str, columns: dict[str, int]) -> bool:
+    """Whether the column ``clock`` is there and holds ``M:SS`` or ``H:MM:SS`` in every row, never going back."""
+    at = columns.get("clock")
+    rows = [cells for line, cells in _cells(source, delimiter) if line and any(cell.strip() for cell in cells)]
+    if at is None or not all(at < len(cells) and _CLOCK.fullmatch(cells[at].strip()) for cells in rows):
+        return False
+    times = [clock(cells[at], "", "start") or 0.0 for cells in rows]
+    return times == sorted(times)
 
 
 def _in_milliseconds(columns: dict[str, int], rows: Sequence[Row]) -> bool:
