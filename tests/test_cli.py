@@ -196,6 +196,14 @@ def test_several_conversations_in_one_file(tiny_model: Path, tmp_path: Path) -> 
     refused(tmp_path, "subtitles hold one conversation", "analyze", path, "-m", tiny_model, "-o", tmp_path / "a.srt")
 
 
+def test_what_a_reader_finds_doubtful_is_told(tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    path.write_text("\n".join(f"{n}\n00:0{n} --> 00:0{n}\nnote: this is {n}\n" for n in range(1, 5)))
+    (note,) = json.loads(call("analyze", path, "-m", tiny_model, "--json")[1])["notes"]
+    assert "do not look like speakers' names" in note
+    assert f"Note: {note[:30]}" in call("analyze", path, "-m", tiny_model)[1]
+
+
 def talk(**changes: Any) -> str:
     return json.dumps({"id": "t", "utterances": [{**TALK["utterances"][0], **changes}]})  # type: ignore[index]
 

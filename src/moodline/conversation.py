@@ -72,12 +72,14 @@ class Conversation:
         media: the recording of the whole conversation, or None.
         sound: a sound file of it with the same times, where ``media`` is one that encoders of speech cannot read, such
             as film; never written to files.
+        notes: what its reader found doubtful, one sentence each; never written to files.
     """
 
     id: str
     utterances: tuple[Utterance, ...]
     media: Path | None = None
     sound: Path | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.utterances:

@@ -151,6 +151,7 @@ class Recognizer:
             tuple(rows),
             media=conversation.media,
             sound=conversation.sound or conversation.media,
+            notes=conversation.notes,
             scale=scale,
             level=None if scale is None else SHOWN,
         )

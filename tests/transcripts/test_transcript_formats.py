@@ -145,6 +145,44 @@ def test_vtt_is_forgiven_a_missing_header(read: Read) -> None:
     assert turns(read("a.vtt", "WEBVTT\n00:01.000 --> 00:02.000\nAnn: hi\n")[0]) == [("Ann", "hi")]
 
 
+ROLLING = """WEBVTT
+Kind: captions
+
+00:00:00.160 --> 00:00:02.389 align:start position:0%
+
+hello<00:00:00.480><c> there</c>
+
+00:00:02.389 --> 00:00:02.399 align:start position:0%
+hello there
+
+
+00:00:02.399 --> 00:00:04.000 align:start position:0%
+hello there
+and<00:00:02.600><c> welcome</c>
+
+00:00:04.000 --> 00:00:04.010 align:start position:0%
+and welcome
+
+
+00:00:04.010 --> 00:00:06.000 align:start position:0%
+and welcome
+and<00:00:04.600><c> welcome</c>
+"""
+
+
+def test_captions_that_roll_up_say_everything_once(read: Read) -> None:
+    expected = [(0.16, 2.389, "hello there"), (2.399, 4.0, "and welcome"), (4.01, 6.0, "and welcome")]
+    srt = "\n".join(line.split(" align")[0] for line in ROLLING.replace("<c>", "").replace("</c>", "").split("\n")[3:])
+    for name, text in (("a.vtt", ROLLING.replace("\n\n\n", "\n \n\n")), ("a.srt", srt)):
+        assert [(u.start, u.end, u.text) for u in read(name, text)[0]] == expected
+
+
+def test_who_says_the_same_again_is_heard_again(read: Read) -> None:
+    cues = ["No!", "No!", "No!", "la la\nla", "la\nla la"]
+    text = "\n\n".join(f"{n}\n00:00:0{n},000 --> 00:00:0{n},500\n{cue}" for n, cue in enumerate(cues, 1))
+    assert [u.text for u in read("a.srt", text)[0]] == ["No!", "No!", "No!", "la la la", "la la la"]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("suffix", ["csv", "tsv"])
 def test_tables_whatever_their_delimiter_and_columns(read: Read, delimiter: str, suffix: str) -> None:
@@ -165,6 +203,41 @@ def test_a_table_may_hold_several_conversations_ids_and_line_breaks(read: Read) 
     assert (first.id, [u.id for u in first]) == ("7", ["0", "1", "2"])
     assert [u.text for u in first] == ["one\ntwo", "three", "five"]
     assert (second.id, [u.text for u in second]) == ("8", ["four"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.tsv", "start\tend\ttext\n0\t1500\tWe won the match.\n1500\t4000\tNo.\n"),  # Whisper's command line
+        ("a.csv", "start,end,text\n0,1500,We won the match.\n1500,4000,No.\n"),
+        ("a.csv", "text,id,start_ms,End ms\nWe won the match.,a,0,1500\nNo.,b,1500,4000\n"),
+        ("a.csv", "Message;In;Out\nWe won the match.;0,0;1,5\nNo.;00:00:01,500;00:00:04\n"),
+        ("a.tsv", "start\tend\ttext\n0\t1.5\tWe won the match.\n1.5\t4\tNo.\n"),
+    ],
+)
+def test_tables_in_milliseconds(read: Read, name: str, text: str) -> None:
+    assert times(read(name, text)[0]) == [(0, 1.5), (1.5, 4)]
+
+
+def test_a_column_of_times_or_of_dates(read: Read) -> None:
+    text = "Timestamp,Speaker,Text\n00:00:03,Ann,a\n1:05,Bob,b\n"
+    assert times(read("a.csv", text)[0]) == [(3, None), (65, None)]
+    for other in ("2024-03-12 21:15", "0:02", "noon", ""):
+        assert times(read("a.csv", text.replace("1:05", other))[0]) == [(None, None)] * 2
+
+
+def test_names_in_bold_letters(read: Read) -> None:
+    for text in (
+        "**Ann:** a: c\n\n**Bob**: b\n",
+        "__Ann__: a: c\n__Bob:__ b",
+        "**Ann:** [0:03] a: c\n**Bob:** [0:05] b",
+    ):
+        assert turns(read("a.txt", text)[0]) == [("Ann", "a: c"), ("Bob", "b")]
+    assert turns(read("a.txt", "**Never** say: no\n**Well**")[0]) == [(None, "**Never** say: no"), (None, "**Well**")]
+
+
+def test_whole_seconds_stay_seconds(read: Read) -> None:
+    assert times(read("a.tsv", "start\tend\ttext\n0\t60\tNo.\n60\t125\tNever ever.\n")[0]) == [(0, 60), (60, 125)]
 
 
 def test_a_table_of_one_column_needs_no_quotes(read: Read) -> None:

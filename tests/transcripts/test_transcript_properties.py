@@ -21,7 +21,7 @@ from moodline.conversation import Conversation, Utterance
 from moodline.errors import MoodlineError
 from moodline.transcripts import FORMATS, read_transcript
 from moodline.transcripts.common import squeeze
-from moodline.transcripts.speakers import plausible
+from moodline.transcripts.names import plausible
 
 quick = settings(max_examples=80, deadline=None)
 
@@ -137,7 +137,7 @@ def test_almost_right_files_are_read_or_refused(folder: Path, name: str, text: s
 
 
 keys = st.sampled_from(
-    ["id", "media", "utterances", "segments", "text", "start", "end", "speaker", "words", "score", "emotion"]
+    ["id", "media", "utterances", "segments", "text", "start", "end", "speaker", "words", "word", "score", "emotion"]
 )
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("\ud800")
 values = st.recursive(scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(keys, v, max_size=5), max_leaves=12)
@@ -145,7 +145,7 @@ rows_ = st.lists(st.dictionaries(keys, values, max_size=5), max_size=3)
 
 
 @pytest.mark.parametrize("name", ["json", "jsonl"])
-@given(data=values | st.fixed_dictionaries({"utterances": rows_}) | st.fixed_dictionaries({"segments": rows_}))
+@given(data=values | rows_ | st.fixed_dictionaries({"utterances": rows_}) | st.fixed_dictionaries({"segments": rows_}))
 @quick
 def test_any_json_is_read_or_refused(folder: Path, name: str, data: object) -> None:
     path = folder / f"any.{name}"

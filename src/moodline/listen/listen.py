@@ -109,6 +109,7 @@ class _Listener:
         if transcript is None:
             utterances = self._listen_to_all()
         else:
+            self.notes += transcript.notes
             utterances = self._use(list(transcript))
             if foreign_script([u.text for u in utterances if u.text]):
                 self.notes.append("The transcript is not in Latin script; only the voice was judged.")

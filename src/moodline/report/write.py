@@ -16,7 +16,7 @@ from moodline.conversation import Utterance
 from moodline.errors import ConfigError, ConversationError, StorageError
 from moodline.prediction import Prediction, UtterancePrediction
 from moodline.report.tiers import score
-from moodline.transcripts.speakers import plausible
+from moodline.transcripts.names import plausible
 
 
 def check_output(path: Path) -> None:

@@ -46,4 +46,4 @@ def read_audacity(source: Source, *, skip_empty: bool = False) -> list[Conversat
     if speakers.diarized(cue.text for cue in cues):
         found = [Row(source.at(c.line), None, speakers.diarizer_name(c.text), c.start, c.end) for c in cues]
         return [conversation(source, found, skip_empty=skip_empty)]
-    return [conversation(source, speakers.rows(source, cues, lower=True), skip_empty=skip_empty)]
+    return [speakers.spoken(source, cues, lower=True, skip_empty=skip_empty)]

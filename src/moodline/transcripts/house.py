@@ -1,4 +1,4 @@
-"""JSON: Moodline's own format (``.json``, ``.jsonl``) and its own results; Whisper's transcripts and chats by look."""
+"""JSON: Moodline's own format (``.json``, ``.jsonl``) and results; what recognizers and messengers write, by look."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from moodline.conversation import Conversation
 from moodline.errors import ConversationError, TranscriptError
 from moodline.transcripts.chat import chat
 from moodline.transcripts.common import SKIP_FIX, Source, check_text
+from moodline.transcripts.services import service_segments
 from moodline.transcripts.times import seconds, shown
-from moodline.transcripts.whisper import read_whisper
+from moodline.transcripts.whisper import read_segments, segments
 
 _EXPECTED = (
     'an object {"id", "utterances": […]}, a list of such objects, a Whisper transcript {"segments": […]}, '
@@ -20,15 +21,17 @@ _EXPECTED = (
 
 
 def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
-    """Read a conversation, a list of conversations, a result of Moodline, a chat, or what Whisper and whisperX write.
+    """Read a conversation, a list of conversations, a result of Moodline, a chat, or what recognizers of speech write.
 
     Raises:
         TranscriptError: broken JSON, or something else in it.
         ConversationError: utterances that contradict each other.
     """
     data = _loads(source.text, source, 1)
-    if isinstance(data, dict) and "segments" in data and "utterances" not in data:
-        return [read_whisper(source, data, skip_empty=skip_empty)]
+    found = service_segments(data, str(source.path))
+    found = segments(source, data) if found is None else found
+    if found is not None:
+        return [read_segments(source, found, skip_empty=skip_empty)]
     data = chat(data) or data
     if isinstance(data, list) and not data:
         raise TranscriptError(f"{source.path}: no conversation in the file", "an empty list", f"Expected {_EXPECTED}.")
@@ -41,14 +44,20 @@ def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]
 
 
 def read_jsonl(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
-    """Read one conversation a line; blank lines are passed over.
+    """Read one conversation a line, or one utterance a line as recognizers and chats have them.
 
     Raises:
         TranscriptError: a line is not JSON.
         ConversationError: utterances that contradict each other, or two conversations with one id.
     """
     lines = [(n, line) for n, line in enumerate(source.text.split("\n"), start=1) if line.strip()]
-    return _conversations(source, [(source.at(n), _loads(line, source, n)) for n, line in lines], skip_empty)
+    objects = [(source.at(n), _loads(line, source, n)) for n, line in lines]
+    rows = [data for _, data in objects]
+    if (found := segments(source, rows)) is not None:
+        return [read_segments(source, found, skip_empty=skip_empty)]
+    if (talk := chat(rows)) is not None:
+        objects = [(str(source.path), talk)]
+    return _conversations(source, objects, skip_empty)
 
 
 def _loads(text: str, source: Source, line: int) -> Any:

@@ -5,9 +5,9 @@ A name in brackets is always a speaker: ``[SPEAKER_00]: text``; without the colo
 
 ``Name: text`` is harder, because sentences have colons as well. The part before the colon is taken for a speaker if
 
-1. it could be a name: at most three words and 30 characters, letters, digits and ``.'’-_&()#`` only, the first and the
-   last word with a capital (or in a script without capitals), white space after the colon, and not one of the words
-   that commonly introduce a sentence ("Note:", "Remember:");
+1. it could be a name (see ``names``): a few words with capitals, or nearly anything short that stands in front of two
+   cues or more ("anna", "Smith, Anna"), but not what introduces a sentence ("Note:", "I told him this:"); white space
+   follows the colon;
 2. and the file does so throughout: more than half of its cues begin with such a name or one in brackets.
 
 Inside a cue a further line begins a new utterance only if its name also begins a cue somewhere, or stands in brackets.
@@ -17,31 +17,30 @@ Where a file does not keep to the convention the words stay as they are.
 A label that is nothing but a diarizer's name for a speaker (``SPEAKER_00``) is a speaker without words, if all labels
 of the file are such (``diarized``).
 
+Where nearly all cues begin with words and a colon but none of these is taken for a name, a note says so.
+
 ``[joy 0.81] `` and ``[joy? 0.31] ``, the marks that Moodline itself writes into subtitles, are taken off first.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from moodline.transcripts.common import Row, Source, squeeze
+from moodline.conversation import Conversation
+from moodline.transcripts.common import Row, Source, conversation, squeeze
+from moodline.transcripts.names import plausible, possible, titled
 
-MAX_WORDS, MAX_CHARS = 3, 30
+DOUBT = 0.8
+"""The share of cues with a colon from which on it is worth a note that no speaker was found."""
 
 _MARK = re.compile(r"\A\[(?:[^\[\]]{1,40}\s[01]\.[0-9]{2}|[+-][0-9]{1,4}\.[0-9]{2}|0\.00)\]\s*")
 _DASH = r"(?:(?:-|–|—|>>)\s{0,3})?"
 _BRACKETED = re.compile(_DASH + r"(?:\[([^\[\]\n]{1,60})\]\s{0,3}[:：]|\[(speaker[ _-]?[0-9]+)\])\s*", re.IGNORECASE)
-_PLAIN = re.compile(_DASH + r"([^\[\]:：\s][^\[\]:：\n]{0,39}?)\s{0,3}(?::(?=\s|$)|：)\s*")
-_NAME = re.compile(r"[\w.'’&()# -]+")
+_PLAIN = re.compile(_DASH + r"([^\[\]:：\s][^\[\]:：\n]{0,59}?)\s{0,3}(?::(?=\s|$)|：)\s*")
 _DIARIZED = re.compile(r"\[?((?:speaker|spk)[ _-]?[0-9]{1,4})\]?:?", re.IGNORECASE)
-_SENTENCE_STARTER = re.compile(
-    r"also|answer|attention|but|caution|conclusion|example|fact|fine|first|hint|idea|important|info|listen|look|nb|no|note"
-    r"|ok|okay|p\.s\.|plan|plus|problem|ps|question|reason|remember|reminder|result|second|so|still|summary|then|third|tip"
-    r"|true|update|warning|well|yes",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +62,10 @@ class Cue:
     speaker: str | None = None
 
 
-def plausible(name: str, *, lower: bool = False) -> bool:
-    """Whether ``name`` in front of a colon could be a speaker's name (rule 1 above).
-
-    Args:
-        name: what stands before the colon.
-        lower: also take names without a capital.
-    """
-    words = name.split()
-    if not 1 <= len(words) <= MAX_WORDS or len(name) > MAX_CHARS or not _NAME.fullmatch(name):
-        return False
-    if _SENTENCE_STARTER.fullmatch(name) or not any(c.isalnum() for c in name):
-        return False
-    return lower or all(not next(c for c in w + "A" if c.isalnum()).islower() for w in (words[0], words[-1]))
+def split_name(line: str) -> tuple[str, str] | None:
+    """What stands before a colon, whether or not it is a name, and the words behind it; None if nothing does."""
+    match = _PLAIN.match(line)
+    return (match[1], line[match.end() :]) if match else None
 
 
 def diarized(labels: Iterable[str]) -> bool:
@@ -90,17 +80,26 @@ def diarizer_name(label: str) -> str:
     return match[1] if match else label
 
 
-def rows(source: Source, cues: Sequence[Cue], *, lower: bool = False) -> Iterator[Row]:
-    """Cues to utterances: speakers told apart from words, a cue with two speakers made two utterances.
+def spoken(source: Source, cues: Sequence[Cue], *, lower: bool = False, skip_empty: bool = False) -> Conversation:
+    """Cues as a conversation: speakers told apart from words, a cue with two speakers made two utterances.
 
     Args:
-        source: the file, for error messages.
+        source: the file.
         cues: its cues in order.
-        lower: also take names without a capital for speakers.
+        lower: also take names without a capital that occur once for speakers.
+        skip_empty: leave utterances without words out.
+
+    Raises:
+        TranscriptError: an utterance is empty or contradicts itself, or there is none at all.
     """
     texts = [_MARK.sub("", cue.text.strip(), count=1) for cue in cues]
-    spoken = (text for cue, text in zip(cues, texts, strict=True) if cue.speaker is None)
-    names = _conventional((text.split("\n", 1)[0] for text in spoken), lower)
+    first = [text.split("\n", 1)[0] for cue, text in zip(cues, texts, strict=True) if cue.speaker is None and text]
+    names = conventional(first, lower)
+    found = conversation(source, _rows(source, cues, texts, names), skip_empty=skip_empty)
+    return replace(found, notes=_doubts(first)) if all(u.speaker is None for u in found) else found
+
+
+def _rows(source: Source, cues: Sequence[Cue], texts: Sequence[str], names: frozenset[str]) -> Iterator[Row]:
     for cue, text in zip(cues, texts, strict=True):
         place = source.at(cue.line)
         parts = [(cue.speaker, text)] if cue.speaker is not None else _split(text, names)
@@ -108,20 +107,32 @@ def rows(source: Source, cues: Sequence[Cue], *, lower: bool = False) -> Iterato
             yield Row(place, squeeze(words), squeeze(speaker) if speaker else None, cue.start, cue.end)
 
 
-def _conventional(first_lines: Iterable[str], lower: bool) -> frozenset[str]:
-    """The names that count as speakers in this file; none unless most cues begin with one (rule 2)."""
-    names, hits, total = set(), 0, 0
-    for line in first_lines:
-        if not line:
-            continue
-        total += 1
-        plain = _PLAIN.match(line)
-        if plain and plausible(plain[1], lower=lower):
-            names.add(plain[1])
-            hits += 1
-        elif _BRACKETED.match(line):
-            hits += 1
-    return frozenset(names) if 2 * hits > total else frozenset()
+def conventional(lines: Sequence[str], lower: bool) -> frozenset[str]:
+    """The names that count as speakers in this file; none unless most cues begin with one (rule 2).
+
+    Args:
+        lines: the first line of every cue that has words.
+        lower: see ``spoken``.
+    """
+    counts = Counter(parts[0] for line in lines if (parts := split_name(line)))
+    names = frozenset(
+        name
+        for name, count in counts.items()
+        if plausible(name, lower=lower) or titled(name) or (count > 1 and possible(name))
+    )
+    hits = sum(counts[name] for name in names) + sum(_BRACKETED.match(line) is not None for line in lines)
+    return names if 2 * hits > len(lines) else frozenset()
+
+
+def _doubts(lines: Sequence[str]) -> tuple[str, ...]:
+    """A note if nearly all lines look as if they began with a name."""
+    found = sum(split_name(line) is not None for line in lines)
+    if len(lines) < 3 or found < DOUBT * len(lines):
+        return ()
+    return (
+        "Most turns begin with words and a colon that do not look like speakers' names, so they are read as words. "
+        "If they are names, put them in brackets, [Anna]: …",
+    )
 
 
 def _split(text: str, names: frozenset[str]) -> list[tuple[str | None, str]]:

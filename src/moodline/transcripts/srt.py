@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from moodline.conversation import Conversation
 from moodline.transcripts import speakers, subtitles
-from moodline.transcripts.common import Source, conversation
+from moodline.transcripts.common import Source
 
 
 def read_srt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
@@ -17,4 +17,4 @@ def read_srt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     """
     found = subtitles.cues(source, source.text.split("\n"), lambda line, after_blank: line.isdecimal())
     cues = [replace(cue, text=subtitles.without_tags(cue.text)) for cue in found]
-    return [conversation(source, speakers.rows(source, cues), skip_empty=skip_empty)]
+    return [speakers.spoken(source, subtitles.unrolled(cues), skip_empty=skip_empty)]

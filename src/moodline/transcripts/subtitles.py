@@ -7,12 +7,17 @@ its timing line to the next one, less the number or name in front of that.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 from moodline.errors import TranscriptError
 from moodline.transcripts.common import Source
 from moodline.transcripts.speakers import Cue
 from moodline.transcripts.times import TIME_FIX, clock
+
+BLINK = 0.05
+"""Seconds that nobody can read in."""
 
 _TIMING = re.compile(r"\s*([^\s>]+?)\s*-->\s*(\S+)(?:\s.*)?")
 _BROKEN = re.compile(r"\s*[0-9]{1,3}:[0-9]{2}(?::[0-9]{2})?[.,][0-9]{1,3}\s*[^\w\s]{1,3}\s*[0-9]{1,3}:[0-9]{2}\b.*")
@@ -22,6 +27,26 @@ _TAG = re.compile(r"</?(?:i|b|u|s|c|v|font|lang|ruby|rt)(?:[.\s][^<>]*)?/?>|<[0-
 def without_tags(text: str) -> str:
     """The text without formatting: ``<i>``, ``<font …>``, ``<c.red>``, ``<00:01.000>``, ``{\\an8}``; ``<3`` stays."""
     return _TAG.sub("", text)
+
+
+def unrolled(cues: Sequence[Cue]) -> list[Cue]:
+    """The cues without the lines that roll up: automatic captions show a cue's last line again in the next one.
+
+    They are taken off if more than half of the cues begin so, and several lines or the blink of an eye (``BLINK``) tell
+    this from somebody who says the same again.
+
+    Args:
+        cues: without tags.
+    """
+    lines = [cue.text.strip().split("\n") for cue in cues]
+    again = [False]
+    for (before, one), (above, below) in zip(pairwise(cues), pairwise(lines), strict=True):
+        short = min((cue.end or 0) - (cue.start or 0) for cue in (before, one)) <= BLINK
+        again.append(above[-1].strip() == below[0].strip() != "" and (len(below) > 1 or short))
+    if sum(again) < 2 or 2 * sum(again) <= len(cues):
+        return list(cues)
+    kept = (replace(cue, text="\n".join(said[twice:])) for cue, said, twice in zip(cues, lines, again, strict=True))
+    return [cue for cue in kept if cue.text.strip()]
 
 
 def cues(source: Source, lines: list[str], is_id: Callable[[str, bool], bool]) -> Iterator[Cue]:

@@ -34,6 +34,15 @@ def clock(text: str, place: str, name: str) -> float | None:
     return float(f"{whole}.{fraction or 0}")
 
 
+def number(value: Any, place: str, name: str) -> float | None:
+    """Seconds of JSON that may be a number or a string with a time, see ``clock``; None stays None.
+
+    Raises:
+        TranscriptError: neither of them, not finite, or negative.
+    """
+    return clock(value, place, name) if isinstance(value, str) else seconds(value, place, name)
+
+
 def seconds(value: Any, place: str, name: str) -> float | None:
     """Check a number that stands for seconds; None stays None.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from moodline.conversation import Conversation
 from moodline.transcripts import speakers, subtitles
-from moodline.transcripts.common import Source, conversation, squeeze
+from moodline.transcripts.common import Source, squeeze
 
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>|</v\s*>", re.IGNORECASE)
 _BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s.*)?")
@@ -27,7 +27,7 @@ def read_vtt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     lines = _without_blocks(source.text.split("\n"))
     found = subtitles.cues(source, lines, lambda line, after_blank: after_blank or line.isdecimal())
     cues = [part for cue in found for part in _voices(cue)]
-    return [conversation(source, speakers.rows(source, cues), skip_empty=skip_empty)]
+    return [speakers.spoken(source, subtitles.unrolled(cues), skip_empty=skip_empty)]
 
 
 def _without_blocks(lines: list[str]) -> list[str]:

@@ -1,4 +1,8 @@
-"""What Whisper and whisperX write: ``{"segments": [{"start", "end", "text", "speaker"?, "words"?}]}``."""
+"""What Whisper and whisperX write: ``{"segments": [{"start", "end", "text", "speaker"?, "words"?}]}``.
+
+Also the list of segments alone, as programs dump ``result["segments"]``, and whisperX's ``word_segments``, whose single
+words become utterances (see ``words``). Times may be strings.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,53 @@ from typing import Any
 from moodline.conversation import Conversation
 from moodline.errors import TranscriptError
 from moodline.transcripts.common import Row, Source, conversation, squeeze
-from moodline.transcripts.times import seconds, shown
+from moodline.transcripts.times import number, shown
+from moodline.transcripts.words import Word, turns
+
+_TIMES = ("start", "end", "words")
+_OTHERS = ("utterances", "role", "content", "message", "body")
+"""Fields of conversations and of chats, which are no segments even where they have times."""
+
+_SPEAKER = ("speaker_name", "name", "author", "from", "sender", "user", "speaker_id")
+"""Where a segment may say who speaks, if not in ``speaker``."""
 
 
-def read_whisper(source: Source, data: dict[str, Any], *, skip_empty: bool = False) -> Conversation:
+def segments(source: Source, data: Any) -> list[Any] | None:
+    """The segments in what a JSON file holds, or None if it is no transcript of Whisper.
+
+    Args:
+        source: the file, for error messages.
+        data: an object with ``segments`` or ``word_segments``, or a list of segments or of words with times.
+
+    Raises:
+        TranscriptError: no list where one must be, or a word of another form.
+    """
+    if isinstance(data, dict):
+        if "utterances" in data or not ("segments" in data or "word_segments" in data):
+            return None
+        name = "segments" if "segments" in data else "word_segments"
+        if not isinstance(data[name], list):
+            raise TranscriptError(f"{source.path}: '{name}' must be a list", type(data[name]).__name__)
+        return data[name] if name == "segments" else turns(_words(source, data[name]))
+    if not isinstance(data, list) or not data or not all(isinstance(row, dict) for row in data):
+        return None
+    if any(name in row for row in data for name in _OTHERS) or not any(name in row for row in data for name in _TIMES):
+        return None
+    if all("text" in row for row in data):
+        return data
+    return turns(_words(source, data)) if all("word" in row for row in data) else None
+
+
+def read_segments(source: Source, segments: list[Any], *, skip_empty: bool = False) -> Conversation:
     """Read segments as utterances.
 
     What a segment itself does not say is taken from its words: the speaker of most of them, the first start, the last
-    end. Words may lack times and speakers; everything else in the file (scores, tokens) is passed over.
+    end. Words may lack times and speakers; everything else in a segment (scores, tokens) is passed over.
 
     Raises:
-        TranscriptError: segments of another form, a time that is no number, an empty segment.
+        TranscriptError: segments of another form, a time that is none, an empty segment.
     """
-    if not isinstance(data["segments"], list):
-        raise TranscriptError(f"{source.path}: 'segments' must be a list", type(data["segments"]).__name__)
-    return conversation(source, _rows(source, data["segments"]), skip_empty=skip_empty)
+    return conversation(source, _rows(source, segments), skip_empty=skip_empty)
 
 
 def _rows(source: Source, segments: list[Any]) -> Iterator[Row]:
@@ -37,6 +73,8 @@ def _rows(source: Source, segments: list[Any]) -> Iterator[Row]:
         if not isinstance(words, list) or not all(isinstance(word, dict) for word in words):
             raise TranscriptError(f"{place}: words must be a list of objects", type(words).__name__)
         if speaker is None:
+            speaker = next((segment[name] for name in _SPEAKER if isinstance(segment.get(name), str)), None)
+        if speaker is None:
             speakers = Counter(name for word in words if isinstance(name := word.get("speaker"), str))
             speaker = speakers.most_common(1)[0][0] if speakers else None
         elif not isinstance(speaker, str):
@@ -46,4 +84,18 @@ def _rows(source: Source, segments: list[Any]) -> Iterator[Row]:
             start = next((word["start"] for word in words if word.get("start") is not None), None)
         if end is None:
             end = next((word["end"] for word in reversed(words) if word.get("end") is not None), None)
-        yield Row(place, squeeze(text), speaker, seconds(start, place, "start"), seconds(end, place, "end"))
+        start, end = number(start, place, "start"), number(end, place, "end")
+        if start is not None and end is None:  # as for YouTube's captions
+            lasts = number(segment.get("duration"), place, "duration")
+            end = None if lasts is None else round(start + lasts, 6)
+        yield Row(place, squeeze(text), speaker, start, end)
+
+
+def _words(source: Source, words: list[Any]) -> Iterator[Word]:
+    for n, word in enumerate(words):
+        place = f"{source.path}: word {n}"
+        if not isinstance(word, dict) or not isinstance(word.get("word"), str):
+            raise TranscriptError(f"{place}: expected an object with a string 'word'", shown(word))
+        start, end = (number(word.get(name), place, name) for name in ("start", "end"))
+        speaker = word.get("speaker")
+        yield Word(word["word"], start, end, speaker if isinstance(speaker, str) else None)
