@@ -44,6 +44,7 @@ class Corpus:
         files: file name (relative to the corpus folder) to SHA-256 of what was read.
         info: other facts worth recording, e.g. the options in force.
         auxiliary: other corpora that an encoder may learn along; never tested.
+        languages: codes of the languages that are spoken in it, e.g. "en"; none where that is not known.
         scale: what its ``Utterance.score``s are numbers of; None where it has none.
     """
 
@@ -56,3 +57,4 @@ class Corpus:
     info: dict[str, Any] = field(default_factory=dict)
     auxiliary: tuple[Corpus, ...] = ()
     scale: ScoreScale | None = None
+    languages: tuple[str, ...] = ()

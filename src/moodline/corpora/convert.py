@@ -85,7 +85,8 @@ def _write(corpus: Corpus, folder: Path, final: Path) -> None:
     if corpus.scale is not None:
         scale = corpus.scale
         _dump(folder / "scores.json", {"name": scale.name, "low": scale.low, "high": scale.high})
-    _dump(folder / "corpus.json", {"name": corpus.name, "info": corpus.info, "read_from": corpus.files})
+    record = {"name": corpus.name, "info": corpus.info, "read_from": corpus.files}
+    _dump(folder / "corpus.json", record | ({"languages": corpus.languages} if corpus.languages else {}))
     defects = [{"kind": d.kind, "where": d.where, "action": d.action, "detail": d.detail} for d in corpus.defects]
     _dump(folder / "defects.json", defects)
     write_features(folder / "features", corpus.features)

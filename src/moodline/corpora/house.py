@@ -8,7 +8,8 @@ Layout of a house directory:
     folds.json                              [[conversation ids], …], for the option fold (cross-validation)
     labels.json                             {"name": …, "labels": […]}
     scores.json                             {"name": …, "low": −3, "high": 3}, the range of scores, where there are any
-    corpus.json, defects.json               written by ``moodline convert``: name, info; what was repaired
+    corpus.json, defects.json               written by ``moodline convert``: name, info, languages; what was
+                                            repaired
     features/NAME.safetensors               values float32 [N, D]; for frames also offsets int64 [n + 1]
     features/NAME.json                      {"ids": [utterance ids]}, in the order of the rows
 
@@ -87,7 +88,14 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None,
     return Corpus(
         name or str(record.get("name") or "house"), label_set, splits, features, defects, hashes(root, files),
         dict(info) if info is not None else {"options": options, "layout": "house"}, scale=scale,
+        languages=_languages(record.get("languages", [])),
     )  # fmt: skip
+
+
+def _languages(codes: Any) -> tuple[str, ...]:
+    if not isinstance(codes, list) or not all(isinstance(code, str) and code for code in codes):
+        raise CorpusError('house: languages of corpus.json must be a list of codes, as ["en"]', repr(codes)[:60])
+    return tuple(codes)
 
 
 def _read_splits(path: Path, files: list[Path]) -> dict[str, tuple[Conversation, ...]]:
