@@ -84,9 +84,7 @@ def _ends(p: Prediction) -> list[float | None]:
     A turn that lacks its end lasts until the next one begins.
     """
     known = sorted(u.start for u in p.utterances if u.start is not None)
-    return [
-        None if u.start is None else _until_next(u.start, known) if u.end is None else u.end for u in p.utterances
-    ]
+    return [None if u.start is None else _until_next(u.start, known) if u.end is None else u.end for u in p.utterances]
 
 
 def _until_next(start: float, known: list[float]) -> float:
