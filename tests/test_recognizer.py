@@ -7,7 +7,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from moodline.conversation import Conversation, Utterance
 from moodline.errors import CheckpointError, ConfigError, ConversationError, UnknownNameError
@@ -148,6 +150,14 @@ def test_turns_that_are_longer_than_the_encoder_reads_are_noted(tiny_model: Path
     assert notes(short, long, "yes", window=3, max_tokens=24) == (
         "The model takes in 24 word pieces a window of turns: the end of 2 of 3 was not judged, talk-0, talk-1.",
     )
+
+
+def test_sound_that_is_longer_than_the_encoder_takes_in_is_noted(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "long.wav", rng.normal(0, 0.05, 33 * 16_000).astype(np.float32), 16_000)
+    rows = (Utterance("a", start=0.0, end=31.0), Utterance("b", start=31.0, end=33.0))
+    prediction = Recognizer.load("voice-words").recognize(Conversation("c", rows, tmp_path / "long.wav"))
+    assert prediction.notes == ("The model takes in 30 s of sound a turn: the end of 1 of 2 was not judged, a.",)
 
 
 def test_a_recording_in_one_call(recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

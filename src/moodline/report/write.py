@@ -55,6 +55,8 @@ def check_place(path: Path) -> None:
         for place in (folder, path) if path.exists() else (folder,):
             if not os.access(place, os.W_OK):
                 raise StorageError(f"{path}: no permission to write to {place}", fix="Choose another place.")
+    except ConfigError:  # a ValueError, too
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{path}: cannot be written to: {reason}", fix="Choose another name.") from None
