@@ -48,6 +48,7 @@ def pack(name: str, source: Path, target: Path, complete: Callable[[str], str]) 
         card=complete(f"# {name}\n{text}"),
         encoders={m: encoder.revision for m, encoder in encoders.items()},
         normalizations=checkpoint.normalizations,
+        languages=("en",),
         half=True,
     )
     for path in target.rglob("*.safetensors"):

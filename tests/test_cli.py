@@ -204,6 +204,35 @@ def test_what_a_reader_finds_doubtful_is_told(tiny_model: Path, tmp_path: Path) 
     assert f"Note: {note[:30]}" in call("analyze", path, "-m", tiny_model)[1]
 
 
+def test_what_can_be_answered_and_written_is_kept(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "talks.jsonl"
+    silent = {"id": "silent", "utterances": [{"id": "s"}]}
+    path.write_text("".join(json.dumps(c) + "\n" for c in ({**TALK, "id": "a"}, silent, {**TALK, "id": "b"})))
+    target = tmp_path / "moods.json"
+    code, out, error = call("analyze", path, "-m", tiny_model, "-o", target, "--json")
+    assert code == 2
+    assert "conversation silent: no utterance has what the model" in one_line(error)
+    assert [p["conversation"] for p in json.loads(out)] == ["a", "b"]
+    assert json.loads(target.read_text()) == json.loads(out)
+
+    from moodline.errors import StorageError
+    from moodline.report import write
+
+    def full(*_: object) -> None:
+        raise StorageError("could not write a.csv: No space left on device")
+
+    monkeypatch.setitem(write.WRITERS, ".csv", full)
+    talks = SAMPLES / "team_meeting.csv"
+    code, out, error = call("analyze", talks, "-m", tiny_model, "-o", tmp_path / "a.csv", "-o", tmp_path / "b.json")
+    assert code == 2
+    assert "No space left" in one_line(error)
+    assert "written: " in out
+    assert not (tmp_path / "a.csv").exists()
+    assert json.loads((tmp_path / "b.json").read_text())["utterances"]
+
+
 def talk(**changes: Any) -> str:
     return json.dumps({"id": "t", "utterances": [{**TALK["utterances"][0], **changes}]})  # type: ignore[index]
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from moodline import conversation, experiment, stage1
+from moodline.checkpoint import load_checkpoint
 from moodline.compare import compare
 from moodline.config import Recipe, load_recipe
 from moodline.corpora import read_corpus
@@ -50,6 +51,13 @@ def run(house: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mine(run: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(run, tmp_path / "mine"))
+
+
+def test_a_model_knows_the_languages_of_its_corpus(house: Path, tmp_path: Path) -> None:
+    german = Path(shutil.copytree(house, tmp_path / "german"))
+    (german / "corpus.json").write_text('{"languages": ["de"]}')
+    train(recipe(tmp_path, training={**FEATURES["training"], "epochs": 1}), german, tmp_path / "run", range(1))
+    assert load_checkpoint(tmp_path / "run" / "seed-0").languages == ("de",)
 
 
 def check_result_file(path: Path) -> dict[str, Any]:

@@ -7,12 +7,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from moodline.conversation import Conversation, Utterance
 from moodline.errors import CheckpointError, ConfigError, ConversationError, UnknownNameError
 from moodline.prediction import Prediction
 from moodline.recognizer import Recognizer
+from moodline.registry import PRETRAINED
 from tests.tiny import LABELS, SAYINGS
 
 
@@ -101,6 +104,75 @@ def test_utterances_without_words_are_answered_from_their_context(recognizer: Re
 def test_nothing_to_read(recognizer: Recognizer) -> None:
     with pytest.raises(ConversationError, match=r"no utterance has what the model tiny-text .* It reads: text"):
         recognizer.recognize(talk(None, None))
+
+
+def with_languages(model: Path, copy: Path, *languages: str) -> Path:
+    shutil.copytree(model, copy, ignore=shutil.ignore_patterns("training"))
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "languages": languages}))
+    return copy
+
+
+def test_words_that_the_model_did_not_learn_are_noted(recognizer: Recognizer, tiny_model: Path, tmp_path: Path) -> None:
+    german = talk("Ich hasse dich, verschwinde sofort aus meinem Haus!", "Nein, ich gehe nicht.")
+    assert recognizer.checkpoint.languages == ()  # the corpus does not say
+    assert recognizer.recognize(german).notes == ()
+    english = Recognizer.load(with_languages(tiny_model, tmp_path / "en", "en"), device="cpu")
+    (note,) = english.recognize(german).notes
+    assert note.startswith("The words are probably German, not English")
+    assert english.recognize(TALK).notes == ()
+    assert Recognizer.load(with_languages(tiny_model, tmp_path / "de", "de")).recognize(german).notes == ()
+    with pytest.raises(CheckpointError, match="languages"):
+        Recognizer.load(with_languages(tiny_model, tmp_path / "odd", 3))  # type: ignore[arg-type]
+
+
+def test_packaged_models_are_of_english() -> None:
+    for name in PRETRAINED:
+        assert Recognizer.load(name, device="cpu").checkpoint.languages == ("en",)
+
+
+def test_turns_that_are_longer_than_the_encoder_reads_are_noted(tiny_model: Path, tmp_path: Path) -> None:
+    def notes(*texts: str, **settings: int) -> tuple[str, ...]:
+        folder = tmp_path / f"model-{len(list(tmp_path.iterdir()))}"
+        shutil.copytree(tiny_model, folder, ignore=shutil.ignore_patterns("training"))
+        config = json.loads((folder / "config.json").read_text())
+        config["modalities"]["text"]["encoder"] |= settings
+        (folder / "config.json").write_text(json.dumps(config))
+        return Recognizer.load(folder, device="cpu").recognize(talk(*texts)).notes
+
+    short, long = "it is fine " * 4, "it is fine " * 5
+    assert notes(short, short, max_tokens=16) == ()
+    assert notes(long, short, long, max_tokens=16) == (
+        "The model takes in 16 word pieces a turn: the end of 2 of 3 was not judged, talk-0, talk-2.",
+    )
+    assert notes("🎉" * 13, max_tokens=16, context_turns=2) == ()
+    assert notes(short, short, window=2, max_tokens=32) == ()
+    assert notes(short, long, "yes", window=3, max_tokens=24) == (
+        "The model takes in 24 word pieces a window of turns: the end of 2 of 3 was not judged, talk-0, talk-1.",
+    )
+
+
+def test_sound_that_is_longer_than_the_encoder_takes_in_is_noted(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "long.wav", rng.normal(0, 0.05, 33 * 16_000).astype(np.float32), 16_000)
+    rows = (Utterance("a", start=0.0, end=31.0), Utterance("b", start=31.0, end=33.0))
+    prediction = Recognizer.load("voice-words").recognize(Conversation("c", rows, tmp_path / "long.wav"))
+    assert prediction.notes == ("The model takes in 30 s of sound a turn: the end of 1 of 2 was not judged, a.",)
+
+
+def test_a_recording_in_one_call(recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.listen.clips import part
+
+    monkeypatch.setenv("MOODLINE_CACHE", str(tmp_path / "cache"))
+    clip = part(tmp_path / "clip.wav", 4.5)
+    rows = (Utterance("a", "Nell", 0.0, 1.0, "Do you hear me?"), Utterance("b", "Nagg", 9.0, 9.5, "hooray, we won"))
+    found = recognizer.listen(str(clip), Conversation("talk", rows), abstain_below=1.0)
+    assert (found.conversation, found.media) == ("talk", clip)
+    assert found.sound is not None
+    assert found.sound.is_file()
+    assert [u.text for u in found.utterances] == ["Do you hear me?", "hooray, we won"]
+    assert all(u.abstained for u in found.utterances)
+    assert "longer than the recording" in " ".join(found.notes)
 
 
 def test_ten_thousand_utterances(recognizer: Recognizer) -> None:

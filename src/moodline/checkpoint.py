@@ -56,6 +56,11 @@ class Checkpoint:
     normalizations: dict[str, SpeakerNormalization] = field(default_factory=dict)
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages whose words it learned, e.g. "en"; none where that is not known."""
+        return tuple(self.config.get("languages", ()))
+
+    @property
     def reads(self) -> dict[str, str]:
         """Modality to "frames" or "tokens", where the model does not read vectors."""
         return model_reads(self.config["model"]["name"])
@@ -105,6 +110,7 @@ def save_checkpoint(
     card: str,
     encoders: dict[str, str] | None = None,
     normalizations: Mapping[str, SpeakerNormalization] | None = None,
+    languages: Sequence[str] = (),
     half: bool = False,
 ) -> None:
     """Write a model's directory; ``config.json`` comes last and makes it valid.
@@ -122,6 +128,7 @@ def save_checkpoint(
         card: text of the model card.
         encoders: modality to the revision of its encoder, checked when the model is used.
         normalizations: statistics of the modalities that are normalised by speaker.
+        languages: of the words that it learned, as codes; none where that is not known.
         half: store weights as float16, for shipping.
 
     Raises:
@@ -140,6 +147,7 @@ def save_checkpoint(
         "dims": dims,
         "labels": list(label_names(target)),
         "encoders": encoders or {},
+        **({"languages": list(languages)} if languages else {}),
         **({"base": model.base} if hasattr(model, "base") else {}),
         "modalities": {m: to_plain(spec) for m, spec in modalities.items()},
     }
@@ -182,6 +190,8 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
             )
         target = _read_target(directory, config)
         modalities = {m: parse(ModalitySpec, v, m) for m, v in config["modalities"].items()}
+        if not all(isinstance(code, str) for code in config.get("languages", ())):
+            raise ValueError("languages of config.json must be a list of codes")
         if modalities.keys() != config["dims"].keys():
             raise ValueError("dims and modalities of config.json differ")
         _check_calibration(calibration, target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,11 @@ class Conversation:
         except ConversationError as error:
             message = str(error)
             raise error if message.startswith(where) else ConversationError(f"{where}: {message}") from None
+
+
+def some_ids(ids: Sequence[str], most: int = 3) -> str:
+    """Ids for a note or a message: all of them, or the first few and ``…``."""
+    return ", ".join(ids[:most]) + (", …" if len(ids) > most else "")
 
 
 _FIELDS = tuple(Utterance.__dataclass_fields__)

@@ -125,6 +125,7 @@ def _train_seed(
         card=model_card(recipe, corpus, metrics, calibration, which),
         encoders=encoders,
         normalizations=normalizations,
+        languages=corpus.languages,
     )
 
 

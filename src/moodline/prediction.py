@@ -16,7 +16,7 @@ class UtterancePrediction:
     Args:
         id, speaker, start, end, text: the utterance's own.
         scores: label to calibrated probability, highest first; sums to 1. Empty for a model of scores.
-        abstained: True where the confidence is below the threshold that the caller set.
+        abstained: True where the confidence is below the threshold: the caller's, else the model's own, if it has one.
         experts: expert name ("speech", "text", "visual", "fusion") to its own label-to-probability mapping.
         weights: expert name to gate weight; sums to 1.
         modalities: which of the model's modalities the utterance had ("speech", "text", "visual").

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from moodline import __version__
 from moodline.build import FeatureMap, default_device, encode_conversation, encoder_inputs, load_encoders
 from moodline.checkpoint import Checkpoint, load_checkpoint
-from moodline.conversation import Conversation
-from moodline.encoders.base import Encoder
+from moodline.conversation import Conversation, some_ids
+from moodline.encoders.base import Encoder, cut_by
 from moodline.errors import ConfigError, ConversationError, UnknownNameError
 from moodline.labels import ScoreScale, label_names
+from moodline.listen.language import foreign_words
 from moodline.prediction import Prediction, UtterancePrediction
 from moodline.registry import DEFAULT_MODEL, PRETRAINED, pretrained_directory
 from moodline.training.calibration import SHOWN, softmax
 from moodline.training.data import collate, make_example
 from moodline.training.inference import Answers, answer
+
+if TYPE_CHECKING:
+    from moodline.listen.base import ProgressCallback
+    from moodline.listen.diarizer import Diarizer
+    from moodline.listen.listen import Channels
+    from moodline.listen.transcriber import Transcriber
 
 REMEMBERED = 20_000
 """Utterance texts whose vectors a recognizer keeps, so that turns seen before cost nothing; then it starts anew."""
@@ -84,13 +92,7 @@ class Recognizer:
             ConversationError: no utterance has anything that the model reads.
             ConfigError: a model of scores has no confidence, so nothing to abstain by.
         """
-        if abstain_below is not None and isinstance(self.checkpoint.target, ScoreScale):
-            raise ConfigError(
-                f"model {self.checkpoint.name} answers with scores, so it has no confidence to abstain below",
-                abstain_below,
-                "Leave the threshold out; each score comes with an interval.",
-            )
-        abstain_below = self.abstain_below if abstain_below is None else abstain_below
+        threshold = self._threshold(abstain_below)
         if sum(map(len, self._known.values())) > REMEMBERED:
             self._known = {m: {} for m in self._known}
         features = {m: self._features(conversation, m) for m in self.checkpoint.modalities}
@@ -103,7 +105,76 @@ class Recognizer:
             features[m] = normalization.apply(features[m], [conversation])
         example = make_example(conversation, features, self.checkpoint.config["dims"], None, self.checkpoint.reads)
         (found,) = answer(self.checkpoint.model, [example], collate, lengths=[len(example)])
-        return self._prediction(conversation, found, features, abstain_below)
+        return self._prediction(conversation, found, features, threshold)
+
+    def listen(
+        self,
+        path: str | Path,
+        transcript: Conversation | None = None,
+        *,
+        speakers: int | None = None,
+        channels: Channels = "mix",
+        transcriber: Transcriber | str | None = None,
+        diarizer: Diarizer | str | None = None,
+        abstain_below: float | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Prediction:
+        """The emotions in a recording: it is turned into a conversation, which is recognized.
+
+        Words in a language that the model was not trained on are shown but not judged. The default model reads words
+        only; ``Recognizer.load("voice-words")`` hears the voice too.
+
+        Args:
+            path: a sound or film file.
+            transcript: what is said, or who speaks when, as far as it is known; of ``read_transcript``.
+            speakers, channels, transcriber, diarizer, progress: see ``moodline.listen.listen.listen``.
+            abstain_below: see ``recognize``.
+
+        Raises:
+            MediaError: not a recording, silent, or without speech.
+            ConversationError, ConfigError: see ``recognize``; the settings contradict each other.
+            MissingDependencyError, StorageError: a package is missing; the disk is full.
+        """
+        from moodline.listen.listen import listen
+
+        self._threshold(abstain_below)  # whether it is allowed, before hours of work
+        languages = self.checkpoint.languages
+        heard = listen(path, transcript, speakers, channels, transcriber, diarizer, progress, languages)
+        try:
+            found = self.recognize(heard.conversation, abstain_below)
+        except ConversationError as error:
+            raise ConversationError(error.rule, " ".join(heard.notes) or error.found, error.fix) from None
+        utterances = tuple(replace(u, text=heard.texts.get(u.id, u.text)) for u in found.utterances)
+        notes = tuple(dict.fromkeys((*heard.notes, *found.notes)))
+        return replace(found, utterances=utterances, media=Path(path), sound=heard.sound, notes=notes)
+
+    def _threshold(self, abstain_below: float | None) -> float:
+        """What the caller says, or else the model's own; raises where neither makes sense."""
+        if abstain_below is not None and isinstance(self.checkpoint.target, ScoreScale):
+            raise ConfigError(
+                f"model {self.checkpoint.name} answers with scores, so it has no confidence to abstain below",
+                abstain_below,
+                "Leave the threshold out; each score comes with an interval.",
+            )
+        return self.abstain_below if abstain_below is None else abstain_below
+
+    def _notes(self, conversation: Conversation, features: Mapping[str, FeatureMap]) -> tuple[str, ...]:
+        """What the reader should know about the answers."""
+        notes = []
+        strange = foreign_words([u.text for u in conversation if u.text], self.checkpoint.languages)
+        if strange is not None and features.get("text"):
+            notes.append(f"The words are {strange}: the model did not learn them, its answers mean little.")
+        for m, encoder in self.encoders.items():
+            spec = self.checkpoint.modalities[m].encoder
+            if spec is None or not features[m]:
+                continue
+            if cut := cut_by(encoder, dict(encoder_inputs(conversation, m, spec))):
+                reads = encoder.settings
+                most = f"{reads['max_tokens']} word pieces" if m == "text" else f"{reads['max_seconds']:g} s of sound"
+                of = "window of turns" if spec.window else "turn"
+                count = f"the end of {len(cut)} of {len(conversation)} was not judged"
+                notes.append(f"The model takes in {most} a {of}: {count}, {some_ids(cut)}.")
+        return tuple(notes)
 
     def _features(self, conversation: Conversation, modality: str) -> dict[str, np.ndarray]:
         """The features of the utterances that have the modality; its encoder is loaded when the first one has it."""
@@ -151,9 +222,9 @@ class Recognizer:
             tuple(rows),
             media=conversation.media,
             sound=conversation.sound or conversation.media,
-            notes=conversation.notes,
             scale=scale,
             level=None if scale is None else SHOWN,
+            notes=(*conversation.notes, *self._notes(conversation, features)),
         )
 
     def _classes(self, found: Answers, abstain_below: float) -> list[dict[str, Any]]:

@@ -95,6 +95,7 @@ def test_meld_with_media(tmp_path: Path) -> None:
     assert back.splits["dev"] == first.splits["dev"]
     assert back.defects == first.defects
     assert back.info == first.info
+    assert back.languages == read_corpus("meld", source).languages == ("en",)
     video = back.splits["train"][0].utterances[0].video
     assert video is not None
     assert video.resolve() == clip.resolve()

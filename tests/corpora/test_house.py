@@ -281,6 +281,13 @@ def test_other_files(folder: Path) -> None:
     (folder / "corpus.json").write_text('{"name": "mine", "info": {"x": 1}}', encoding="utf-8")
     corpus = house.read(folder)
     assert (corpus.name, corpus.info, corpus.defects[0].kind) == ("mine", {"x": 1}, "odd")
+    assert corpus.languages == ()
+    (folder / "corpus.json").write_text('{"languages": ["de", "en"]}', encoding="utf-8")
+    assert house.read(folder).languages == ("de", "en")
+    (folder / "corpus.json").write_text('{"languages": "de"}', encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"languages of corpus\.json must be a list of codes, as \[\"en\"\]"):
+        house.read(folder)
+    (folder / "corpus.json").unlink()
     (folder / "defects.json").write_text('[{"what": "odd"}]', encoding="utf-8")
     with pytest.raises(CorpusError, match=r"defects\.json must be a list"):
         house.read(folder)

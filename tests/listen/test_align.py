@@ -143,3 +143,12 @@ def test_nothing_recognized(count: int) -> None:
     assert found[0].start == 2
     assert found[-1].end is not None
     assert found[-1].end == pytest.approx(6, abs=0.1)
+
+
+def test_what_is_cut_of_turns_without_an_end_is_said() -> None:
+    rows = [Utterance("a", start=0.0), Utterance("b", start=10.0), Utterance("c", start=40.0, end=50.0)]
+    found, notes = fit_times(rows, 60.0)
+    assert [u.end for u in found] == [10.0, 25.0, 50.0]
+    assert notes == ["Turns without an end are heard for 15 s at most; this cuts 1: b."]
+    assert fit_times(rows[:1] + rows[2:], 60.0)[1] != []
+    assert fit_times([Utterance("a", start=0.0), Utterance("b", start=10.0)], 20.0)[1] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -240,6 +241,25 @@ def test_a_recognizer_with_word_times(clip: Path) -> None:
     assert all(u.end is not None and u.start is not None and u.end - u.start < 0.4 for u in rows)
 
 
+def test_where_times_come_from_is_said(clip: Path) -> None:
+    texts = [text for *_, text in PLAY_TURNS[:TURNS]]
+    no_times = given([("A", None, None, text) for text in texts])
+    heard = listen(clip, no_times, transcriber=Counting(text="kasaru mono derimasta okori"))
+    assert heard.notes == ("The transcript has no times; they are estimates by length, and turns may be seconds off.",)
+    assert all(u.start is not None for u in heard.conversation)
+    some = given([("A", None, None, "You mean it."), ("B", None, None, "Kasaru mono.")])
+    (note,) = listen(clip, some, transcriber=Counting()).notes
+    assert note.endswith("with what was recognized for 1 of 2 turns, the others are estimates by length.")
+
+
+def english(model: Path, copy: Path) -> Path:
+    """The same model, which says that it learned English."""
+    shutil.copytree(model, copy, ignore=shutil.ignore_patterns("training"))
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "languages": ["en"]}))
+    return copy
+
+
 # -- the command ------------------------------------------------------------------------------------------------
 
 
@@ -260,6 +280,22 @@ def test_the_command(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
     data = json.loads(out)
     assert [u["text"] for u in data["utterances"]] == ["Do you hear me?", "Yes."]
     assert "longer than the recording" in data["notes"][0]
+
+
+def test_one_turn_without_sound_costs_nothing_else(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
+    transcript = tmp_path / "talk.csv"
+    transcript.write_text("start,end,speaker,text\n0,1,Nell,Do you hear me?\n1.5,1.9,Nagg,Yes.\n20,21,Nagg,No.\n")
+    kinds = ("srt", "vtt", "textgrid", "eaf", "json", "html")
+    outputs = [tmp_path / f"y.{kind}" for kind in kinds]
+    options = [x for path in outputs for x in ("-o", path)]
+    code, out, error = call("analyze", clip, "-t", transcript, "-m", tiny_model, *options)
+    assert (code, error) == (0, "")
+    assert out.count("written: ") == len(outputs)
+    data = json.loads((tmp_path / "y.json").read_text())
+    assert [u["start"] for u in data["utterances"]] == [0.0, 1.5, None]
+    assert any(n.startswith("Subtitles hold turns with times only: 1 of 3 left out") for n in data["notes"])
+    assert (tmp_path / "y.srt").read_text().count("-->") == 2
+    assert "No." not in (tmp_path / "y.eaf").read_text()
 
 
 def test_the_command_refuses(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
@@ -296,7 +332,8 @@ def test_the_command_refuses(clip: Path, tmp_path: Path, tiny_model: Path) -> No
 def test_a_voice_that_a_text_model_cannot_read(clip: Path, tmp_path: Path, tiny_model: Path) -> None:
     talk = tmp_path / "talk.csv"
     talk.write_text("start,end,text\n0,1,Ты меня слышишь\n")
-    code, _, error = call("analyze", clip, "-t", talk, "-m", tiny_model)
+    model = english(tiny_model, tmp_path / "english")
+    code, _, error = call("analyze", clip, "-t", talk, "-m", model)
     assert code == 2
     assert "not in Latin script" in error
     assert error.count("\n") == 1

@@ -299,6 +299,30 @@ def test_no_words_and_no_times(show: Open) -> None:
     assert page.inner_text("#turn-11 .time") == "#12"
 
 
+def test_a_turn_without_a_time_is_listed_and_not_marked(show: Open, spoken: Prediction) -> None:
+    rows = list(spoken.utterances)
+    rows[3] = dataclasses.replace(rows[3], start=None, end=None)
+    page = show([dataclasses.replace(spoken, utterances=tuple(rows))])
+    assert page.locator(".turn").count() == len(rows)
+    assert page.locator(".turn .time").nth(3).text_content() == "#4"
+    assert "1 without a time" in page.inner_text("#facts")
+    assert page.locator("#player").is_visible()
+    places = [u.start for u in rows]
+    box = page.locator("#line").bounding_box()
+    length, left = 28.28, 110  # seconds of the recording; the speakers' names
+    for n, start in ((2, places[2]), (4, places[4])):  # those around it are where they were
+        x = left + (start + 0.5) / length * (box["width"] - left)
+        lane = 20 + 80 + (n % 2) * 34 + 15
+        page.locator("#line").click(position={"x": x, "y": lane})
+        assert selected(page) == [str(n)]
+    page.locator(".turn").nth(3).click()
+    assert selected(page) == ["3"]
+    assert page.locator("#play-turn").count() == 0
+    page.keyboard.press("Enter")  # nothing to play, and no error
+    page.locator(".turn").nth(4).click()
+    assert page.locator("#play-turn").count() == 1
+
+
 def test_a_picker_for_several_conversations_and_addresses(show: Open, spoken: Prediction) -> None:
     page = show([talk("first"), dataclasses.replace(spoken, conversation="second")], anchor="#c2-t3")
     assert page.inner_text("h1") == "second"

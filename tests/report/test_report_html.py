@@ -152,6 +152,19 @@ def test_a_turn_without_an_end_lasts_until_the_next(make: Make) -> None:
     assert [turn["b"] for turn in turns] == [3661, 7322, 10983, 10985]
 
 
+def test_a_turn_without_a_time_costs_only_its_own_mark(make: Make, recording: Path) -> None:
+    plain = make()
+    rows = (plain.utterances[0], dataclasses.replace(plain.utterances[1], start=None, end=None), *plain.utterances[2:])
+    spoken = dataclasses.replace(plain, utterances=rows, media=recording, sound=recording)
+    (talk,) = data_of(page_of([spoken])[1])["conversations"]
+    assert talk["timed"]
+    assert talk["wave"]
+    assert [(t["a"], t["b"]) for t in talk["turns"]][:2] == [(0.0, 1.235), (None, None)]
+    assert len(talk["turns"]) == len(rows)
+    (untimed,) = data_of(page_of([make(timed=False)])[1])["conversations"]
+    assert (untimed["timed"], untimed["length"], untimed["turns"][0]["b"]) == (False, len(rows), None)
+
+
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     """Three seconds of stereo at 44.1 kHz: silence, a loud tone, a soft one."""

@@ -113,7 +113,7 @@ def test_our_readers_read_what_we_write(tmp_path: Path, suffix: str) -> None:
 def test_times_and_one_conversation_are_needed(make: Make, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     for act in (lambda p: write_prediction(p, path), lambda p: check_times(path, [x.utterances for x in p])):
-        with pytest.raises(ConversationError, match=r"need a start and an end for every utterance: u0 has none"):
+        with pytest.raises(ConversationError, match=r"need turns with a start and an end: none has both"):
             act([make(timed=False)])
         with pytest.raises(ConversationError, match=r"hold one conversation \(found: 2 conversations\)"):
             act([make("a"), make("b")])

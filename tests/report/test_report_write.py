@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from moodline.errors import ConfigError, ConversationError, MoodlineError, StorageError
 from moodline.prediction import Prediction
-from moodline.report.write import WRITERS, check_output, prediction_rows, write_prediction
+from moodline.report.write import WRITERS, check_output, left_out, prediction_rows, write_prediction
 from moodline.transcripts import read_transcript
 
 Make = Callable[..., Prediction]
@@ -121,10 +121,25 @@ def test_utterances_without_words_or_with_half_characters(make: Make, tmp_path: 
     assert parquet.read_table(tmp_path / "a.parquet")["text"].to_pylist() == [None, "a?"]
 
 
+@pytest.mark.parametrize("suffix", [".srt", ".vtt", ".TextGrid", ".eaf"])
+def test_turns_without_times_are_left_out_of_files_that_need_them(make: Make, tmp_path: Path, suffix: str) -> None:
+    whole = make()
+    rows = (dataclasses.replace(whole.utterances[0], start=None), *whole.utterances[1:])
+    prediction, path = dataclasses.replace(whole, utterances=rows), tmp_path / f"a{suffix}"
+    write_prediction([prediction], path)
+    (again,) = read_transcript(path)
+    assert len(again) == len(rows) - 1
+    said = left_out(path, [prediction])
+    assert said is not None
+    assert said.endswith(" hold turns with times only: 1 of 4 left out, u0.")
+    assert left_out(path, [whole]) is None
+    assert left_out(tmp_path / "a.json", [prediction]) is None
+
+
 @pytest.mark.parametrize("suffix", [".srt", ".vtt"])
 def test_subtitles_need_times_and_one_conversation(make: Make, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
-    with pytest.raises(ConversationError, match=r"u0 has none. Write .json or .csv instead"):
+    with pytest.raises(ConversationError, match=r"none has both. Write .json or .csv instead"):
         write_prediction([make(timed=False)], path)
     for predictions in ([], [make("a"), make("b")]):
         with pytest.raises(ConversationError, match=r"one conversation \(found: \d conversations\). Write .json"):
@@ -142,7 +157,7 @@ def test_subtitles_need_times_and_one_conversation(make: Make, tmp_path: Path, s
         ),
         ("a", ConfigError, r"unknown kind of output \(found: no suffix\)"),
         ("folder.json", ConfigError, r"expected a file to write to \(found: a folder\)"),
-        ("no/a.json", ConfigError, "the folder .*no does not exist. Make it first: mkdir -p"),
+        ("no/a.json", ConfigError, r"^[^:]*no/a\.json: the folder [^:]*no does not exist\. Make it first: mkdir -p"),
         ("file.json/a.json", ConfigError, "does not exist"),
         ("a\0.json", ConfigError, "cannot be written to: a NUL in the name"),
         ("a" * 5000 + ".json", ConfigError, "cannot be written to: File name too long"),

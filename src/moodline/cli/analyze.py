@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from moodline.cli.console import print_json, progress_bar, stdout
+from moodline.errors import ConfigError, ConversationError, MoodlineError
 
 if TYPE_CHECKING:
     from moodline.conversation import Conversation
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hearing:
-    """How a recording is listened to; see ``moodline.listen.listen.listen``."""
+    """How a recording is listened to; see ``Recognizer.listen``. None where nothing was said."""
 
     transcript: Path | None = None
     speakers: int | None = None
-    channels: Literal["mix", "split"] = "mix"
+    channels: Literal["mix", "split"] | None = None
     transcriber: str | None = None
     diarizer: str | None = None
 
@@ -39,11 +40,12 @@ def run(
     json_: bool,
     quiet: bool,
 ) -> None:
-    """Read a transcript or listen to a recording, recognize it, print a table, write files.
+    """Read a transcript or listen to a recording, recognize it, write files, print a table.
 
-    Bad input is found before anything is loaded, as far as that can be.
+    Bad input is found before anything is loaded, as far as that can be. Where something fails later, the rest is still
+    written and printed before the error is raised.
     """
-    from moodline.report.write import check_times, write_prediction
+    from moodline.report.write import check_times
 
     _check_outputs(outputs, file, hearing.transcript)
     recording = _is_recording(file, None if hearing.transcript else format_)
@@ -61,22 +63,64 @@ def run(
 
     warnings.filterwarnings("ignore")
     recognizer = Recognizer.load(model or (RECORDING_MODEL if recording else DEFAULT_MODEL), device)
+    errors: list[MoodlineError] = []
     if recording:
         transcript = conversations[0] if conversations else None
         predictions = [_listen(file, transcript, hearing, recognizer, abstain_below, quiet)]
     else:
-        predictions = []
-        with progress_bar(quiet or len(conversations) < 2) as progress:
-            for number, conversation in enumerate(conversations, 1):
-                predictions.append(recognizer.recognize(conversation, abstain_below))
-                progress("recognizing conversations", number, len(conversations))
-    for output in outputs:
-        write_prediction(predictions, output)
-    if json_:
+        predictions = _recognize(conversations, recognizer, abstain_below, quiet, errors)
+    predictions, written = _write(predictions, outputs, errors)
+    if json_ and predictions:
         rows = [p.to_dict() for p in predictions]
         print_json(rows[0] if len(rows) == 1 else rows)
     elif not quiet:
-        _print(predictions, outputs)
+        _print(predictions, written)
+    if errors:
+        raise errors[0] if len(errors) == 1 else MoodlineError(" ".join(f"{str(e).rstrip('.')}." for e in errors))
+
+
+def _recognize(
+    conversations: Sequence[Conversation],
+    recognizer: Recognizer,
+    abstain_below: float | None,
+    quiet: bool,
+    errors: list[MoodlineError],
+) -> list[Prediction]:
+    """Answers to all conversations that can be answered; what is wrong with the others is added to ``errors``."""
+    found = []
+    with progress_bar(quiet or len(conversations) < 2) as progress:
+        for number, conversation in enumerate(conversations, 1):
+            try:
+                found.append(recognizer.recognize(conversation, abstain_below))
+            except ConversationError as error:
+                errors.append(error)
+            progress("recognizing conversations", number, len(conversations))
+    return found
+
+
+def _write(
+    predictions: list[Prediction], outputs: Sequence[Path], errors: list[MoodlineError]
+) -> tuple[list[Prediction], list[Path]]:
+    """Write what can be written; what cannot is added to ``errors``.
+
+    Returns:
+        The predictions, with a note for what a file had to leave out, and the files that were written.
+    """
+    from moodline.report.write import left_out, write_prediction
+
+    if not predictions:
+        return [], []
+    missing = [note for output in outputs if (note := left_out(output, predictions))]
+    predictions = [replace(p, notes=tuple(dict.fromkeys((*p.notes, *missing)))) for p in predictions]
+    written = []
+    for output in outputs:
+        try:
+            write_prediction(predictions, output)
+        except MoodlineError as error:
+            errors.append(error)
+        else:
+            written.append(output)
+    return predictions, written
 
 
 def _listen(
@@ -87,25 +131,17 @@ def _listen(
     abstain_below: float | None,
     quiet: bool,
 ) -> Prediction:
-    from moodline.errors import ConversationError
-    from moodline.listen.listen import listen
-
     with progress_bar(quiet) as progress:
-        heard = listen(
+        return recognizer.listen(
             file,
             transcript,
-            hearing.speakers,
-            hearing.channels,
-            hearing.transcriber,
-            hearing.diarizer,
-            progress,
+            speakers=hearing.speakers,
+            channels=hearing.channels or "mix",
+            transcriber=hearing.transcriber,
+            diarizer=hearing.diarizer,
+            abstain_below=abstain_below,
+            progress=progress,
         )
-    try:
-        found = recognizer.recognize(heard.conversation, abstain_below)
-    except ConversationError as error:
-        raise ConversationError(error.rule, " ".join(heard.notes) or error.found, error.fix) from None
-    utterances = tuple(replace(u, text=heard.texts.get(u.id, u.text)) for u in found.utterances)
-    return replace(found, utterances=utterances, media=file, sound=heard.sound, notes=(*heard.notes, *found.notes))
 
 
 def _is_recording(file: Path, format_: str | None) -> bool:
@@ -124,7 +160,6 @@ def _read(path: Path, format_: str | None, skip_empty: bool) -> list[Conversatio
 
 
 def _check_one(conversations: Sequence[Conversation], given: Path | None) -> None:
-    from moodline.errors import ConversationError
 
     if len(conversations) > 1:
         raise ConversationError(
@@ -133,15 +168,13 @@ def _check_one(conversations: Sequence[Conversation], given: Path | None) -> Non
 
 
 def _check_no_hearing(file: Path, hearing: Hearing) -> None:
-    from moodline.errors import ConfigError
 
-    for name in ("transcript", "speakers", "transcriber", "diarizer"):
+    for name in ("transcript", "speakers", "channels", "transcriber", "diarizer"):
         if getattr(hearing, name) is not None:
             raise ConfigError(f"--{name} goes with a recording", f"{file}, a transcript", "Leave it out.")
 
 
 def _check_outputs(outputs: Sequence[Path], file: Path, transcript: Path | None) -> None:
-    from moodline.errors import ConfigError
     from moodline.report.write import check_output
 
     seen = set[Path]()

@@ -59,8 +59,9 @@ def analyze(
     ] = None,
     speakers: Annotated[int | None, typer.Option(min=1, help="How many speak; found if left out.")] = None,
     channels: Annotated[
-        Literal["mix", "split"], typer.Option(help="Average the channels, or one speaker on each.")
-    ] = "mix",
+        Literal["mix", "split"] | None,
+        typer.Option(help="Average the channels, or one speaker on each.", show_default="mix"),
+    ] = None,
     transcriber: Annotated[
         str | None, typer.Option(help="Recognizes words: moonshine, whisper[:SIZE] or whisperx[:SIZE].")
     ] = None,
@@ -78,7 +79,8 @@ def analyze(
         typer.Option(
             min=0.0,
             max=1.0,
-            help="Mark utterances with a lower confidence as abstained; default: the model's own threshold.",
+            help="Mark utterances with a lower confidence as abstained; default: the model's own threshold, if it has "
+            "one (voice-words has, meld-text has not).",
         ),
     ] = None,
     format_: Annotated[

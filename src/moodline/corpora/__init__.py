@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect as _inspect
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -124,6 +125,9 @@ DESCRIPTIONS: dict[str, dict[str, Any]] = {
 }
 """Corpus name to title, label set, licence, modalities and the files expected; for people and for the CLI."""
 
+LANGUAGES = dict.fromkeys(READERS, "en") | dict.fromkeys(("sims", "simsv2", "cherma"), "zh")
+"""Corpus name to the language that is spoken in it; a house directory says it itself."""
+
 __all__ = ["DESCRIPTIONS", "READERS", "SPLITS", "Corpus", "Defect", "detect_corpus", "known_options", "read_corpus"]
 
 
@@ -170,7 +174,7 @@ def read_corpus(name: str, directory: Path, **options: Any) -> Corpus:
         raise CorpusError(f"{name}: there is no folder {directory}", fix=f"Pass the folder that holds {_files(name)}.")
     places = [directory, *(p for p in files.children(directory) if p.is_dir())]
     if module.matches(directory):
-        return _distinct(module.read(directory, **options))
+        return _spoken(_distinct(module.read(directory, **options)), name)
     if house.matches(directory):
         return _read_house(name, directory, options)
     found = [p for p in places[1:] if module.matches(p)]
@@ -182,7 +186,8 @@ def read_corpus(name: str, directory: Path, **options: Any) -> Corpus:
     if found:
         return read_corpus(name, found[0], **options)
     if hasattr(module, "HINT") and files.pickles(directory, "", ".npz"):
-        return _distinct(module.read(directory, **options))  # a file with any name, since the corpus was named
+        corpus = _distinct(module.read(directory, **options))  # a file with any name, since the corpus was named
+        return _spoken(corpus, name)
     raise files.expected(name, _files(name), directory, "Pass the folder that holds them.")
 
 
@@ -199,6 +204,11 @@ def _distinct(corpus: Corpus) -> Corpus:
                 )
             place[utterance.id] = split
     return corpus
+
+
+def _spoken(corpus: Corpus, name: str) -> Corpus:
+    """The corpus with its language, as far as it is known."""
+    return corpus if name == "house" else replace(corpus, languages=(LANGUAGES[name],))
 
 
 def detect_corpus(directory: Path) -> str:

@@ -74,6 +74,7 @@ class Corpus:
         auxiliary: other corpora that an encoder may learn along; never tested.
         folds: every way to part it that its reader offers (option ``fold``); none where it has no such option, or
             where the features have seen some of the folds' tests.
+        languages: codes of the languages that are spoken in it, e.g. "en"; none where that is not known.
         scale: what its ``Utterance.score``s are numbers of; None where it has none.
         groups: which conversations are drawn together where chance is estimated.
     """
@@ -90,3 +91,4 @@ class Corpus:
     folds: tuple[Fold, ...] = ()
     scale: ScoreScale | None = None
     groups: Groups = ALONE
+    languages: tuple[str, ...] = ()

@@ -100,7 +100,7 @@ def _write(corpus: Corpus, folder: Path, final: Path) -> None:
     if corpus.folds:
         _dump(folder / FOLDS, corpus.folds)
     record = {"name": corpus.name, "speakers": corpus.speakers, "info": corpus.info, "read_from": corpus.files}
-    _dump(folder / "corpus.json", record)
+    _dump(folder / "corpus.json", record | ({"languages": corpus.languages} if corpus.languages else {}))
     defects = [{"kind": d.kind, "where": d.where, "action": d.action, "detail": d.detail} for d in corpus.defects]
     _dump(folder / "defects.json", defects)
     write_features(folder / "features", corpus.features)

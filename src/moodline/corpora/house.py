@@ -10,9 +10,9 @@ Layout of a house directory:
     scores.json                             {"name": …, "low": −3, "high": 3}, the range of scores, where there are any
     groups.json                             {"name": "speakers", "of": {conversation id: group, …}}, where conversations
                                             share somebody or something (``Groups``)
-    corpus.json, defects.json               written by ``moodline convert``: name, info, whether a speaker's name is
-                                            the same person in the whole corpus ("speakers": "corpus") or only
-                                            within a conversation ("conversation"); what was repaired
+    corpus.json, defects.json               written by ``moodline convert``: name, info, languages, whether a speaker's
+                                            name is the same person in the whole corpus ("speakers": "corpus") or
+                                            only within a conversation ("conversation"); what was repaired
     features/NAME.safetensors               values float32 [N, D]; for frames also offsets int64 [n + 1]
     features/NAME.json                      {"ids": [utterance ids]}, in the order of the rows
 
@@ -98,7 +98,14 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None,
     return Corpus(
         name or str(record.get("name") or "house"), label_set, splits, features, defects, hashes(root, files),
         info, speakers=_speakers(record), folds=folds, scale=scale, groups=groups,
+        languages=_languages(record.get("languages", [])),
     )  # fmt: skip
+
+
+def _languages(codes: Any) -> tuple[str, ...]:
+    if not isinstance(codes, list) or not all(isinstance(code, str) and code for code in codes):
+        raise CorpusError('house: languages of corpus.json must be a list of codes, as ["en"]', repr(codes)[:60])
+    return tuple(codes)
 
 
 def _read_splits(path: Path, files: list[Path]) -> dict[str, tuple[Conversation, ...]]:

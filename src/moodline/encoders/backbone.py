@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from moodline.encoders.base import length_batches
 from moodline.encoders.settings import EncoderSpec
+from moodline.encoders.sound import clip_seconds
 from moodline.errors import ConfigError, DeviceMemoryError
 from moodline.nn import pooling
 
@@ -66,6 +67,10 @@ class Backbone(nn.Module):
     def prepare(self, inputs: Sequence[Any]) -> dict[str, Tensor]:
         """Units as padded tensors, batch first, on the CPU."""
         raise NotImplementedError
+
+    def cuts(self, inputs: Sequence[Any]) -> list[bool]:
+        """See ``Limited.cuts``; here of clips of sound."""
+        return [clip_seconds(item) > self.spec.max_seconds for item in inputs]
 
     def length(self, item: Any) -> int:
         """How long an input is, roughly: for sorting and for ``budget``."""
@@ -148,6 +153,10 @@ class PooledEncoder:
     def encode(self, inputs: Sequence[Any]) -> list[np.ndarray]:
         """See ``Encoder.encode``."""
         return run_sorted(self.backbone, inputs, self._pool)
+
+    def cuts(self, inputs: Sequence[Any]) -> list[bool]:
+        """See ``Limited.cuts``."""
+        return self.backbone.cuts(inputs)
 
     def _pool(self, states: tuple[Tensor, ...], mask: Tensor) -> list[np.ndarray]:
         spec = self.backbone.spec

@@ -53,11 +53,26 @@ class Selective(Protocol):
         """Whether a result of ``encode`` holds something; if not, its utterance lacks the modality."""
 
 
+@runtime_checkable
+class Limited(Protocol):
+    """An encoder that reads inputs up to a certain length."""
+
+    def cuts(self, inputs: Sequence[Any]) -> list[bool]:
+        """Whether the end of each input is beyond what is read."""
+
+
 def found_by(encoder: Encoder, features: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     """Features without those in which the encoder found nothing."""
     if not isinstance(encoder, Selective):
         return features
     return {i: array for i, array in features.items() if encoder.finds(array)}
+
+
+def cut_by(encoder: Encoder, inputs: Mapping[str, Any]) -> list[str]:
+    """Those of the inputs whose end an encoder does not read."""
+    if not isinstance(encoder, Limited):
+        return []
+    return [i for i, cut in zip(inputs, encoder.cuts(list(inputs.values())), strict=True) if cut]
 
 
 def length_batches(lengths: Sequence[int], batch_size: int, budget: int) -> Iterator[list[int]]:

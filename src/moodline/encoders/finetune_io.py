@@ -81,6 +81,10 @@ class FinetunedEncoder:
 
         return run_sorted(self.backbone, inputs, finish, self.frozen_states)
 
+    def cuts(self, inputs: Sequence[Any]) -> list[bool]:
+        """See ``Limited.cuts``."""
+        return self.backbone.cuts(inputs)
+
     def scores(self, inputs: Sequence[Any]) -> list[np.ndarray]:
         """Class probabilities by the encoder's own classifier, float32 [C] each, in the order of ``labels``."""
 

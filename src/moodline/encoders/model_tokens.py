@@ -56,6 +56,10 @@ class ModelTokens:
         """
         return [self._encode(item) for item in inputs]
 
+    def cuts(self, inputs: Sequence[TextInput]) -> list[bool]:
+        """See ``Limited.cuts``; of the turns themselves, not of their context."""
+        return [len(self._tokens(item.text)) > self.spec.max_tokens for item in inputs]
+
     def _encode(self, item: TextInput) -> NDArray[np.int64]:
         own = self._tokens(item.text)[: self.spec.max_tokens]
         before: list[int] = []

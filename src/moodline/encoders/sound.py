@@ -40,10 +40,14 @@ def clip_samples(item: Any, max_seconds: float, shortest: int = 1) -> NDArray[np
     return np.pad(samples, (0, max(0, shortest - len(samples))))
 
 
+def clip_seconds(item: Any) -> float:
+    """How long a clip lasts, without reading its samples."""
+    return item.seconds() if isinstance(item, AudioClip) else len(item) / RATE
+
+
 def clip_length(item: Any, max_seconds: float) -> int:
     """How many 20 ms frames a clip lasts, without reading its samples."""
-    seconds = item.seconds() if isinstance(item, AudioClip) else len(item) / RATE
-    return max(1, int(min(seconds, max_seconds) * RATE) // FRAME)
+    return max(1, int(min(clip_seconds(item), max_seconds) * RATE) // FRAME)
 
 
 def pad_samples(clips: Sequence[NDArray[np.float32]]) -> dict[str, Tensor]:

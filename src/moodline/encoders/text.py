@@ -93,6 +93,14 @@ class TextBackbone(Backbone):
         singles = [TextInput(item) if isinstance(item, str) else item for item in inputs]
         return self.tokens([item for item in singles if isinstance(item, TextInput)])
 
+    def cuts(self, inputs: Sequence[Any]) -> list[bool]:
+        """See ``Limited.cuts``."""
+        if self.windows is None:
+            return self.tokens.cuts([TextInput(item) if isinstance(item, str) else item for item in inputs])
+        units, rows = self.units(inputs)
+        cut = self.windows.cuts(units)
+        return [cut[number][place] for number, place in rows]
+
     def length(self, item: TextInput | Window | str) -> int:
         """Tokens, guessed from the characters (four a token), within max_tokens."""
         if isinstance(item, Window):

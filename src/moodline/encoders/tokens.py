@@ -64,6 +64,21 @@ class TextTokens:
         out = {"input_ids": ids, "attention_mask": mask, "pool_mask": pool}
         return {**out, "token_type_ids": types} if self.types else out
 
+    def cuts(self, inputs: Sequence[TextInput]) -> list[bool]:
+        """Whether each current turn loses its end."""
+        room = max(1, self.max_tokens - self.tokenizer.num_special_tokens_to_add(False))
+        return [count > room for count in self.counts([item.text for item in inputs], room)]
+
+    def counts(self, texts: Sequence[str], enough: int) -> list[int]:
+        """How many tokens texts have, special ones apart; guessed where they are surely not more than ``enough``."""
+        sizes = [len(text.encode("utf-8", "surrogatepass")) + 1 for text in texts]  # a byte is a token at most
+        long = [n for n, size in enumerate(sizes) if size > enough]
+        for n, encoding in zip(
+            long, self.tokenizer.encode_batch([texts[n] for n in long], add_special_tokens=False), strict=True
+        ):
+            sizes[n] = len(encoding)
+        return sizes
+
     def _encode(self, inputs: Sequence[TextInput]) -> list[tuple[Any, int]]:
         """Encodings with special tokens, and how many context tokens each begins with."""
         tokenizer = self.tokenizer

@@ -61,6 +61,21 @@ class WindowTokens:
         out = {"input_ids": ids_, "attention_mask": mask, "tokens_of_turn": places, "pool_mask": within}
         return {**out, "token_type_ids": torch.zeros_like(ids_)} if self.tokens.types else out
 
+    def cuts(self, windows: Sequence[Window]) -> list[list[bool]]:
+        """For each window whether each of its wanted turns loses its end."""
+        out = []
+        for window in windows:
+            before, after = self._marks
+            wanted = slice(window.first, window.first + window.size)
+            counts = self.tokens.counts(window.turns, 0)
+            if sum(counts[wanted]) + len(before) + len(after) * window.size <= self.tokens.max_tokens:
+                out.append([False] * window.size)
+                continue
+            turns = [[0] * count for count in counts]
+            _kept(turns, wanted.start, wanted.stop, self.tokens.max_tokens - len(before), len(after))
+            out.append([len(turn) < count for turn, count in zip(turns[wanted], counts[wanted], strict=True)])
+        return out
+
     def _lay_out(self, window: Window) -> tuple[list[int], list[tuple[int, int]]]:
         """Token numbers, and for each wanted turn where it starts and stops (its closing mark included)."""
         before, after = self._marks

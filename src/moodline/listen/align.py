@@ -5,10 +5,10 @@ from __future__ import annotations
 import bisect
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from moodline.conversation import Utterance
+from moodline.conversation import Utterance, some_ids
 from moodline.listen.base import Span, SpeakerSpan, Word
 
 LEAST = 0.05
@@ -39,7 +39,7 @@ def fit_times(utterances: Sequence[Utterance], seconds: float) -> tuple[list[Utt
     notes = []
     if [u.id for u in order] != [u.id for u in utterances]:
         notes.append("The transcript's turns were not in order of time; they are now.")
-    out, beyond = list[Utterance](), list[str]()
+    out, beyond, open_ = list[Utterance](), list[str](), list[str]()
     starts = sorted(u.start for u in order if u.start is not None)
     for u in order:
         if u.start is None:
@@ -51,12 +51,19 @@ def fit_times(utterances: Sequence[Utterance], seconds: float) -> tuple[list[Utt
             end = u.end
             if end is None:
                 later = bisect.bisect_right(starts, u.start)
-                end = min(u.start + OPEN_END, starts[later] if later < len(starts) else seconds)
+                end = starts[later] if later < len(starts) else seconds
+                if end > u.start + OPEN_END:
+                    end = u.start + OPEN_END
+                    open_.append(u.id)
             out.append(replace(u, end=min(seconds, max(end, u.start + LEAST))))
     if beyond:
         notes.append(
             f"The transcript is longer than the recording ({seconds:.1f} s): {len(beyond)} of its {len(out)} turns,"
             f" from {beyond[0]} on, have no sound."
+        )
+    if open_:
+        notes.append(
+            f"Turns without an end are heard for {OPEN_END:g} s at most; this cuts {len(open_)}: {some_ids(open_)}."
         )
     return out, notes
 
@@ -92,22 +99,38 @@ def speakers_of(utterances: Sequence[Utterance], spans: Sequence[SpeakerSpan]) -
 
 
 def align_words(utterances: Sequence[Utterance], heard: Sequence[Word], speech: Sequence[Span]) -> list[Utterance]:
-    """Times for a transcript that has none, from the words that were recognized.
+    """Times for a transcript that has none, from the words that were recognized; see ``found_in`` and ``place``."""
+    return place(utterances, found_in(utterances, heard), speech)
 
-    Each utterance lasts from its first word that was recognized to its last one. Utterances of which nothing was
-    recognized share what is left between their neighbours by their number of letters.
+
+def found_in(utterances: Sequence[Utterance], heard: Sequence[Word]) -> dict[int, Span]:
+    """When those utterances are said of which words were recognized: from the first of these words to the last.
 
     Args:
         utterances: in the order in which they were said.
         heard: recognized words in order, with times.
-        speech: where there is speech, in order; bounds what nothing was recognized of.
+
+    Returns:
+        The utterance's number to its times.
     """
     said = [(n, word) for n, u in enumerate(utterances) for word in _normal(u.text or "")]
     rows = [(k, word) for k, w in enumerate(heard) for word in _normal(w.text)]
     found: dict[int, list[int]] = {}
     for a, b in match([w for _, w in said], [w for _, w in rows]):
         found.setdefault(said[a][0], []).append(rows[b][0])
-    known = {n: Span(heard[ks[0]].start, max(heard[ks[-1]].end, heard[ks[0]].start)) for n, ks in found.items()}
+    return {n: Span(heard[ks[0]].start, max(heard[ks[-1]].end, heard[ks[0]].start)) for n, ks in found.items()}
+
+
+def place(utterances: Sequence[Utterance], known: Mapping[int, Span], speech: Sequence[Span]) -> list[Utterance]:
+    """Times for all utterances from those of some.
+
+    Those of which nothing was recognized share what is left between their neighbours by their number of letters.
+
+    Args:
+        utterances: in the order in which they were said.
+        known: of ``found_in``.
+        speech: where there is speech, in order; bounds what nothing was recognized of.
+    """
     begin = speech[0].start if speech else 0.0
     finish = max(speech[-1].end if speech else 0.0, max((s.end for s in known.values()), default=0.0))
     out, n = list[Utterance](), 0

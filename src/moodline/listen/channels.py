@@ -42,11 +42,38 @@ def _level(file: Any, span: Span) -> float:
     return 10 * float(np.log10(np.mean(np.square(samples)) + 1e-10)) if len(samples) else -100.0
 
 
-def cut_turns(utterances: Sequence[Utterance], sounds: Sequence[Path], folder: Path) -> list[Utterance]:
+def channels_of(utterances: Sequence[Utterance], sounds: Sequence[Path]) -> list[int | None]:
+    """The channel on which each utterance is said: the one on which its speaker is loudest, over all his turns.
+
+    Args:
+        utterances: those without times get no channel; where the speaker is not known, each turn stands for itself.
+        sounds: the channels.
+    """
+    import soundfile
+
+    sums: dict[str | int, list[float]] = {}
+    keys: list[str | int | None] = []
+    with ExitStack() as stack:
+        files = [stack.enter_context(soundfile.SoundFile(s)) for s in sounds]
+        for n, u in enumerate(utterances):
+            if u.start is None or u.end is None:
+                keys.append(None)
+                continue
+            span, key = Span(u.start, u.end), u.speaker or n
+            known = sums.setdefault(key, [0.0] * len(files))
+            sums[key] = [a + span.seconds * _level(f, span) for a, f in zip(known, files, strict=True)]
+            keys.append(key)
+    return [None if key is None else int(np.argmax(sums[key])) for key in keys]
+
+
+def cut_turns(
+    utterances: Sequence[Utterance], places: Sequence[int | None], sounds: Sequence[Path], folder: Path
+) -> list[Utterance]:
     """Give each utterance the sound of its own channel, in a file of its own.
 
     Args:
-        utterances: with times; speakers "S1", "S2", … are channels 0, 1, ….
+        utterances: with times, where they have a channel.
+        places: the channel of each, from 0; None leaves it as it is.
         sounds: the channels.
         folder: the files are written to ``turns`` in it.
     """
@@ -57,11 +84,11 @@ def cut_turns(utterances: Sequence[Utterance], sounds: Sequence[Path], folder: P
         place.mkdir(exist_ok=True)
         with ExitStack() as stack:
             files = [stack.enter_context(soundfile.SoundFile(s)) for s in sounds]
-            for u in utterances:
-                if u.start is None or u.end is None or u.speaker is None:
+            for u, channel in zip(utterances, places, strict=True):
+                if u.start is None or u.end is None or channel is None:
                     out.append(u)
                     continue
-                channel, first, last = int(u.speaker[1:]) - 1, round(u.start * RATE), round(u.end * RATE)
+                first, last = round(u.start * RATE), round(u.end * RATE)
                 path = place / f"{channel}-{first}-{last}.wav"
                 if not path.exists():
                     files[channel].seek(min(first, files[channel].frames - 1))

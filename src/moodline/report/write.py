@@ -8,11 +8,12 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from moodline.atomic import replacing
-from moodline.conversation import Utterance
+from moodline.conversation import Utterance, some_ids
 from moodline.errors import ConfigError, ConversationError, StorageError
 from moodline.prediction import Prediction, UtterancePrediction
 from moodline.report.tiers import score
@@ -54,6 +55,8 @@ def check_place(path: Path) -> None:
         for place in (folder, path) if path.exists() else (folder,):
             if not os.access(place, os.W_OK):
                 raise StorageError(f"{path}: no permission to write to {place}", fix="Choose another place.")
+    except ConfigError:  # a ValueError, too
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{path}: cannot be written to: {reason}", fix="Choose another name.") from None
@@ -63,16 +66,19 @@ def write_prediction(prediction: list[Prediction], path: Path) -> None:
     """Write predictions in the format that the suffix of ``path`` names, whole or not at all.
 
     Args:
-        prediction: one for each conversation; those of ``TIMED`` hold exactly one.
+        prediction: one for each conversation; those of ``TIMED`` hold exactly one, without its turns that lack times
+            (see ``left_out``).
         path: a file ending in one of ``WRITERS``; replaced if it exists.
 
     Raises:
         ConfigError, StorageError: as ``check_output`` does, and when the disk refuses.
-        ConversationError: the format needs times but some are missing, or there are several conversations.
+        ConversationError: the format needs times but there are none, or there are several conversations.
     """
     path = Path(path)
     check_output(path)
     check_times(path, [p.utterances for p in prediction])
+    if path.suffix.lower() in TIMED:
+        prediction = [replace(p, utterances=tuple(u for u in p.utterances if _timed(u))) for p in prediction]
     with replacing(path) as file:
         WRITERS[path.suffix.lower()](prediction, file)
 
@@ -85,7 +91,7 @@ def check_times(path: Path, conversations: Sequence[Iterable[Utterance | Utteran
         conversations: the utterances of each conversation, recognized or not yet.
 
     Raises:
-        ConversationError: several conversations, or an utterance without start or end.
+        ConversationError: several conversations, or no utterance with start and end.
     """
     suffix = Path(path).suffix.lower()
     if suffix in TIMED:
@@ -96,6 +102,18 @@ def check_times(path: Path, conversations: Sequence[Iterable[Utterance | Utteran
             f"{len(conversations)} conversations" if len(conversations) != 1 else "no utterance",
             "Write .html, .json or .csv.",
         )
+
+
+def left_out(path: Path, prediction: Sequence[Prediction]) -> str | None:
+    """What a file of this kind does not hold of the predictions, in one sentence; None if it holds everything."""
+    if (name := TIMED.get(Path(path).suffix.lower())) is None:
+        return None
+    turns = [u for p in prediction for u in p.utterances]
+    missing = [u.id for u in turns if not _timed(u)]
+    if not missing:
+        return None
+    count = f"{len(missing)} of {len(turns)}"
+    return f"{name[0].upper()}{name[1:]} hold turns with times only: {count} left out, {some_ids(missing)}."
 
 
 def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
@@ -216,14 +234,14 @@ def _cues(prediction: list[Prediction], decimal: str) -> list[tuple[str, str]]:
 def check_subtitles(
     conversations: Sequence[Iterable[Utterance | UtterancePrediction]], name: str = "subtitles"
 ) -> None:
-    """Raise unless subtitles can hold these utterances: one conversation, every utterance with its times.
+    """Raise unless subtitles can hold something of these utterances: one conversation, some of it with times.
 
     Args:
         conversations: the utterances of each conversation, recognized or not yet.
         name: what holds them, for the message.
 
     Raises:
-        ConversationError: several conversations, or an utterance without start or end.
+        ConversationError: several conversations, or no utterance with start and end.
     """
     if len(conversations) != 1:
         raise ConversationError(
@@ -231,12 +249,15 @@ def check_subtitles(
             f"{len(conversations)} conversations",
             "Write .json, .jsonl, .csv or .parquet.",
         )
-    untimed = next((u.id for u in conversations[0] if u.start is None or u.end is None), None)
-    if untimed is not None:
+    if not any(map(_timed, conversations[0])):
         raise ConversationError(
-            f"{name} need a start and an end for every utterance: {untimed} has none",
+            f"{name} need turns with a start and an end: none has both",
             fix="Write .json or .csv instead, or pass a transcript with times.",
         )
+
+
+def _timed(u: Utterance | UtterancePrediction) -> bool:
+    return u.start is not None and u.end is not None
 
 
 def _caption(u: UtterancePrediction) -> str:
@@ -297,7 +318,7 @@ WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
 """Suffix (in small letters) to writer."""
 
 TIMED = {".srt": "subtitles", ".vtt": "subtitles", ".textgrid": "TextGrids", ".eaf": "ELAN files"}
-"""Suffixes of files that hold one conversation, all of whose utterances have times, and what these files are called."""
+"""Suffixes of files that hold one conversation, its utterances with times only, and what these files are called."""
 
 PICTURES = (".svg", ".png")
 """Suffixes of files that show one conversation, with or without times."""

@@ -49,7 +49,8 @@ def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> di
     speakers = {s: n for n, s in enumerate(dict.fromkeys(u.speaker or None for u in p.utterances))}
     places = {u.id: n for n, u in enumerate(p.utterances)}
     ends = _ends(p)
-    end = max(ends or (), default=0.0)
+    timed = any(e is not None for e in ends)
+    end = max((e for e in ends if e is not None), default=0.0)
     return {
         "id": p.conversation,
         "model": p.model,
@@ -58,9 +59,9 @@ def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> di
         "notes": list(p.notes),
         "labels": labels,
         "experts": experts,
-        "timed": ends is not None,
-        "length": round(max(end, sound.seconds if sound else 0.0), 3) if ends else len(p.utterances),
-        "wave": {"rate": sound.rate, "peaks": sound.packed()} if sound and ends else None,
+        "timed": timed,
+        "length": round(max(end, sound.seconds if sound else 0.0), 3) if timed else len(p.utterances),
+        "wave": {"rate": sound.rate, "peaks": sound.packed()} if sound and timed else None,
         "sound": "beside" if address else "inside" if sound and sound.mp3 else None,
         "address": address,
         "speakers": [_speaker(s, labels) for s in summaries] if p.scale is None else summarize_scores(p),
@@ -70,23 +71,20 @@ def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> di
                 **_turn(u, labels, experts, places),
                 "s": speakers[u.speaker or None],
                 "a": None if u.start is None else round(u.start, 3),
-                "b": round(ends[n], 3) if ends else None,
+                "b": None if e is None else round(e, 3),
             }
-            for n, u in enumerate(p.utterances)
+            for u, e in zip(p.utterances, ends, strict=True)
         ],
     }
 
 
-def _ends(p: Prediction) -> list[float] | None:
-    """Where each turn ends on the timeline; None if the turns cannot be put on one, for want of a start.
+def _ends(p: Prediction) -> list[float | None]:
+    """Where each turn ends on the timeline; None for those that have no place on it, for want of a start.
 
     A turn that lacks its end lasts until the next one begins.
     """
-    starts = [u.start for u in p.utterances]
-    if any(start is None for start in starts):
-        return None
-    known = sorted(start for start in starts if start is not None)
-    return [_until_next(u.start or 0.0, known) if u.end is None else u.end for u in p.utterances]
+    known = sorted(u.start for u in p.utterances if u.start is not None)
+    return [None if u.start is None else _until_next(u.start, known) if u.end is None else u.end for u in p.utterances]
 
 
 def _until_next(start: float, known: list[float]) -> float:

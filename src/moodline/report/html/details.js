@@ -8,14 +8,14 @@ function openDetails(place) {
     return;
   }
   const turn = state.talk.turns[place];
-  const time = turn.a === null ? "" : state.talk.timed ? `${fine(turn.a)}–${fine(turn.b)}` : fine(turn.a);
+  const time = turn.a === null ? "" : `${fine(turn.a)}–${fine(turn.b)}`;
   const parts = [
     make("div", { class: "head" },
       make("h2", {}, `Turn ${place + 1}`, make("span", { class: "quiet" }, time ? ` ${time}` : "")),
       make("div", { class: "steps" },
         make("button", { type: "button", "aria-label": "Turn before", onclick: () => step(-1) }, "←"),
         make("button", { type: "button", "aria-label": "Turn after", onclick: () => step(1) }, "→"),
-        state.talk.sound && state.talk.timed && make("button", { type: "button", id: "play-turn", onclick: playTurn }, "▶ Play"),
+        state.talk.sound && state.talk.timed && onLine(place) && make("button", { type: "button", id: "play-turn", onclick: playTurn }, "▶ Play"),
         make("button", { type: "button", id: "put-away", "aria-label": "Close", onclick: putAway }, "✕"))),
     make("h3", {}, named(turn.s)),
     make("blockquote", {}, turn.t ?? make("span", { class: "quiet" }, "no words known")),

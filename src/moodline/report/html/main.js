@@ -8,7 +8,8 @@ function openTalk(number) {
   $("name").textContent = talk.id;
   const people = `${talk.speakers.length} ${talk.speakers.length === 1 ? "speaker" : "speakers"}`;
   const unsure = talk.turns.filter((turn) => turn.u).length;
-  $("facts").textContent = [talk.media, talk.timed ? clock(talk.length) : null, people, `${talk.turns.length} turns`, unsure ? `${unsure} unsure` : null].filter(Boolean).join(" · ");
+  const nowhere = talk.timed ? talk.turns.filter((turn) => turn.a === null).length : 0;
+  $("facts").textContent = [talk.media, talk.timed ? clock(talk.length) : null, people, `${talk.turns.length} turns`, nowhere ? `${nowhere} without a time` : null, unsure ? `${unsure} unsure` : null].filter(Boolean).join(" · ");
   $("made").textContent = `Made by Moodline ${talk.version} with the model ${talk.model}.`;
   $("notes").hidden = !talk.notes.length;
   $("notes").replaceChildren(...talk.notes.map((note) => make("li", {}, note)));

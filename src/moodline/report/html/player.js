@@ -39,7 +39,7 @@ function toggle() {
 }
 
 function playTurn() {
-  if (!state.talk.sound || !state.talk.timed || state.selected < 0) return;
+  if (!state.talk.sound || !state.talk.timed || state.selected < 0 || !onLine(state.selected)) return;
   const turn = state.talk.turns[state.selected];
   audio.currentTime = turn.a;
   stopAt = Math.max(turn.b, turn.a + 0.3);

@@ -4,6 +4,8 @@ const line = $("line"), map = $("map");
 let peaks = null; // of the waveform, as bytes
 let scheduled = false;
 
+/** Whether a turn has a place on the timeline: where some turns have times, those without any have none. */
+const onLine = (place) => !state.talk.timed || state.talk.turns[place].a !== null;
 const start = (place) => (state.talk.timed ? state.talk.turns[place].a : place);
 const end = (place) => (state.talk.timed ? state.talk.turns[place].b : place + 1);
 const length = () => Math.max(state.talk.length, 1e-3);
@@ -31,10 +33,11 @@ function zoom(factor, about) {
   show(middle - (middle - state.from) * factor, middle + (state.to - middle) * factor);
 }
 
-const inView = (place) => end(place) > state.from && start(place) < state.to;
+const inView = (place) => onLine(place) && end(place) > state.from && start(place) < state.to;
 
 /** Move the view so that a turn is in it; its size stays. */
 function reveal(place) {
+  if (!onLine(place)) return;
   const size = state.to - state.from;
   if (start(place) < state.from || end(place) > state.to) show(start(place) - size * 0.2, start(place) + size * 0.8);
 }
@@ -45,10 +48,10 @@ function redraw() {
   requestAnimationFrame(() => { scheduled = false; draw(); });
 }
 
-/** The first place whose turn may reach into the view; turns are in the order of their starts but may be long. */
+/** The turns that have a place, in the order of their starts. */
 function ordered() {
   if (!state.talk.order) {
-    state.talk.order = state.talk.turns.map((_, n) => n).sort((a, b) => start(a) - start(b));
+    state.talk.order = state.talk.turns.map((_, n) => n).filter(onLine).sort((a, b) => start(a) - start(b));
   }
   return state.talk.order;
 }
@@ -86,7 +89,7 @@ function draw(scale) {
   pen.clip();
   if (peaks) waveform(pen, paint, left, width, px);
   for (const place of ordered()) if (inView(place)) block(pen, paint, place, x);
-  if (state.selected >= 0) outline(pen, paint, state.selected, x);
+  if (state.selected >= 0 && onLine(state.selected)) outline(pen, paint, state.selected, x);
   pen.restore();
   if (!map.hidden) overview(paint);
   moveHead();
