@@ -283,7 +283,9 @@ def test_bad_places(tiny_model: Path, tmp_path: Path) -> None:
     refused(tmp_path, "expected a file to write to", *go, tmp_path / "folder.json")
     untimed = tmp_path / "talk.txt"
     untimed.write_text("Ada: hooray, we won\n")
-    refused(tmp_path, "subtitles need a start", "analyze", untimed, "-m", tiny_model, "-o", tmp_path / "o.srt")
+    refused(
+        tmp_path, "subtitles need turns with a start", "analyze", untimed, "-m", tiny_model, "-o", tmp_path / "o.srt"
+    )
 
 
 @pytest.mark.parametrize("place", ["/proc/moods.json", "/proc/nowhere/moods.json"])
@@ -292,7 +294,7 @@ def test_a_place_that_cannot_be_written(place: str, tiny_model: Path, tmp_path: 
         pytest.skip("no /proc here")
     path = tmp_path / "talk.json"
     path.write_text(json.dumps(TALK))
-    refused(tmp_path, place, "analyze", path, "-m", tiny_model, "-o", place)
+    refused(tmp_path, place, "analyze", path, "-m", tmp_path / "no-model-is-loaded-before-this-is-found", "-o", place)
 
 
 def test_bad_models(tiny_model: Path, tmp_path: Path) -> None:

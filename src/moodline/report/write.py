@@ -7,6 +7,7 @@ import html
 import io
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,7 @@ def check_place(path: Path) -> None:
         for place in (folder, path) if path.exists() else (folder,):
             if not os.access(place, os.W_OK):
                 raise StorageError(f"{path}: no permission to write to {place}", fix="Choose another place.")
+        tempfile.TemporaryFile(dir=folder).close()  # rights are not all: the disk may be mounted for reading only
     except ConfigError:  # a ValueError, too
         raise
     except (OSError, ValueError) as error:
