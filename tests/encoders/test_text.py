@@ -190,12 +190,11 @@ def test_models_that_cannot_be_loaded(text_models: dict[str, Path], tmp_path: Pa
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="cannot load"):
         load_encoder(EncoderSpec(f"hf-text:{broken}", max_tokens=60))
-    pickled = tmp_path / "pickled"
-    shutil.copytree(text_models["roberta"], pickled)
-    (pickled / "model.safetensors").unlink()
-    torch.save({"x": torch.zeros(1)}, pickled / "pytorch_model.bin")
+    bare = tmp_path / "bare"
+    shutil.copytree(text_models["roberta"], bare)
+    (bare / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match="safetensors"):
-        load_encoder(EncoderSpec(f"hf-text:{pickled}", max_tokens=60))
+        load_encoder(EncoderSpec(f"hf-text:{bare}", max_tokens=60))
     with pytest.raises(CheckpointError, match="as a BERT"):
         load_bert(text_models["roberta"], "minilm", EncoderSpec())
 
