@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -147,7 +148,13 @@ def _read(path: Path) -> dict[str, Any]:
 
             return load_file(path)
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a dozen kinds, of zip, pickle and torch
+    except UnpicklingError as error:
+        raise CheckpointError(
+            f"{path}: must hold tensors and plain values only",
+            "a pickle of something else, which could run code",
+            "It was not read. Where you trust it, save its tensors anew, see docs/how-to/large-encoders.md.",
+        ) from error
+    except Exception as error:  # a dozen kinds, of zip and torch
         raise CheckpointError(
             f"{path}: cannot be read as tensors and plain values", type(error).__name__, "Download it again."
         ) from error
