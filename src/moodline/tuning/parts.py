@@ -131,7 +131,7 @@ def _transformer(
         own = {k: v for k, v in config.items() if k not in ("model_type", "architectures", "dtype", "layer_types")}
         made = AutoConfig.for_model(config["model_type"], **{**own, depth: blocks})
         made.layerdrop = made.encoder_layerdrop = 0.0
-        made.use_cache = False
+        made.use_cache = made.apply_spec_augment = False
         with torch.device("meta"):
             network = AutoModel.from_config(made, dtype=dtype)
         return network.get_encoder() if config["model_type"] == "whisper" else network
