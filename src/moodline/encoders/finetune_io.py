@@ -67,7 +67,7 @@ class FinetunedEncoder:
     @property
     def settings(self) -> dict[str, Any]:
         """See ``Encoder.settings``."""
-        return result_settings(self.backbone.spec, self.modality)
+        return result_settings(self.backbone.spec, self.modality) | self.backbone.reading
 
     def keep_frozen(self, root: Path) -> None:
         """Keep what the frozen blocks give on disk under ``root``: a corpus then costs only the upper blocks again."""

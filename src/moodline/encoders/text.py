@@ -68,6 +68,12 @@ class TextBackbone(Backbone):
         taken = inspect.signature(network.forward).parameters
         self.positioned = tokens.left and "position_ids" in taken
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """See ``Backbone.reading``: context was parted from the turn by what opens a text."""
+        single, pair = (self.tokens.tokenizer.num_special_tokens_to_add(both) for both in (False, True))
+        return {"context": "lines"} if self.spec.context_turns and pair > single and not self.tokens.parted else {}
+
     @functools.cached_property
     def resumable(self) -> bool:
         """See ``Backbone.resumable``: of a network of transformers it is tried."""
