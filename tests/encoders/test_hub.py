@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from moodline.conversation import Conversation, Utterance
 from moodline.encoders import EncoderSpec, load_backbone, load_encoder
 from moodline.encoders.finetune import (
     Collate,
@@ -22,10 +24,13 @@ from moodline.encoders.finetune import (
     save_finetuned,
 )
 from moodline.encoders.model_tokens import ModelTokens
-from moodline.errors import CheckpointError
+from moodline.encoders.quantized import loading_options
+from moodline.errors import CheckpointError, ConfigError
+from moodline.hub import model_source
 from moodline.labels import LabelSet
 from moodline.nn.language_model import LanguageModel
-from moodline.tuning.plan import _tokenizer
+from moodline.tuning.plan import lengths
+from moodline.tuning.recipe import load_encoder_recipe
 from moodline.tuning.sample import here
 from tests.encoders.conftest import voice
 from tests.encoders.tiny_models import save_language_model, save_qwen_audio
@@ -102,6 +107,16 @@ def qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_qwen_audio(tmp_path_factory.mktemp("hub-qwen"))
 
 
+def guessed(revision: str | None = None) -> bool:
+    """Whether a plan lacks the tokenizer of org/model."""
+    recipe = load_encoder_recipe(
+        "text", "minilm", ("encoder.name=hf-text:org/model", f"encoder.revision={revision or 'null'}")
+    )
+    turn = Utterance("a", text="not empty at all", emotion="calm")
+    corpus: Any = SimpleNamespace(splits={"train": (Conversation("toy", (turn,)),)})
+    return lengths(recipe, corpus, "train").guessed
+
+
 def tuned(spec: EncoderSpec, inputs: list[Any], folder: Path) -> np.ndarray:
     """Fine-tune a little, save; the embeddings before."""
     torch.manual_seed(0)
@@ -173,12 +188,12 @@ def test_what_is_not_there_is_asked_for_once(there: str, cache: Cache, gemma: Pa
         cache.put(gemma, "org/model", only={"config.json"} | (weights if there == "weights" else set()))
     spec = EncoderSpec("hf-text:org/model", pooling="mean")
     assert not here(spec)
-    assert _tokenizer(spec) is None
+    assert guessed()
     with pytest.raises(CheckpointError, match=r"is not (whole )?on this machine"):
         load_encoder(spec)
     cache.answers(gemma, "org/model", NEW)
     assert not here(spec)  # a plan asks nobody
-    assert _tokenizer(spec) is None
+    assert guessed()
     assert not cache.asked
     encoder = load_encoder(spec)
     assert encoder.revision == NEW
@@ -186,7 +201,7 @@ def test_what_is_not_there_is_asked_for_once(there: str, cache: Cache, gemma: Pa
     np.testing.assert_array_equal(encoder.encode(["not empty at all"]), expected)
     assert cache.asked == [sorted(p.name for p in gemma.iterdir())]  # no pickles where there are safetensors
     assert here(spec)
-    assert _tokenizer(spec) is not None
+    assert not guessed()
     load_encoder(spec)
     assert len(cache.asked) == 1
 
@@ -195,8 +210,8 @@ def test_a_plan_takes_the_tokenizer_of_the_revision(cache: Cache, llama: Path, g
     cache.put(llama, "org/model", OLD)
     cache.put(gemma, "org/model", NEW, "other")
     (cache.root / "models--org--model" / "snapshots" / NEW / "tokenizer.json").unlink()
-    assert _tokenizer(EncoderSpec("hf-text:org/model")) is not None
-    assert _tokenizer(EncoderSpec("hf-text:org/model", revision="other")) is None
+    assert not guessed()
+    assert guessed("other")
 
 
 class Evil:
@@ -248,3 +263,21 @@ def test_a_pickle_that_could_run_is_not_read(legacy: bool, cache: Cache, llama: 
             load_encoder(EncoderSpec(f"hf-text:{name}"))
         assert "\n" not in str(error.value)
     assert not trace.exists()
+
+
+def test_weights_go_to_their_device_at_once() -> None:
+    spec = EncoderSpec("hf-text:org/model", dtype="bfloat16")
+    assert loading_options(spec, "cuda:1") == {"dtype": torch.bfloat16, "device_map": {"": "cuda:1"}}
+    assert loading_options(spec) == {"dtype": torch.bfloat16}
+
+
+def test_what_can_only_be_a_folder_is_no_id(tmp_path: Path) -> None:
+    """One rule for encoders, EGMF and plans."""
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    assert model_source("models/mine", tmp_path) == tmp_path / "models" / "mine"
+    assert model_source("models/mine") == "models/mine"
+    for name in ("./mine", "a/b/c", "a/b/", str(tmp_path / "nowhere")):
+        with pytest.raises(ConfigError, match="expected a model folder"):
+            model_source(name)
+        with pytest.raises(ConfigError, match="expected a model folder"):
+            LanguageModel.load(name)
