@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from moodline.tuning.memory import cost
-from moodline.tuning.plan import seconds_on
+from moodline.tuning.plan import seconds_on, takes_few_bits
 from moodline.tuning.recipe import MODALITIES, EncoderRecipe, load_encoder_recipe, packaged
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "large-encoders.md"
@@ -37,7 +37,7 @@ def row(recipe: EncoderRecipe) -> str:
     one = cost(recipe.encoder, model, CLASSES, 1, MEAN[recipe.modality])
     batches = UTTERANCES // tuning.batch_size
     minutes = seconds_on(CHIP, one.flops * UTTERANCES, batches, one.weights + 4 * one.trainable) / 60
-    few = recipe.encoder.name.startswith("hf-") and model.method == "lora"
+    few = takes_few_bits(recipe.encoder) and model.method == "lora"
     cells = [
         f"`{recipe.name}`",
         f"{one.total / 1e9:.2f} B",

@@ -7,24 +7,22 @@ A recipe names a corpus, what each modality's features are, a model with its set
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal
 
 from moodline.conversation import MODALITIES
 from moodline.encoders import EncoderSpec, encoder_modality
 from moodline.encoders.settings import FinetuneConfig, check_together
 from moodline.errors import ConfigError, UnknownNameError
 from moodline.registry import model_class
-from moodline.settings import Settings
+from moodline.settings import Settings, validated
+from moodline.settings import parse as parse
 from moodline.training.settings import TrainConfig
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -127,45 +125,9 @@ class Recipe(Settings):
             raise ConfigError("; ".join(problems))
 
 
-def parse(kind: type[T], data: Any, where: str) -> T:
-    """Build a configuration object from plain data.
-
-    Args:
-        kind: a dataclass.
-        data: what YAML or JSON gave.
-        where: named in errors.
-
-    Raises:
-        ConfigError: one line with all unknown keys and wrong values.
-    """
-    value, problems = _validate(kind, data)
-    if value is None:
-        raise ConfigError(f"{where}: {'; '.join(problems)}")
-    return value
-
-
 def means(written: Any, settings: Settings) -> bool:
     """Whether plain data, perhaps written before some setting existed, means these settings."""
-    return _validate(type(settings), written)[0] == settings
-
-
-def _validate(kind: type[T], data: Any, path: str = "") -> tuple[T | None, list[str]]:
-    """The configuration object, or None and everything that is wrong; ``path`` leads to it."""
-    from pydantic import TypeAdapter, ValidationError
-
-    if not isinstance(data, dict):
-        return None, [f"expected a mapping (found: {type(data).__name__})"]
-    wrong = [repr(key) for key in data if not isinstance(key, str)]
-    if wrong:
-        return None, [f"keys must be words (found: {', '.join(wrong)})"]
-    try:
-        return TypeAdapter(kind).validate_python(data), []
-    except ValidationError as error:
-        found: dict[str, str] = {}  # one for each place, though pydantic tells each member of a union
-        for one in error.errors(include_url=False):
-            place = ".".join([*([path] if path else []), *(str(p) for p in one["loc"] if not _is_type(p))])
-            found.setdefault(place, _problem(kind, one, place))
-        return None, list(found.values())
+    return validated(type(settings), written)[0] == settings
 
 
 def model_problems(model: Any, modalities: Iterable[str], task: Any = "classes") -> list[str]:
@@ -186,34 +148,7 @@ def model_problems(model: Any, modalities: Iterable[str], task: Any = "classes")
     if task == "scores":
         sizes |= {"classes": 1, "scores": (-1.0, 1.0)}
     settings = {k: v for k, v in model.items() if k != "name"} | sizes
-    return _validate(kind, settings, "model")[1]
-
-
-def _is_type(part: str | int) -> bool:
-    """Whether a part of an error's place is the name of a union's member, not of a field."""
-    return part == "str" or "[" in str(part)
-
-
-def _problem(kind: type, error: Any, path: str) -> str:
-    if error["type"] == "unexpected_keyword_argument":
-        known = _fields_at(kind, error["loc"][:-1])
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        return f"unknown key {path}" + (f" (did you mean {near[0]}?)" if near else f" (known: {', '.join(known)})")
-    if error["type"] in ("missing", "missing_argument"):
-        return f"{path} is missing"
-    if error["type"] == "value_error":
-        return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
-    return f"{path}: {error['msg'].lower()} (found: {str(error['input'])[:60]!r})"
-
-
-def _fields_at(kind: Any, path: Sequence[str | int]) -> list[str]:
-    """Names of the fields of the dataclass that ``path`` leads to."""
-    for part in path:
-        hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
-        kind = hints.get(str(part), kind)
-        inner = [a for a in (kind, *get_args(kind)) if dataclasses.is_dataclass(a)]
-        kind = inner[0] if inner else kind
-    return [f.name for f in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
+    return validated(kind, settings, "model")[1]
 
 
 def recipe_names() -> list[str]:
@@ -260,7 +195,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     ):  # --set modalities.speech=null leaves it out
         data["modalities"] = {m: spec for m, spec in data["modalities"].items() if spec is not None}
     _name_tokens(data)
-    recipe, problems = _validate(Recipe, data)
+    recipe, problems = validated(Recipe, data)
     if isinstance(data, dict):
         modalities = data.get("modalities")
         problems += model_problems(

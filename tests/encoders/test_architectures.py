@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from moodline.conversation import Conversation, Utterance
 from moodline.encoders import EncoderSpec, load_backbone
 from moodline.encoders.finetune import (
     Collate,
+    Example,
     FinetuneConfig,
     UtteranceClassifier,
     load_finetuned,
@@ -24,7 +26,7 @@ from moodline.encoders.finetune import (
 )
 from moodline.errors import ConfigError
 from tests.encoders.conftest import byte_tokenizer
-from tests.encoders.test_language_models import LABELS, TEXTS, embeddings, tuned
+from tests.encoders.test_language_models import LABELS, TEXTS, embeddings, examples, tuned
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4}
@@ -69,6 +71,15 @@ LISTENING: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+def check_gradients(model: UtteranceClassifier) -> None:
+    """Every layer of LoRA is learning: the loss depends on its B, which is zero at the start."""
+    matrices = {n: p for n, p in model.backbone.network.named_parameters() if "lora_B" in n}
+    assert matrices
+    for name, matrix in matrices.items():
+        assert matrix.grad is not None, name
+        assert float(matrix.grad.abs().max()) > 0, name
+
+
 @pytest.mark.parametrize("name", LISTENING)
 def test_speech_networks_learn_and_come_back(name: str, tmp_path: Path) -> None:
     """With the configuration's own layerdrop and random masking, and a clip of 50 ms, too short for both."""
@@ -91,6 +102,8 @@ def test_speech_networks_learn_and_come_back(name: str, tmp_path: Path) -> None:
     for step in range(4):
         torch.manual_seed(step)
         model.loss(batch, model(batch))["total"].backward()
+        if not step:
+            check_gradients(model)
         optimizer.step()
         optimizer.zero_grad()
     model.eval()
@@ -102,6 +115,41 @@ def test_speech_networks_learn_and_come_back(name: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(together, expected, atol=1e-5)
     for part, vector in zip(parts, together, strict=True):
         np.testing.assert_allclose(encoder.encode([part.input])[0], vector, atol=1e-5)
+
+
+def test_wavlms_attention_takes_no_lora(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hands the weights of its projections to torch: what is put around them is never run."""
+    from moodline.nn import lora
+
+    transformers.WavLMModel(transformers.WavLMConfig(**LISTENING["WavLM"])).save_pretrained(tmp_path)
+    transformers.Wav2Vec2FeatureExtractor(return_attention_mask=True).save_pretrained(tmp_path)
+    spec, past = EncoderSpec(f"hf-speech:{tmp_path}"), FinetuneConfig(embedding_dim=24, targets=("q_proj", "v_proj"))
+    with pytest.raises(ConfigError, match=r"learns nothing here.*intermediate_dense, output_dense") as error:
+        UtteranceClassifier(load_backbone(spec), 2, past)
+    assert "\n" not in str(error.value)
+    with pytest.raises(ConfigError, match="few bits") as error:
+        load_backbone(replace(spec, quantize="4bit"))
+    assert "\n" not in str(error.value)
+    monkeypatch.setattr(lora, "_PAST", ())  # a network that nobody knew to be like this: the first step says so
+    model = UtteranceClassifier(load_backbone(spec), 2, past)
+    batch = Collate(model.backbone)([Example(("a",), np.zeros(8000, np.float32) + 0.1, (0,), 25)])
+    model(batch)
+    with pytest.raises(ConfigError, match=r"goes past these layers.*q_proj, v_proj"):
+        model.train()(batch)
+
+
+def test_frozen_convolutions_keep_nothing_for_the_way_back(tmp_path: Path) -> None:
+    """In training they ask for gradients of the samples, learning or not."""
+    transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**CONVS)).save_pretrained(tmp_path)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path)
+    for method, learning in (("lora", False), ("frozen", False), ("full", True)):
+        backbone = load_backbone(EncoderSpec(f"hf-speech:{tmp_path}"))
+        model = UtteranceClassifier(backbone, 2, FinetuneConfig(method=method, embedding_dim=24)).train()
+        made: list[torch.Tensor] = []
+        part = backbone.network.get_submodule("feature_extractor")
+        part.register_forward_hook(lambda *x, made=made: made.append(x[2]))
+        model(Collate(backbone)([Example(("a",), np.zeros(8000, np.float32) + 0.1, (0,), 25)]))
+        assert made[0].requires_grad is learning
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +168,10 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_lora_finds_its_layers_and_comes_back(name: str, sources, tmp_path: Path) -> None:
     """Trained, saved, loaded and merged it says the same; alone and among longer texts too."""
+    model = tuned(sources[name], FinetuneConfig(embedding_dim=24, lora_dropout=0.0), steps=0, max_tokens=40).train()
+    batch = Collate(model.backbone)(examples(model))
+    model.loss(batch, model(batch))["total"].backward()
+    check_gradients(model)
     model = tuned(sources[name], FinetuneConfig(embedding_dim=24), max_tokens=40)
     save_finetuned(model, tmp_path / "e", LABELS)
     record = json.loads((tmp_path / "e" / "adapter_config.json").read_text())

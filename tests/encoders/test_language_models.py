@@ -212,16 +212,19 @@ def test_a_model_that_is_not_here_is_one_line(tmp_path: Path, monkeypatch: pytes
     assert "\n" not in str(error.value)
 
 
-def test_a_gated_model_says_where_to_accept_its_licence() -> None:
+def test_a_gated_model_says_where_to_accept_its_licence(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub.errors import GatedRepoError
 
-    from moodline.hub import _not_loaded
+    def gated(*_, **__):
+        raise OSError("You are trying to access a gated repo.") from GatedRepoError.__new__(GatedRepoError)
 
-    outer = OSError("You are trying to access a gated repo.")
-    outer.__cause__ = GatedRepoError.__new__(GatedRepoError)
-    text = str(_not_loaded("AutoModel", "meta-llama/Llama-3.1-8B", "encoder x", outer))
-    assert "accepted its licence. Accept its licence at https://huggingface.co/meta-llama/Llama-3.1-8B, run:" in text
-    assert "hf download meta-llama/Llama-3.1-8B" in text
+    monkeypatch.setattr("moodline.hub._hub_has_an_address", lambda: True)
+    monkeypatch.setattr("huggingface_hub.list_repo_files", gated)
+    with pytest.raises(CheckpointError) as error:
+        load_encoder(EncoderSpec("hf-text:meta-llama/Nothing-8B", revision="v2"))
+    text = str(error.value)
+    assert "accepted its licence. Accept its licence at https://huggingface.co/meta-llama/Nothing-8B, run:" in text
+    assert "hf download meta-llama/Nothing-8B --revision v2" in text
 
 
 def test_files_without_all_weights_are_refused(tmp_path: Path) -> None:

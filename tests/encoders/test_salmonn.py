@@ -112,6 +112,34 @@ def test_published_weights_end_up_where_they_belong(folder: Path) -> None:
     torch.testing.assert_close(state["language.layers.2.self_attn.v_proj.weight"], expected)
 
 
+def test_a_checkpoint_with_what_follows_from_the_sizes(folder: Path, tmp_path: Path) -> None:
+    """Only frozen parameters were left out upstream when saving; buffers stayed."""
+    place = Path(shutil.copytree(folder, tmp_path / "salmonn"))
+    language = "llama_model.base_model.model.model."
+    buffers = {
+        "speech_Qformer.bert.embeddings.position_ids": torch.arange(512)[None],
+        **{f"{language}layers.{n}.self_attn.rotary_emb.inv_freq": torch.ones(4) for n in range(3)},
+        f"{language}rotary_emb.inv_freq": torch.ones(4),
+    }
+    torch.save({"model": salmonn_checkpoint() | buffers}, place / "salmonn_v1.pth")
+    clip = [voice(1.0)]
+    found, expected = (load_encoder(EncoderSpec(f"salmonn:{p}")).encode(clip)[0] for p in (place, folder))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_its_lora_is_added_in_float32(folder: Path) -> None:
+    """Weights of half precision are rounded once, after the sum: the product alone would be rounded first."""
+    from transformers import AutoModel
+
+    published = salmonn_checkpoint()
+    network = load_backbone(EncoderSpec(f"salmonn:{folder}", dtype="bfloat16")).network
+    lora = "llama_model.base_model.model.model.layers.1.self_attn.q_proj.lora_{}.default.weight"
+    base = AutoModel.from_pretrained(folder / "vicuna", dtype=torch.bfloat16).layers[1].self_attn.q_proj.weight
+    exact = base.float() + 4 * published[lora.format("B")] @ published[lora.format("A")]
+    assert torch.equal(network.language.layers[1].self_attn.q_proj.weight, exact.bfloat16())
+    assert not torch.equal(base + (exact - base.float()).bfloat16(), exact.bfloat16())
+
+
 def test_in_any_company_from_no_time_to_two_minutes(folder: Path) -> None:
     encoder = load_encoder(EncoderSpec(f"salmonn:{folder}"))
     clips = [voice(s, 100 + 10 * s) for s in (1.0, 0.05, 120.0)]
@@ -166,6 +194,9 @@ def test_folders_that_are_not_whole(folder: Path, tmp_path: Path) -> None:
     place = spoiled("cut")
     (place / "salmonn_v1.pth").write_bytes((place / "salmonn_v1.pth").read_bytes()[:1000])
     refused(place, "cannot be read as tensors and plain values")
+    place = spoiled("pickled")
+    torch.save({"model": salmonn_checkpoint(), "args": Path("run")}, place / "salmonn_v1.pth")
+    refused(place, "must hold tensors and plain values only.*could run code.*It was not read")
     place = spoiled("lacking")
     weights = salmonn_checkpoint()
     del weights["speech_Qformer.bert.encoder.layer.1.crossattention.self.key.bias"]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from moodline.encoders import ENCODERS, EncoderSpec, encoder_modality, load_backbone, load_encoder, resolve_spec
-from moodline.encoders.settings import FinetuneConfig, checked_fields
+from moodline.encoders.settings import FinetuneConfig
 from moodline.errors import ConfigError, UnknownNameError
+from moodline.settings import parse
 
 
 def test_round_trip() -> None:
@@ -18,14 +19,14 @@ def test_round_trip() -> None:
     assert EncoderSpec.from_dict(spec.to_dict()) == spec
     assert EncoderSpec.from_dict({"max_seconds": 5, "layers": [2]}).layers == (2,)
     assert EncoderSpec.from_dict({"combine": "concat", "layers": "all"}).combine == "concat"
-    config = checked_fields(FinetuneConfig, {"targets": ["query"], "alpha": 16}, "x")
-    assert FinetuneConfig(**config).targets == ("query",)
+    config = parse(FinetuneConfig, {"targets": ["query"], "alpha": 16}, "x")
+    assert config == FinetuneConfig(targets=("query",), alpha=16.0)
 
 
 def test_all_problems_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         EncoderSpec.from_dict({"poling": "mean", "max_tokens": "many", "layers": [1, "x"], "lower": 1, "name": None})
-    for word in ("poling", "max_tokens", "layers", "lower", "name", "Known:"):
+    for word in ("poling (did you mean pooling?)", "max_tokens", "layers", "lower (known: ", "name"):
         assert word in str(error.value)
     with pytest.raises(ConfigError) as error:
         EncoderSpec(pooling="median", layers="first", batch_size=0, dtype="int8", combine="sum", max_seconds=-1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +135,36 @@ def test_language_models_get_a_line_end_between_context_and_turn(text_models: di
     assert backbone.tokens.tokenizer.decode(row) == "one\ntwo"
 
 
+def test_context_does_not_begin_another_document(text_models: dict[str, Path], tmp_path: Path) -> None:
+    """LLaMA 3 and Gemma open both sentences of a pair: context and turn are lines of one text instead."""
+    shutil.copytree(text_models["llama"], tmp_path / "llama")
+    path = tmp_path / "llama" / "tokenizer.json"
+    data = json.loads(path.read_text())
+    opening, first, second = data["post_processor"]["pair"]
+    data["post_processor"]["pair"] = [opening, first, opening, second]
+    path.write_text(json.dumps(data))
+    spec = EncoderSpec(f"hf-text:{tmp_path / 'llama'}", max_tokens=24, context_turns=2)
+    encoder, expected = load_encoder(spec), load_backbone(EncoderSpec(f"hf-text:{text_models['llama']}", max_tokens=24))
+    for item in (TextInput("two", ("one",)), TextInput("No.", ("first " * 30, "kettle")), TextInput("two")):
+        row, pool = ids(encoder.backbone, item)
+        assert (row, pool) == ids(expected, item)  # its pair has no second one
+        assert row.count(0) == 1
+        assert (len(row) == 24) is (len(item.context) == 2)
+    assert encoder.settings["context"] == "lines"  # features of earlier versions are not taken for these
+    single = load_encoder(replace(spec, context_turns=0)).settings
+    assert "context" not in single
+    assert "context" not in load_encoder(EncoderSpec("minilm", context_turns=2)).settings
+
+
+def test_where_a_separator_is_context_is_the_first_sentence(text_models: dict[str, Path]) -> None:
+    for name in ("minilm", f"hf-text:{text_models['roberta']}"):
+        backbone = load_backbone(EncoderSpec(name, max_tokens=60))
+        tokenizer = backbone.tokens.tokenizer
+        row, _ = ids(backbone, TextInput("two", ("nought", "one")))
+        assert row == tokenizer.encode("nought\none", "two").ids
+        assert ids(backbone, TextInput("two"))[0] == tokenizer.encode("two").ids
+
+
 def test_text_inputs() -> None:
     utterances = (
         Utterance("a", "Ana", text="One."),
@@ -190,12 +222,11 @@ def test_models_that_cannot_be_loaded(text_models: dict[str, Path], tmp_path: Pa
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="cannot load"):
         load_encoder(EncoderSpec(f"hf-text:{broken}", max_tokens=60))
-    pickled = tmp_path / "pickled"
-    shutil.copytree(text_models["roberta"], pickled)
-    (pickled / "model.safetensors").unlink()
-    torch.save({"x": torch.zeros(1)}, pickled / "pytorch_model.bin")
+    bare = tmp_path / "bare"
+    shutil.copytree(text_models["roberta"], bare)
+    (bare / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match="safetensors"):
-        load_encoder(EncoderSpec(f"hf-text:{pickled}", max_tokens=60))
+        load_encoder(EncoderSpec(f"hf-text:{bare}", max_tokens=60))
     with pytest.raises(CheckpointError, match="as a BERT"):
         load_bert(text_models["roberta"], "minilm", EncoderSpec())
 

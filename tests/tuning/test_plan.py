@@ -98,7 +98,7 @@ def test_well_known_sizes() -> None:
 def test_the_page_says_what_the_estimator_says(root: Path) -> None:
     script = load_script("encoder_costs")
     page = (root / "docs" / "how-to" / "large-encoders.md").read_text()
-    for modality, name in (("text", "llama-3.1-8b"), ("speech", "hubert-large")):
+    for modality, name in (("text", "llama-3.1-8b"), ("speech", "hubert-large"), ("speech", "wavlm-large")):
         assert f"\n{script.row(load_encoder_recipe(modality, name))}\n" in page, "run: python scripts/encoder_costs.py"
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert [r.split("`")[1] for r in rows] == [n for m in MODALITIES for n in packaged(m)]
@@ -114,6 +114,15 @@ def test_options_cost_less_and_less(tiny: dict[str, str], tmp_path: Path) -> Non
     for option in found:  # all of them can be set, and leave the utterances of a step as they were
         changed = load_encoder_recipe("text", path, option.settings).finetune.training
         assert changed.batch_size * changed.accumulate == 8
+
+
+def test_frozen_convolutions_cost_no_activations_and_wavlm_takes_no_few_bits() -> None:
+    hubert, wavlm = (load_encoder_recipe("speech", f"{name}-large") for name in ("hubert", "wavlm"))
+    learning = replace(hubert.finetune.model, method="full", freeze_embeddings=False)
+    kept, all_kept = (cost(hubert.encoder, m, 7, 8, 5.0).activations for m in (hubert.finetune.model, learning))
+    assert all_kept - kept > 1e9  # seven convolutions over samples
+    assert any("quantize" in " ".join(o.settings) for o in options(hubert, 7, 5.0))
+    assert not any("quantize" in " ".join(o.settings) for o in options(wavlm, 7, 5.0))
 
 
 @pytest.mark.corpus

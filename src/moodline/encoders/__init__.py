@@ -25,7 +25,7 @@ from moodline.encoders.inputs import (
 )
 from moodline.encoders.settings import EncoderSpec
 from moodline.errors import CheckpointError, ConfigError, MissingDependencyError, UnknownNameError
-from moodline.hub import CONVERTED, model_source
+from moodline.hub import model_source
 
 if TYPE_CHECKING:
     from moodline.encoders.backbone import Backbone
@@ -166,11 +166,11 @@ def load_backbone(spec: EncoderSpec, base_dir: Path | None = None, device: str =
 
             backbone = load_bert(mpnet_directory(), spec.name, spec)
         else:
-            backbone = load_hf_text(_source(rest, base_dir), spec.name, spec, device)
+            backbone = load_hf_text(model_source(rest, base_dir), spec.name, spec, device)
     elif prefix == "hf-speech":
         from moodline.encoders.speech_hf import load_hf_speech
 
-        backbone = load_hf_speech(_source(rest, base_dir), spec.name, spec, device)
+        backbone = load_hf_speech(model_source(rest, base_dir), spec.name, spec, device)
     elif prefix == "salmonn":
         from moodline.encoders.speech_salmonn import load_salmonn
 
@@ -232,15 +232,3 @@ def _package(module: str, package: str) -> Path:
     if found is None or not found.submodule_search_locations:
         raise MissingDependencyError(package, None, "the text encoder minilm")
     return Path(found.submodule_search_locations[0])
-
-
-def _source(text: str, base_dir: Path | None) -> str | Path:
-    """The folder of a converted model, a folder if there is one by this name, else a hub id."""
-    if text in CONVERTED:
-        return model_source(text)
-    folder = (base_dir or Path()) / text
-    if folder.is_dir():
-        return folder
-    if text.startswith((".", "/", "~")) or text.count("/") > 1 or text.endswith("/"):
-        raise ConfigError(f"encoder: expected a model folder at '{text}'", "nothing there", "Check the path.")
-    return text

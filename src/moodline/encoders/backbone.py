@@ -15,6 +15,7 @@ from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.sound import clip_seconds
 from moodline.errors import ConfigError, DeviceMemoryError
 from moodline.nn import pooling
+from moodline.nn.lora import check_run
 
 TORCH_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -36,6 +37,7 @@ class Backbone(nn.Module):
         frozen: how many of the lowest blocks ``tensors["hidden"]`` has been through, where it is given.
         stem_frozen: whether what lies below the blocks (embeddings, convolutions) stays as it was loaded.
         kept: the type in which states after ``frozen`` blocks are kept, see ``encoders.frozen``.
+        checked: whether the first pass in training is over, which tells whether LoRA took part.
         adapted: how the names of those parts of the network begin that fine-tuning may change; the others stay as they
             were loaded, without dropout.
     """
@@ -51,7 +53,13 @@ class Backbone(nn.Module):
     frozen: int = 0
     stem_frozen: bool = False
     kept: torch.dtype = torch.float16
+    checked: bool
     adapted: tuple[str, ...] = ("",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.checked = False
+        self.register_forward_hook(_check_first_step)
 
     def units(self, inputs: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int]]]:
         """What goes through the network: the units to ``prepare``, and for each input its unit and the row in it.
@@ -98,6 +106,11 @@ class Backbone(nn.Module):
         return {**self.prepare(inputs), "hidden": nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)}
 
     @property
+    def reading(self) -> dict[str, Any]:
+        """What results depend on beside inputs, weights and spec, where it is otherwise than in earlier versions."""
+        return {}
+
+    @property
     def resumable(self) -> bool:
         """Whether ``forward`` takes ``tensors["hidden"]``."""
         return False
@@ -111,6 +124,13 @@ class Backbone(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.network.parameters()).device
+
+
+def _check_first_step(backbone: Backbone, *_: Any) -> None:
+    """After the first pass in training: what is to learn took part."""
+    if backbone.training and not backbone.checked:
+        backbone.checked = True
+        check_run(backbone.network)
 
 
 def chosen_layers(layers: str | tuple[int, ...] | None, depth: int, name: str) -> tuple[int, ...]:
@@ -148,7 +168,7 @@ class PooledEncoder:
     @property
     def settings(self) -> dict[str, Any]:
         """What results depend on beside weights and inputs."""
-        return result_settings(replace(self.backbone.spec, layers=self.layers), self.modality)
+        return result_settings(replace(self.backbone.spec, layers=self.layers), self.modality) | self.backbone.reading
 
     def encode(self, inputs: Sequence[Any]) -> list[np.ndarray]:
         """See ``Encoder.encode``."""

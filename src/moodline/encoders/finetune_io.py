@@ -26,10 +26,11 @@ from moodline.encoders.base import files_revision
 from moodline.encoders.classifier import UtteranceClassifier, UtteranceHead
 from moodline.encoders.frozen import FrozenStates
 from moodline.encoders.peft_files import CONFIG, WEIGHTS, adapter_config, check_config, from_peft, to_peft
-from moodline.encoders.settings import EncoderSpec, FinetuneConfig, checked_fields
+from moodline.encoders.settings import EncoderSpec, FinetuneConfig
 from moodline.errors import CheckpointError, ConfigError, StorageError
 from moodline.labels import LabelSet
 from moodline.nn.lora import attach_lora, lora_state, transposed
+from moodline.settings import parse
 
 FORMAT = 2
 READABLE = (1, 2)
@@ -66,7 +67,7 @@ class FinetunedEncoder:
     @property
     def settings(self) -> dict[str, Any]:
         """See ``Encoder.settings``."""
-        return result_settings(self.backbone.spec, self.modality)
+        return result_settings(self.backbone.spec, self.modality) | self.backbone.reading
 
     def keep_frozen(self, root: Path) -> None:
         """Keep what the frozen blocks give on disk under ``root``: a corpus then costs only the upper blocks again."""
@@ -178,7 +179,7 @@ def load_finetuned(directory: str | Path, device: str = "cpu", base_dir: Path | 
         if record["format"] not in READABLE:
             raise CheckpointError(f"{directory}: expected format {FORMAT}", record["format"], "Update Moodline.")
         spec = EncoderSpec.from_dict(record["spec"], f"{directory}: spec")
-        config = FinetuneConfig(**checked_fields(FinetuneConfig, record["finetune"], f"{directory}: finetune"))
+        config = parse(FinetuneConfig, record["finetune"], f"{directory}: finetune")
         labels = LabelSet(record["label_set"], tuple(record["labels"]))
         name, revision = record["backbone"]["name"], record["backbone"]["revision"]
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:

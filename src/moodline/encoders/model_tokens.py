@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from moodline.encoders.inputs import TextInput
 from moodline.encoders.settings import EncoderSpec
 from moodline.errors import ConfigError
-from moodline.hub import from_pretrained, model_source
+from moodline.hub import from_pretrained, model_files, model_source
 
 
 class ModelTokens:
@@ -32,7 +32,8 @@ class ModelTokens:
 
     def __init__(self, spec: EncoderSpec) -> None:
         source = spec.name.partition(":")[2]
-        wrapper = from_pretrained("AutoTokenizer", model_source(source), f"tokens of {source}")
+        files = model_files(model_source(source), f"tokens of {source}", ("AutoTokenizer",), spec.revision)
+        wrapper = from_pretrained("AutoTokenizer", files, f"tokens of {source}")
         self.tokenizer: Any = getattr(wrapper, "backend_tokenizer", None)
         if self.tokenizer is None:
             raise ConfigError(f"{spec.name}: expected a model with a fast tokenizer (tokenizer.json)")

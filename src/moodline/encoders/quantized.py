@@ -7,7 +7,6 @@ import importlib.util
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from moodline.encoders.settings import EncoderSpec
@@ -15,31 +14,26 @@ from moodline.errors import MissingDependencyError
 from moodline.hub import few_bits
 
 
-def loading_options(spec: EncoderSpec, source: str | Path, device: str = "cpu") -> dict[str, Any]:
-    """What ``from_pretrained`` needs beside the source: type of the weights, quantization, the hub's revision.
+def loading_options(spec: EncoderSpec, device: str = "cpu") -> dict[str, Any]:
+    """What ``from_pretrained`` needs beside the files: type of the weights, quantization, the device.
 
     Args:
         spec: the encoder.
-        source: a folder or a hub's id; only the latter has revisions.
-        device: where quantized weights go; they cannot be moved as freely as others.
+        device: where the weights go: at once, so that they are never all in the machine's memory.
 
     Raises:
         MissingDependencyError: something is to be quantized, and bitsandbytes is not installed.
     """
     torch: Any = importlib.import_module("torch")
     dtype = getattr(torch, spec.dtype)
-    options: dict[str, Any] = {"dtype": dtype} | hub_options(spec, source)
+    options: dict[str, Any] = {"dtype": dtype}
+    if spec.quantize != "none" or torch.device(device).type != "cpu":
+        options["device_map"] = {"": device}
     if spec.quantize == "none":
         return options
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingDependencyError("bitsandbytes", "quantize", f"encoder {spec.name}: quantize {spec.quantize}")
-    config = few_bits(8 if spec.quantize == "8bit" else 4, dtype)
-    return options | {"quantization_config": config, "device_map": {"": device}}
-
-
-def hub_options(spec: EncoderSpec, source: str | Path) -> dict[str, Any]:
-    """The hub's revision, where there is a hub and a wish."""
-    return {"revision": spec.revision} if spec.revision and not isinstance(source, Path) else {}
+    return options | {"quantization_config": few_bits(8 if spec.quantize == "8bit" else 4, dtype)}
 
 
 @contextmanager

@@ -33,6 +33,7 @@ WINDOW = 17
 """Frames of 20 ms in a window: a third of a second. Windows do not overlap; a last one that is not full is dropped."""
 LORA_SCALE = 4.0
 """α/r of the published checkpoints: 32/8."""
+_FOLLOWING = (".position_ids", ".rotary_emb.inv_freq")
 _LANGUAGE = re.compile(r"llama_model\.base_model\.model\.model\.(.+)\.(lora_[AB])(?:\.default)?\.weight")
 
 
@@ -110,12 +111,16 @@ def load_published(network: Salmonn, weights: Mapping[str, Tensor]) -> None:
         network: with Whisper, BEATs and the language model already loaded.
         weights: the checkpoint's ``model``.
 
+    Beside what was trained they hold numbers that follow from the sizes (places, rotary frequencies), left out here.
+
     Raises:
         CheckpointError: a weight is missing, unknown or of another size.
     """
     own: dict[str, Tensor] = {}
     lora: dict[str, Tensor] = {}
     for name, value in weights.items():
+        if name.endswith(_FOLLOWING):
+            continue
         language = _LANGUAGE.fullmatch(name)
         if language:
             lora[f"{language[1]}.{language[2]}"] = value

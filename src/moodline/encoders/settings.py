@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from moodline.errors import ConfigError
-from moodline.settings import Settings
+from moodline.settings import Settings, parse
 
 POOLINGS = ("mean", "cls", "last", "mean_std", "none")
 HEAD_POOLINGS = ("attentive", "mean", "mean_std", "cls", "last")
@@ -148,7 +148,7 @@ class EncoderSpec(Settings):
         Raises:
             ConfigError: unknown fields, wrong types or values.
         """
-        return cls(**checked_fields(cls, data, where))
+        return parse(cls, data, where)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; ``from_dict`` reads them back."""
@@ -275,44 +275,3 @@ class FinetuneConfig(Settings):
                 problems.append(f"{name} must be positive (found: {getattr(self, name)})")
         if problems:
             raise ConfigError(f"fine-tuning: {'; '.join(problems)}")
-
-
-def checked_fields(cls: type[Any], data: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The keyword arguments of a config dataclass, types checked against its defaults.
-
-    Args:
-        cls: a dataclass whose fields all have plain defaults.
-        data: field name to value, as read from YAML or JSON; lists become tuples, whole numbers floats where needed.
-        where: for error messages.
-
-    Raises:
-        ConfigError: unknown fields and wrong types, all of them in one message.
-    """
-    if not isinstance(data, Mapping):
-        raise ConfigError(f"{where}: expected a mapping of settings", type(data).__name__)
-    known = {f.name: f for f in fields(cls)}
-    problems = [f"unknown setting '{name}'" for name in data if name not in known]
-    out: dict[str, Any] = {}
-    for name, value in data.items():
-        if name not in known:
-            continue
-        default, annotation = known[name].default, str(known[name].type)
-        if isinstance(value, list):
-            value = tuple(value)
-        if isinstance(default, float) and type(value) is int:
-            value = float(value)
-        out[name] = value
-        if value is None and "None" in annotation:
-            continue
-        if isinstance(value, tuple):
-            item: type = int if "tuple[int" in annotation else str
-            good = "tuple[" in annotation and all(type(v) is item for v in value)
-        elif default is None or "|" in annotation:
-            good = any(part.strip() == type(value).__name__ for part in annotation.split("|"))
-        else:
-            good = type(value) is type(default)
-        if not good:
-            problems.append(f"{name} must be {annotation} (found: {value!r})")
-    if problems:
-        raise ConfigError(f"{where}: {'; '.join(problems)}", fix=f"Known: {', '.join(known)}.")
-    return out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,11 @@ import torch
 from torch import Tensor
 
 from moodline.encoders.backbone import Backbone
-from moodline.encoders.hub import from_pretrained, keep_every_layer, model_revision
-from moodline.encoders.quantized import hub_options, loading_options
+from moodline.encoders.hub import encoder_files, from_pretrained, keep_every_layer, leave_frozen_convolutions
+from moodline.encoders.quantized import loading_options
 from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.sound import BUDGET, clip_length, clip_samples
+from moodline.encoders.speech_language import WINDOW, check_sound
 from moodline.encoders.speech_moonshine import SHORTEST as MOONSHINE
 from moodline.errors import ConfigError
 from moodline.media.audio import RATE
@@ -66,6 +66,7 @@ class HFSpeechBackbone(Backbone):
 
     def forward(self, tensors: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], Tensor]:
         """See ``Backbone.forward``."""
+        leave_frozen_convolutions(self.network)
         features, lengths = tensors["features"].to(next(self.network.parameters()).dtype), tensors["lengths"]
         if self.whisper:
             states = self._states(features)
@@ -98,24 +99,25 @@ def load_hf_speech(source: str | Path, name: str, spec: EncoderSpec, device: str
     """Load any speech model of transformers, from a folder or by its hub id.
 
     Raises:
-        CheckpointError: nothing there, or it cannot be loaded; see ``hub.from_pretrained``.
-        ConfigError: it wants another sampling rate than 16 kHz, or more than 30 s were asked of Whisper.
+        CheckpointError: nothing there, or it cannot be loaded; see ``moodline.hub``.
+        ConfigError: it wants another sampling rate than 16 kHz, or cannot do what was asked for: more than 30 s of
+            Whisper, few bits of WavLM.
     """
-    if from_pretrained("AutoConfig", source, name, **hub_options(spec, source)).model_type == "qwen2_audio":
+    files, spec = encoder_files(spec, source, "AutoModel", "AutoFeatureExtractor")
+    kind = from_pretrained("AutoConfig", files, name).model_type
+    if kind == "qwen2_audio":
         from moodline.encoders.speech_qwen import load_qwen_audio
 
         return load_qwen_audio(source, name, spec, device)
-    network = from_pretrained("AutoModel", source, name, **loading_options(spec, source, device))
-    extractor = from_pretrained("AutoFeatureExtractor", source, name, **hub_options(spec, source))
-    revision = model_revision(source, network)
+    extractor = from_pretrained("AutoFeatureExtractor", files, name)
+    if kind == "wavlm" and spec.quantize != "none":
+        raise ConfigError(
+            f"encoder {name}: WavLM's attention does not compute with few bits", spec.quantize, "Leave quantize out."
+        )
+    check_sound(name, spec, extractor, None if kind != "whisper" else WINDOW)
+    network = from_pretrained("AutoModel", files, name, **loading_options(spec, device))
     if getattr(network.config, "is_encoder_decoder", False):
         network = network.get_encoder()
-    rate = getattr(extractor, "sampling_rate", RATE)
-    if rate != RATE:
-        raise ConfigError(f"encoder {name}: expected a model for {RATE} samples per second", rate)
-    if network.config.model_type == "whisper" and spec.max_seconds > 30:
-        raise ConfigError(f"encoder {name}: Whisper hears at most 30 s; max_seconds must not be more", spec.max_seconds)
     network.config.apply_spec_augment = False  # random masking is for pre-training; short clips are too short for it
     keep_every_layer(network)
-    spec = spec if isinstance(source, Path) else replace(spec, revision=revision)
-    return HFSpeechBackbone(name, revision, spec, network, extractor)
+    return HFSpeechBackbone(name, files.revision, spec, network, extractor)

@@ -90,17 +90,24 @@ class SpeechLanguageBackbone(Backbone):
         return tuple(out.hidden_states), mask
 
 
-def check_sound(name: str, spec: EncoderSpec, extractor: Any) -> None:
-    """That a model with Whisper's encoder can hear what the spec asks for.
+def check_sound(name: str, spec: EncoderSpec, extractor: Any, most: float | None = WINDOW) -> None:
+    """That a model can hear what the spec asks for.
+
+    Args:
+        name: the encoder's.
+        spec: how long a clip may be.
+        extractor: its feature extractor.
+        most: seconds that it hears; None for any number.
 
     Raises:
-        ConfigError: more than 30 s, or a model for another sampling rate than 16 kHz.
+        ConfigError: more than that, or a model for another sampling rate than 16 kHz.
     """
-    if extractor.sampling_rate != RATE:
-        raise ConfigError(f"encoder {name}: expected a model for {RATE} samples per second", extractor.sampling_rate)
-    if spec.max_seconds > WINDOW:
+    rate = getattr(extractor, "sampling_rate", RATE)
+    if rate != RATE:
+        raise ConfigError(f"encoder {name}: expected a model for {RATE} samples per second", rate)
+    if most is not None and spec.max_seconds > most:
         raise ConfigError(
-            f"encoder {name}: it hears at most {WINDOW} s; max_seconds must not be more",
+            f"encoder {name}: it hears at most {most} s; max_seconds must not be more",
             spec.max_seconds,
             "What comes later is not heard; cut long turns where they pause.",
         )

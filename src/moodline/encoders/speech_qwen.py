@@ -6,15 +6,14 @@ mel spectrogram → tower → projector → <|audio_bos|> … <|audio_eos|> ques
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from moodline.encoders.hub import from_pretrained, model_revision
-from moodline.encoders.quantized import hub_options, loading_options
+from moodline.encoders.hub import encoder_files, from_pretrained
+from moodline.encoders.quantized import loading_options
 from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.sound import clip_samples
 from moodline.encoders.speech_language import SpeechLanguageBackbone, check_sound, mel_features
@@ -79,14 +78,12 @@ def load_qwen_audio(source: str | Path, name: str, spec: EncoderSpec, device: st
     """Load a Qwen2-Audio model, from a folder or by its hub id.
 
     Raises:
-        CheckpointError: nothing there, or it cannot be loaded; see ``hub.from_pretrained``.
+        CheckpointError: nothing there, or it cannot be loaded; see ``moodline.hub``.
         ConfigError: more than 30 s were asked for.
     """
-    hub = hub_options(spec, source)
-    extractor = from_pretrained("AutoFeatureExtractor", source, name, **hub)
+    files, spec = encoder_files(spec, source, "AutoModel", "AutoFeatureExtractor", "AutoTokenizer")
+    extractor = from_pretrained("AutoFeatureExtractor", files, name)
     check_sound(name, spec, extractor)
-    network = from_pretrained("AutoModel", source, name, **loading_options(spec, source, device))
-    tokenizer = from_pretrained("AutoTokenizer", source, name, **hub)
-    revision = model_revision(source, network)
-    spec = spec if isinstance(source, Path) else replace(spec, revision=revision)
-    return QwenAudioBackbone(name, revision, spec, network, extractor, tokenizer)
+    tokenizer = from_pretrained("AutoTokenizer", files, name)
+    network = from_pretrained("AutoModel", files, name, **loading_options(spec, device))
+    return QwenAudioBackbone(name, files.revision, spec, network, extractor, tokenizer)

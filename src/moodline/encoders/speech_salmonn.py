@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from moodline.encoders.base import files_revision
 from moodline.encoders.beats import SHORTEST, Beats, BeatsConfig, beats_state, log_mel
-from moodline.encoders.hub import from_pretrained
+from moodline.encoders.hub import ModelFiles, from_pretrained
 from moodline.encoders.quantized import loading_options
 from moodline.encoders.salmonn import Salmonn, load_published, qformer_sizes
 from moodline.encoders.settings import EncoderSpec
@@ -88,18 +89,19 @@ def load_salmonn(directory: Path, name: str, spec: EncoderSpec, device: str = "c
             raise CheckpointError(
                 f"encoder {name}: expected {directory / part} as transformers has it", "no config.json"
             )
-    extractor = from_pretrained("AutoFeatureExtractor", directory / "whisper", name)
+    ears, words = ModelFiles(directory / "whisper"), ModelFiles(directory / "vicuna")
+    extractor = from_pretrained("AutoFeatureExtractor", ears, name)
     check_sound(name, spec, extractor)
-    whisper = from_pretrained("AutoModel", directory / "whisper", name).get_encoder()
-    language = from_pretrained("AutoModel", directory / "vicuna", name, **loading_options(spec, directory, device))
-    tokenizer = from_pretrained("AutoTokenizer", directory / "vicuna", name)
+    tokenizer = from_pretrained("AutoTokenizer", words, name)
+    whisper = from_pretrained("AutoModel", ears, name).get_encoder()
+    language = from_pretrained("AutoModel", words, name, **loading_options(spec, device))
     published, beats = _read(own), _read(beats_file)
     try:
-        ears = Beats(BeatsConfig.from_checkpoint(beats["cfg"]))
-        ears.load_state_dict(beats_state(beats["model"]))
+        audio = Beats(BeatsConfig.from_checkpoint(beats["cfg"]))
+        audio.load_state_dict(beats_state(beats["model"]))
     except (KeyError, RuntimeError, TypeError) as error:
         raise CheckpointError(f"{beats_file}: not a BEATs checkpoint", str(error).splitlines()[-1][:160]) from None
-    network = _assemble(whisper, ears, language, published.get("model", published))
+    network = _assemble(whisper, audio, language, published.get("model", published))
     files = [p for p in sorted(directory.rglob("*")) if p.suffix in _WEIGHTS]
     return SalmonnBackbone(name, files_revision(files), spec, network, extractor, tokenizer)
 
@@ -146,7 +148,13 @@ def _read(path: Path) -> dict[str, Any]:
 
             return load_file(path)
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a dozen kinds, of zip, pickle and torch
+    except UnpicklingError as error:
+        raise CheckpointError(
+            f"{path}: must hold tensors and plain values only",
+            "a pickle of something else, which could run code",
+            "It was not read. Where you trust it, save its tensors anew, see docs/how-to/large-encoders.md.",
+        ) from error
+    except Exception as error:  # a dozen kinds, of zip and torch
         raise CheckpointError(
             f"{path}: cannot be read as tensors and plain values", type(error).__name__, "Download it again."
         ) from error

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from moodline.encoders.backbone import TORCH_TYPES, Backbone
 from moodline.encoders.base import files_revision
 from moodline.encoders.bert import Bert, BertConfig, mpnet_state
-from moodline.encoders.hub import from_pretrained, keep_every_layer, model_revision
+from moodline.encoders.hub import encoder_files, from_pretrained, keep_every_layer
 from moodline.encoders.inputs import TextInput, TurnInput, Window
-from moodline.encoders.quantized import hub_options, loading_options, quiet
+from moodline.encoders.quantized import loading_options, quiet
 from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.stepping import going_on, hands_on, stepping_blocks
 from moodline.encoders.tokens import TextTokens
@@ -67,6 +67,12 @@ class TextBackbone(Backbone):
         self.first_position = 0
         taken = inspect.signature(network.forward).parameters
         self.positioned = tokens.left and "position_ids" in taken
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """See ``Backbone.reading``: context was parted from the turn by what opens a text."""
+        single, pair = (self.tokens.tokenizer.num_special_tokens_to_add(both) for both in (False, True))
+        return {"context": "lines"} if self.spec.context_turns and pair > single and not self.tokens.parted else {}
 
     @functools.cached_property
     def resumable(self) -> bool:
@@ -209,15 +215,16 @@ def load_hf_text(source: str | Path, name: str, spec: EncoderSpec, device: str =
         source: the folder or the id.
         name: the name it is asked for by.
         spec: settings.
-        device: where quantized weights go.
+        device: where the weights go.
 
     Raises:
-        CheckpointError: nothing there, or it cannot be loaded; see ``hub.from_pretrained``.
+        CheckpointError: nothing there, or it cannot be loaded; see ``moodline.hub``.
         ConfigError: the model has no fast tokenizer, or reads fewer tokens than ``spec.max_tokens``.
         MissingDependencyError: see ``loading_options``.
     """
-    network = from_pretrained("AutoModel", source, name, **loading_options(spec, source, device))
-    wrapper = from_pretrained("AutoTokenizer", source, name, **hub_options(spec, source))
+    files, spec = encoder_files(spec, source, "AutoModel", "AutoTokenizer")
+    wrapper = from_pretrained("AutoTokenizer", files, name)
+    network = from_pretrained("AutoModel", files, name, **loading_options(spec, device))
     config: Any = network.config
     if getattr(config, "is_encoder_decoder", False):
         network = network.get_encoder()
@@ -240,9 +247,7 @@ def load_hf_text(source: str | Path, name: str, spec: EncoderSpec, device: str =
     types = getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in wrapper.model_input_names
     tokens = TextTokens(backend, pad, spec.max_tokens, types, spec.pool_context, spec.padding == "left")
     sizes = (int(config.hidden_size), int(config.num_hidden_layers))
-    revision = model_revision(source, network)
-    spec = spec if isinstance(source, Path) else replace(spec, revision=revision)
-    backbone = TextBackbone(name, revision, spec, network, tokens, sizes)
+    backbone = TextBackbone(name, files.revision, spec, network, tokens, sizes)
     backbone.first_position = first
     if spec.padding == "left" and not _padding_is_free(backbone):
         raise ConfigError(
@@ -259,7 +264,10 @@ def _padding_is_free(backbone: TextBackbone) -> bool:
     was_training = backbone.network.training
     backbone.network.eval()
     short, long = "Yes.", "No, and it is much longer than the other."
-    (alone, _), (both, mask) = (backbone(backbone.prepare(texts)) for texts in ([short], [short, long]))
+    (alone, _), (both, mask) = (
+        backbone({k: v.to(backbone.device) for k, v in backbone.prepare(texts).items()})
+        for texts in ([short], [short, long])
+    )
     backbone.network.train(was_training)
     apart = both[-1][0][mask[0]].float() - alone[-1][0].float()
     return bool(apart.norm() < 0.1 * alone[-1][0].float().norm())

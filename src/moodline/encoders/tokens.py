@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,21 +80,37 @@ class TextTokens:
             sizes[n] = len(encoding)
         return sizes
 
+    @functools.cached_property
+    def parted(self) -> bool:
+        """Whether the tokenizer puts a separator between the sentences of a pair.
+
+        What opens a text is none: a second one in the middle looks like the beginning of another document.
+        """
+        one, other = (self.tokenizer.encode(text, add_special_tokens=False) for text in "ab")
+        alone, pair = (self.tokenizer.post_process(one, second, True) for second in (None, other))
+        words = [[n for n, special in enumerate(e.special_tokens_mask) if not special] for e in (alone, pair)]
+        opening = alone.ids[: words[0][0]]
+        between = pair.ids[words[1][len(one) - 1] + 1 : words[1][len(one)]]
+        return bool(set(between) - set(opening))
+
     def _encode(self, inputs: Sequence[TextInput]) -> list[tuple[Any, int]]:
         """Encodings with special tokens, and how many context tokens each begins with."""
-        tokenizer = self.tokenizer
-        pair, single = tokenizer.num_special_tokens_to_add(True), tokenizer.num_special_tokens_to_add(False)
+        tokenizer, parted = self.tokenizer, self.parted
+        single = tokenizer.num_special_tokens_to_add(False)
+        special = tokenizer.num_special_tokens_to_add(True) if parted else single
         turns = tokenizer.encode_batch([item.text for item in inputs], add_special_tokens=False)
-        # where a pair brings no separator (language models), a line end parts the context from the turn
-        end = "\n" if pair == single else ""
+        # without a separator (language models) context and turn are lines of one text
+        end = "" if parted else "\n"
         joined = ["\n".join(item.context) + end if item.context else "" for item in inputs]
         contexts = tokenizer.encode_batch(joined, add_special_tokens=False)
         out = []
         for turn, context in zip(turns, contexts, strict=True):
-            room = self.max_tokens - pair - len(turn)
+            room = self.max_tokens - special - len(turn)
             if len(context) and room > 0:
                 context.truncate(room, direction="left")
-                out.append((tokenizer.post_process(context, turn, True), min(len(context), room)))
+                skipped = min(len(context), room)
+                both = (context, turn) if parted else (type(turn).merge([context, turn], growing_offsets=False), None)
+                out.append((tokenizer.post_process(*both, True), skipped))
             else:
                 turn.truncate(max(1, self.max_tokens - single))
                 out.append((tokenizer.post_process(turn, None, True), 0))

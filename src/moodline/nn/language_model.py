@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -15,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from moodline.errors import ConfigError, MissingDependencyError
-from moodline.hub import few_bits, from_pretrained, keep_every_layer, model_revision, model_source
+from moodline.hub import ModelFiles, few_bits, from_pretrained, keep_every_layer, model_files, model_source
 from moodline.nn.lora import inject_lora
 from moodline.settings import Settings
 
@@ -100,15 +99,17 @@ class LanguageModel(nn.Module):
             ConfigError: it is not causal, or its attention cannot be masked; LoRA's targets do not exist.
             MissingDependencyError: quantised loading without bitsandbytes.
         """
-        source = model_source(name)
-        tokenizer = from_pretrained("AutoTokenizer", source, f"backbone {name}")
-        if torch.get_default_device().type == "meta":  # sizes only, for a checkpoint's check
-            network = _empty(source, name)
+        empty = torch.get_default_device().type == "meta"  # sizes only, for a checkpoint's check
+        needs = ("AutoConfig" if empty else "AutoModelForCausalLM", "AutoTokenizer")
+        files = model_files(model_source(name), f"backbone {name}", needs)
+        tokenizer = from_pretrained("AutoTokenizer", files, f"backbone {name}")
+        if empty:
+            network = _empty(files, name)
             revision = ""
         else:
             options: dict[str, Any] = {"dtype": DTYPES[dtype], **_quantized(load_bits, DTYPES[dtype])}
-            network = from_pretrained("AutoModelForCausalLM", source, f"backbone {name}", **options)
-            revision = model_revision(source, network)
+            network = from_pretrained("AutoModelForCausalLM", files, f"backbone {name}", **options)
+            revision = files.revision
         model = cls(network, tokenizer, name, revision)
         if network.device.type != "meta":
             model.probe()
@@ -244,10 +245,10 @@ class LanguageModel(nn.Module):
         return float(self.embed(some).float().square().mean().sqrt())
 
 
-def _empty(source: str | Path, name: str) -> Any:
+def _empty(files: ModelFiles, name: str) -> Any:
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_config(from_pretrained("AutoConfig", source, f"backbone {name}"))
+    return AutoModelForCausalLM.from_config(from_pretrained("AutoConfig", files, f"backbone {name}"))
 
 
 def _quantized(bits: int, dtype: torch.dtype) -> dict[str, Any]:

@@ -22,6 +22,10 @@ QUERY_VALUE = (
 )  # fmt: skip
 """What models call their query and value projections, or those that give them together."""
 
+FEED_FORWARD = ("intermediate_dense", "output_dense")
+"""What takes their place in WavLM."""
+_PAST = ("WavLMAttention", "MultiheadAttention")
+"""Classes that hand the weights of their linear layers to torch's attention: what is put around those is not run."""
 _ADAPTER = "default"
 _CONV1D = "Conv1D"
 """The class of transformers for linear layers of GPT-2."""
@@ -33,9 +37,9 @@ def default_targets(network: nn.Module, within: tuple[str, ...] = ("",)) -> tupl
     Raises:
         ConfigError: it has none that are known.
     """
-    linear = [n for n, m in network.named_modules() if _is_linear(m) and n.startswith(within)]
-    found = {n.rsplit(".", 1)[-1] for n in linear}
+    found = {n.rsplit(".", 1)[-1] for n in _linear_layers(network, within)}
     targets = tuple(name for name in QUERY_VALUE if name in found)
+    targets = targets or tuple(name for name in FEED_FORWARD if name in found)
     if not targets:
         raise ConfigError("LoRA: its layers must be named (targets)", f"linear layers {_few(found)}")
     return targets
@@ -67,10 +71,16 @@ def inject_lora(
     from peft import LoraConfig, inject_adapter_in_model
 
     targets = targets or default_targets(network, within)
-    linear = [name for name, module in network.named_modules() if _is_linear(module) and name.startswith(within)]
+    linear = _linear_layers(network, within)
     unknown = [target for target in targets if not any(_ends(name, target) for name in linear)]
     if unknown:
         has = _few({name.rsplit(".", 1)[-1] for name in linear})
+        if any(_ends(name, unknown[0]) for name in _linear_layers(network, within, past=True)):
+            raise ConfigError(
+                "LoRA: a target learns nothing here, attention takes its weight and goes past the layer",
+                ", ".join(unknown),
+                f"There are also {has}.",
+            )
         raise ConfigError("LoRA: no linear layer has the name given as target", ", ".join(unknown), f"It has {has}.")
     names = [
         name
@@ -91,6 +101,30 @@ def inject_lora(
     for _, module in _lora_layers(network):  # they learn in float32, whatever the weights are
         for matrices in (module.lora_A, module.lora_B):
             matrices.float()
+        module.was_run = False
+        module.register_forward_pre_hook(_note_run)
+
+
+def _note_run(layer: Any, *_: Any) -> None:
+    """A hook: a layer is run, see ``check_run``."""
+    layer.was_run = True
+
+
+def check_run(network: nn.Module) -> None:
+    """That a network with LoRA, which has computed something, went through the layers that are to learn.
+
+    Raises:
+        ConfigError: it went past all layers of some name, as attention does that reads their weights alone.
+    """
+    run: dict[str, bool] = {}
+    for name, module in _lora_layers(network):
+        last = name.rsplit(".", 1)[-1]
+        run[last] = run.get(last, False) or module.was_run
+    idle = sorted(name for name, was_run in run.items() if not was_run)
+    if idle:
+        raise ConfigError(
+            "LoRA: the network goes past these layers, they would learn nothing", ", ".join(idle), "Set other targets."
+        )
 
 
 def _ends(name: str, target: str) -> bool:
@@ -99,6 +133,24 @@ def _ends(name: str, target: str) -> bool:
 
 def _few(names: set[str]) -> str:
     return ", ".join(sorted(names)[:12])
+
+
+def _linear_layers(network: nn.Module, within: tuple[str, ...], past: bool = False) -> list[str]:
+    """Names of the linear layers in these parts, in order.
+
+    Args:
+        network: any.
+        within: see ``inject_lora``.
+        past: whether also those that their owner goes past.
+    """
+    modules = dict(network.named_modules())
+    return [
+        name
+        for name, module in modules.items()
+        if _is_linear(module)
+        and name.startswith(within)
+        and (past or type(modules[name.rpartition(".")[0]]).__name__ not in _PAST)
+    ]
 
 
 def _is_linear(module: nn.Module) -> bool:
@@ -156,7 +208,7 @@ def _lora_layers(network: nn.Module) -> Iterator[tuple[str, Any]]:
 
 @torch.no_grad()
 def merge_lora(network: nn.Module, state: Mapping[str, Tensor], scale: float) -> None:
-    """Add saved updates to the weights of a network without LoRA layers, in place.
+    """Add saved updates to the weights of a network without LoRA layers, in place and in float32.
 
     Args:
         network: the backbone as it was loaded.
@@ -170,6 +222,7 @@ def merge_lora(network: nn.Module, state: Mapping[str, Tensor], scale: float) ->
         try:
             weight: Any = network.get_submodule(name).weight
             update = state[f"{name}.lora_B"].float() @ state[f"{name}.lora_A"].float() * scale
-            weight += (update.T if transposed(network, [name]) else update).to(weight)
+            update = (update.T if transposed(network, [name]) else update).to(weight.device)
+            weight.copy_(weight.float() + update)  # rounded once, where weights are not held in float32
         except (AttributeError, KeyError, RuntimeError) as error:
             raise CheckpointError(f"adapter: it does not fit the layer {name} of the backbone", error) from None

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from moodline.encoders import EncoderSpec
 from moodline.encoders.classifier import UtteranceHead, checkpoint_network
+from moodline.encoders.hub import leave_frozen_convolutions
 from moodline.encoders.settings import FinetuneConfig
 from moodline.nn.lora import default_targets, inject_lora
 from moodline.tuning.fused import fused_attention
@@ -141,6 +142,7 @@ def _count(part: Part, config: FinetuneConfig, depth: int, length: float) -> _Co
         targets = tuple(t for t in config.targets if t in names) if config.targets else default_targets(network)
         if targets:
             inject_lora(network, config.rank, config.alpha, config.lora_dropout, targets)
+    leave_frozen_convolutions(network)
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
     plain = checkpointed = _run(part, network, length, trainable > 0)
     if trainable and part.checkpointed and getattr(network, "supports_gradient_checkpointing", False):

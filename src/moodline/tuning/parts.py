@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from moodline.encoders import EncoderSpec
 from moodline.encoders.beats import Beats, BeatsConfig
-from moodline.encoders.hub import from_pretrained
+from moodline.encoders.hub import ModelFiles, encoder_files, from_pretrained
 from moodline.encoders.salmonn import WINDOW
 from moodline.errors import ConfigError
 from moodline.hub import model_source
@@ -87,7 +87,7 @@ def parts_of(spec: EncoderSpec, base_dir: Path | None = None) -> list[Part]:
     if kind == "whisper":
         return [_transformer(config, dtype, _mel(config["num_mel_bins"], dtype))]
     if spec.name.startswith("hf-speech:"):
-        return [_transformer(config, dtype, _raw(dtype))]
+        return [_transformer(config, dtype, _raw(dtype), quantized=kind != "wavlm")]  # see encoders/speech_hf.py
     return [_transformer(config, dtype, _tokens(dtype))]
 
 
@@ -96,15 +96,18 @@ def _config(spec: EncoderSpec, base_dir: Path | None) -> Mapping[str, Any]:
     prefix, _, rest = spec.name.partition(":")
     folder = (base_dir or Path()) / rest
     if prefix == "salmonn" and folder.is_dir():
-        parts = {p: _plain(from_pretrained("AutoConfig", folder / p, spec.name)) for p in ("whisper", "vicuna")}
-        return {**SHAPES["salmonn:salmonn-7b"], **parts}
+        whisper, vicuna = (
+            _plain(from_pretrained("AutoConfig", ModelFiles(folder / p), spec.name)) for p in ("whisper", "vicuna")
+        )
+        return {**SHAPES["salmonn:salmonn-7b"], "whisper": whisper, "vicuna": vicuna}
     if spec.name in SHAPES:
         return SHAPES[spec.name]
     if prefix not in ("hf-text", "hf-speech"):
         raise ConfigError(
             f"encoder {spec.name}: it cannot be planned", fix="Fine-tune it without --dry-run; it is small."
         )
-    return _plain(from_pretrained("AutoConfig", folder if folder.is_dir() else model_source(rest), spec.name))
+    files, _ = encoder_files(spec, model_source(rest, base_dir), "AutoConfig")
+    return _plain(from_pretrained("AutoConfig", files, spec.name))
 
 
 def _plain(config: Any) -> dict[str, Any]:
@@ -128,7 +131,7 @@ def _transformer(
         own = {k: v for k, v in config.items() if k not in ("model_type", "architectures", "dtype", "layer_types")}
         made = AutoConfig.for_model(config["model_type"], **{**own, depth: blocks})
         made.layerdrop = made.encoder_layerdrop = 0.0
-        made.use_cache = False
+        made.use_cache = made.apply_spec_augment = False
         with torch.device("meta"):
             network = AutoModel.from_config(made, dtype=dtype)
         return network.get_encoder() if config["model_type"] == "whisper" else network

@@ -12,6 +12,7 @@ from moodline.encoders.inputs import TextInput
 from moodline.encoders.settings import FinetuneConfig
 from moodline.errors import ConfigError
 from moodline.tuning.memory import OVERHEAD, Cost, cost
+from moodline.tuning.parts import parts_of
 from moodline.tuning.recipe import EncoderRecipe
 
 CHIPS = {"A100": (312e12, 2.0e12), "H100": (989e12, 3.35e12), "RTX 4090": (165e12, 1.0e12)}
@@ -141,7 +142,7 @@ def options(recipe: EncoderRecipe, classes: int, longest: float) -> tuple[Option
         saving = replace(model, gradient_checkpointing=True)
         ways.append(((checkpointing,), encoder, saving, tuning.batch_size))
         ways += [((checkpointing, *batch.format(b, a).split()), encoder, saving, b) for b, a in halves]
-    if encoder.name.startswith("hf-") and model.method == "lora" and encoder.quantize == "none":
+    if takes_few_bits(encoder) and model.method == "lora" and encoder.quantize == "none":
         least = replace(model, gradient_checkpointing=of_transformers)
         for bits in ("8bit", "4bit"):
             few, b, a = replace(encoder, quantize=bits), *(halves[-1] if halves else (1, tuning.accumulate))
@@ -153,6 +154,11 @@ def options(recipe: EncoderRecipe, classes: int, longest: float) -> tuple[Option
         if option.cost.memory - OVERHEAD < 0.97 * min(o.cost.memory - OVERHEAD for o in kept):
             kept.append(option)
     return tuple(kept)
+
+
+def takes_few_bits(spec: EncoderSpec) -> bool:
+    """Whether an encoder's weights can be quantized."""
+    return spec.name.startswith("hf-") and any(part.quantized for part in parts_of(spec))
 
 
 def lengths(recipe: EncoderRecipe, corpus: Corpus, split: str) -> Lengths:
@@ -179,7 +185,7 @@ def _guess(texts: Sequence[str]) -> list[int]:
 
 def _tokenizer(spec: EncoderSpec) -> Any:
     """The tokenizer of a model of transformers, if it is on this machine."""
-    from moodline.encoders.hub import from_pretrained
+    from moodline.encoders.hub import encoder_files, from_pretrained
     from moodline.errors import CheckpointError
     from moodline.hub import model_source
 
@@ -187,7 +193,8 @@ def _tokenizer(spec: EncoderSpec) -> Any:
     if prefix != "hf-text":
         return None
     try:
-        return from_pretrained("AutoTokenizer", model_source(rest), spec.name)
+        files, _ = encoder_files(spec, model_source(rest), "AutoTokenizer", ask=False)
+        return from_pretrained("AutoTokenizer", files, spec.name)
     except CheckpointError:
         return None
 

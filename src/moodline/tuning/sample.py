@@ -15,6 +15,8 @@ from moodline.corpora.base import Corpus
 from moodline.encoders import EncoderSpec, load_backbone
 from moodline.encoders.finetune import Collate, UtteranceClassifier, make_examples, parameter_groups
 from moodline.encoders.frozen import FrozenStates
+from moodline.encoders.hub import encoder_files
+from moodline.errors import CheckpointError
 from moodline.hub import model_source
 from moodline.training.data import epoch_batches
 from moodline.tuning.recipe import EncoderRecipe
@@ -41,16 +43,19 @@ class Sample:
 
 
 def here(spec: EncoderSpec) -> bool:
-    """Whether an encoder's weights are on this machine: a plan downloads nothing."""
-    from huggingface_hub import try_to_load_from_cache
-
+    """Whether all of an encoder is on this machine: a plan downloads nothing."""
     prefix, _, rest = spec.name.partition(":")
-    if not rest or isinstance(model_source(rest), Path):
+    if not rest or isinstance(source := model_source(rest), Path):
         return True
     if prefix == "salmonn":
         return False
-    names = ("model.safetensors", "model.safetensors.index.json")
-    return any(isinstance(try_to_load_from_cache(rest, n, revision=spec.revision), str) for n in names)
+    try:
+        encoder_files(
+            spec, source, "AutoModel", "AutoTokenizer" if prefix == "hf-text" else "AutoFeatureExtractor", ask=False
+        )
+    except CheckpointError:
+        return False
+    return True
 
 
 def measure(recipe: EncoderRecipe, corpus: Corpus) -> Sample:
