@@ -104,7 +104,7 @@ def _frozen_states(states: FrozenStates, units: Sequence[Any], bar: Progress) ->
     """States of units; each of several processes computes its share, then reads what the others have written."""
     here = processes()
     if here.num_processes > 1:
-        states(units[here.process_index :: here.num_processes], bar.share)
+        states(states.share(units, here.process_index, here.num_processes), bar.share)
         here.wait_for_everyone()
     return states(units, bar.share)
 

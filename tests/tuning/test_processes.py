@@ -74,9 +74,10 @@ def test_two_processes_are_one(tiny: dict[str, str], house: Path, root: Path, tm
     assert both[0]["weights"] == both[1]["weights"]
     one, two = (json.loads((tmp_path / n / "auxiliary" / "history.json").read_text()) for n in ("one", "two"))
     assert [e["loss_total"] for e in two] == pytest.approx([e["loss_total"] for e in one], rel=1e-4)
-    assert len(both[0]["seen"]) + len(both[1]["seen"]) <= len(alone["seen"]) + 4  # some are said twice
-    assert min(len(part["seen"]) for part in both) > len(alone["seen"]) / 3
-    assert {*both[0]["seen"], *both[1]["seen"]} == {*alone["seen"]}
+    shares = [{*part["seen"]} for part in both]
+    assert min(map(len, shares)) > 0
+    assert shares[0].isdisjoint(shares[1])
+    assert shares[0] | shares[1] == {*alone["seen"]}
     states = [sorted((tmp_path / name / "cache").rglob("*.npy")) for name in ("one", "two")]
     assert [p.name for p in states[0]] == [p.name for p in states[1]]
     assert not list((tmp_path / "two").rglob("*.tmp"))

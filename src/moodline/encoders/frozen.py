@@ -44,6 +44,11 @@ class FrozenStates:
         frozen = backbone.frozen > 0 or (backbone.stem_frozen and backbone.modality != "text")
         return frozen and backbone.frozen <= lowest and backbone.resumable
 
+    @staticmethod
+    def share(units: Sequence[Any], number: int, of: int) -> list[Any]:
+        """Those of units that one of several processes is to compute, by what is in them: equal ones go to one."""
+        return [unit for unit in units if int(_key(unit)[:8], 16) % of == number]
+
     def __call__(self, units: Sequence[Any], progress: Callable[[int, int], None] | None = None) -> list[np.ndarray]:
         """States of units, [T, H] each, of the backbone's type ``kept``; what is not there is computed and written.
 
