@@ -40,7 +40,7 @@ def run_dry(
     if json_:
         print_json(told)
         return
-    if slow := slow_precision(loaded):
+    if sample is not None and (slow := slow_precision(loaded)):
         print(f"Note: {slow}", file=sys.stderr)
     _print(told, device_name(), "does not fit" if not fits else "the weights are not on this machine")
 
