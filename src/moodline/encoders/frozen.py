@@ -31,6 +31,7 @@ class FrozenStates:
         limit = backbone.spec.max_tokens if backbone.modality == "text" else backbone.spec.max_seconds
         facts = [backbone.revision, backbone.frozen, limit, backbone.spec.dtype]
         facts += [backbone.spec.quantize] if backbone.spec.quantize != "none" else []  # as folders were named before
+        facts += [backbone.reading] if backbone.reading else []
         name = re.sub(r"[^A-Za-z0-9._]+", "-", backbone.id)
         self.folder = root / f"{name}-{text_hash(json.dumps(facts))[:16]}"
 
