@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 SCRIPT = """
@@ -45,6 +46,7 @@ def finish(root: Path, *command: str | Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_the_main_process_says_when_to_stop(root: Path, tmp_path: Path) -> None:
     """Else the other one would have gone after three epochs, and the main one would wait for it for ever."""
     script = tmp_path / "script.py"

@@ -48,6 +48,7 @@ for command in commands:
 LAUNCH = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0")
 
 
+@pytest.mark.slow
 def test_two_processes_are_one(tiny: dict[str, str], house: Path, root: Path, tmp_path: Path) -> None:
     recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"], epochs=1, batch_size=4)
     tune = ["finetune", "text", recipe, "--data", house, "-q", "--set", "finetune.model.freeze_blocks=2", "--out"]
