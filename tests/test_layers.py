@@ -35,6 +35,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("registry",),
     ("config",),
     ("build", "checkpoint"),
+    ("drawn",),
     ("auxiliary", "score_results", "stage1"),
     ("results",),
     ("cards", "folds", "predictions", "runs"),

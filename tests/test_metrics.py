@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from moodline.compare import compare
 from moodline.conversation import Conversation, Utterance
 from moodline.corpora.base import ALONE, Groups
+from moodline.drawn import Drawn
 from moodline.errors import ConfigError
 from moodline.metrics import (
     abstention_threshold,
@@ -30,7 +31,6 @@ from moodline.metrics import (
     weighted_f1,
     weighted_f1_from_confusion,
 )
-from moodline.score_results import Drawn
 from moodline.training.calibration import calibrate, fit_temperature, negative_log_likelihood, softmax
 
 CLASSES = 4

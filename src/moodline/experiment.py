@@ -35,6 +35,7 @@ from moodline.conversation import Conversation
 from moodline.corpora import read_corpus
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
+from moodline.drawn import Drawn
 from moodline.encoders.base import Encoder
 from moodline.errors import ConfigError, MoodlineError
 from moodline.folds import Fold, Tested, join, read_folds
@@ -44,7 +45,6 @@ from moodline.predictions import write_predictions
 from moodline.registry import model_reads
 from moodline.results import provenance, read_results, score, summarize, training_seconds
 from moodline.runs import Run, anything_trained, begin_run, forget_run, seed_directory
-from moodline.score_results import Drawn
 from moodline.training.calibration import calibrate, calibrate_scores
 from moodline.training.data import ConversationExample, collate
 from moodline.training.inference import Answers, answer

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from moodline import __version__
+from moodline.drawn import Drawn
 from moodline.errors import ConfigError
 from moodline.labels import IGNORE, ScoreScale, Target
 from moodline.metrics import (
@@ -25,7 +26,7 @@ from moodline.metrics import (
     interval,
     percent,
 )
-from moodline.score_results import Drawn, score_numbers, summarize_scores
+from moodline.score_results import score_numbers, summarize_scores
 from moodline.training.calibration import softmax
 from moodline.training.inference import Answers
 

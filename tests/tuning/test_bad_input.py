@@ -54,7 +54,6 @@ def test_a_full_device_is_one_line(house: Path, tmp_path: Path, monkeypatch: pyt
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has …")
 
-    monkeypatch.setattr("moodline.encoders.backbone.Backbone.to", full, raising=False)
     monkeypatch.setattr("moodline.tuning.features.gather_features", full)
     error = refused("encode", "house", house, tmp_path / "features", "--text", "minilm")
     assert "memory is full (found: CUDA out of memory)" in error

@@ -92,7 +92,7 @@ def test_a_run_goes_on_with_less_memory(tiny, house: Path, tmp_path: Path, monke
     assert numbers[0]["dev"] == numbers[1]["dev"]
 
 
-@pytest.mark.parametrize("asked", ["in the recipe", pytest.param("at the launch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("asked", ["in the recipe", "at the launch"])
 def test_two_processes_are_one_with_twice_the_batches(
     asked: str, tiny, house: Path, root: Path, tmp_path: Path
 ) -> None:

@@ -160,7 +160,6 @@ def _read(path: Path, format_: str | None, skip_empty: bool) -> list[Conversatio
 
 
 def _check_one(conversations: Sequence[Conversation], given: Path | None) -> None:
-
     if len(conversations) > 1:
         raise ConversationError(
             f"{given}: the transcript of a recording holds one conversation", len(conversations), "Split the file."
@@ -168,7 +167,6 @@ def _check_one(conversations: Sequence[Conversation], given: Path | None) -> Non
 
 
 def _check_no_hearing(file: Path, hearing: Hearing) -> None:
-
     for name in ("transcript", "speakers", "channels", "transcriber", "diarizer"):
         if getattr(hearing, name) is not None:
             raise ConfigError(f"--{name} goes with a recording", f"{file}, a transcript", "Leave it out.")

@@ -26,15 +26,16 @@ def run_finetune(
     from moodline.tuning.run import finetune, read_for, slow_precision
     from moodline.tuning.sample import here
 
+    talks = os.environ.get("RANK", "0") == "0"  # with several processes, one of them does
     loaded = load_encoder_recipe(modality, recipe, settings)
-    if (slow := slow_precision(loaded)) and here(loaded.encoder) and not quiet:
+    if talks and not quiet and (slow := slow_precision(loaded)) and here(loaded.encoder):
         print(f"Note: {slow}", file=sys.stderr)
     if out is None:
         named, _ = read_for(loaded, data, corpus)
         assert named.corpus is not None
         out = Path("runs") / (loaded.name if loaded.corpus else f"{loaded.name}-{named.corpus.name}")
     found = finetune(loaded, data, out, corpus, range(seeds), quiet or json_)
-    if os.environ.get("RANK", "0") != "0":  # with several processes, one of them talks
+    if not talks:
         return
     if json_:
         rows = [

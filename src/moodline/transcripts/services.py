@@ -71,6 +71,13 @@ def _segment(text: Any, speaker: Any, start: Any, end: Any, unit: float = 1.0) -
     return {"text": text, "speaker": _speaker(speaker), "start": _time(start, unit), "end": _time(end, unit)}
 
 
+def _lasting(text: Any, speaker: Any, start: Any, lasts: Any, unit: float) -> dict[str, Any]:
+    """A segment of which it is told how long it lasts."""
+    start, lasts = _time(start, unit), _time(lasts, unit)
+    numbers = all(isinstance(t, int | float) for t in (start, lasts))
+    return _segment(text, speaker, start, round(start + lasts, 6) if numbers else None)
+
+
 def _word(text: Any, speaker: Any, start: Any, end: Any, place: str, unit: float = 1.0, glued: bool = False) -> Word:
     begins = number(_time(start, unit), f"{place}: a word", "start")
     ends = number(_time(end, unit), f"{place}: a word", "end")
@@ -132,9 +139,7 @@ def _youtube(data: Any, place: str) -> Segments | None:
 def _youtube_events(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for r in rows:
         text = "".join(s["utf8"] for s in _objects(r, "segs") or [] if isinstance(s.get("utf8"), str))
-        start, lasts = (_time(r.get(name), 1e-3) for name in ("tStartMs", "dDurationMs"))
-        numbers = all(isinstance(t, int | float) for t in (start, lasts))
-        yield _segment(text, None, start, round(start + lasts, 6) if numbers else None)
+        yield _lasting(text, None, r.get("tStartMs"), r.get("dDurationMs"), 1e-3)
 
 
 def _assembly(data: Any, place: str) -> Segments | None:
@@ -293,9 +298,7 @@ def _azure(data: Any, place: str) -> Segments | None:
         return None
     out = []
     for r, text, at, lasts, unit in told:
-        start, long = _time(r.get(at), unit), _time(r.get(lasts), unit)
-        numbers = all(isinstance(t, int | float) for t in (start, long))
-        out.append(_segment(text, r.get("speaker"), start, round(start + long, 6) if numbers else None))
+        out.append(_lasting(text, r.get("speaker"), r.get(at), r.get(lasts), unit))
     return sorted(out, key=lambda s: s["start"] if isinstance(s["start"], int | float) else 0.0)
 
 

@@ -162,7 +162,7 @@ def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
         except (OSError, ValueError):
             before = None
         same = isinstance(before, dict) and before.get("corpus_hash") == record["corpus_hash"]
-        if not same or not means(_with_means_of(before.get("recipe"), record["recipe"]), recipe):
+        if not same or not means(_held_as(before.get("recipe"), record["recipe"]), recipe):
             raise ConfigError(
                 f"{out}: holds a run of another recipe, other settings or other corpus files",
                 fix="Choose another --out directory.",
@@ -175,14 +175,14 @@ def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
     write_json(path, record)
 
 
-MEANS = ("gradient_checkpointing", "shard")
+SAVE_MEMORY = ("gradient_checkpointing", "shard")
 """Settings that save memory and change no result, so that a run may go on with others."""
 
 
-def _with_means_of(before: Any, now: dict[str, Any]) -> Any:
-    """A recipe as it was written, but for ``MEANS``."""
+def _held_as(before: Any, now: dict[str, Any]) -> Any:
+    """A recipe as it was written, but with the present settings of ``SAVE_MEMORY``."""
     try:
-        model = {**before["finetune"]["model"], **{k: now["finetune"]["model"][k] for k in MEANS}}
+        model = {**before["finetune"]["model"], **{k: now["finetune"]["model"][k] for k in SAVE_MEMORY}}
         return {**before, "finetune": {**before["finetune"], "model": model}}
     except (TypeError, KeyError):
         return before
