@@ -31,7 +31,7 @@ def process_seconds(arguments: list[str], runs: int) -> list[float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """HeadlineMetric and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="meld-text", help="a name of `moodline models`, or a directory")
     parser.add_argument("--runs", type=int, default=5)

@@ -24,13 +24,15 @@ from typing import Any
 
 import torch
 
-from moodline.build import encoder_for, feature_size, gather_features, make_examples
-from moodline.checkpoint import build_model, load_checkpoint
-from moodline.config import load_recipe
-from moodline.corpora import read_corpus
+from moodline.corpora.registry import read_corpus
 from moodline.models.egmf import Egmf
-from moodline.nn.answering import Answerer
-from moodline.nn.rows import Rows
+from moodline.nn.label_scoring import LabelScorer
+from moodline.nn.packing import PackedUtterances
+from moodline.pipeline.checkpoint import build_model, load_checkpoint
+from moodline.pipeline.encoders import encoder_for
+from moodline.pipeline.examples import make_examples
+from moodline.pipeline.features import feature_size, gather_features
+from moodline.pipeline.recipe import load_recipe
 from moodline.training.data import collate
 
 
@@ -62,7 +64,7 @@ def prepare(options: argparse.Namespace) -> tuple[Egmf, Any]:
 @torch.inference_mode()
 def pseudo_tokens(model: Egmf, batch: Any) -> tuple[torch.Tensor, list[list[int]], torch.Tensor]:
     """Pseudo tokens, words and labels of all utterances, so that only the language model is timed."""
-    rows = Rows(batch.valid)
+    rows = PackedUtterances(batch.valid)
     present = {m: rows.pack(batch.present[m]) for m in model.modalities}
     f = model._fuse(batch, rows, present)
     f = model.guidance(f)[0] if model.config.experts else f
@@ -72,7 +74,7 @@ def pseudo_tokens(model: Egmf, batch: Any) -> tuple[torch.Tensor, list[list[int]
 
 
 @torch.inference_mode()
-def generate(answerer: Answerer, pseudo: torch.Tensor, words: list[list[int]], room: int) -> list[list[int]]:
+def generate(answerer: LabelScorer, pseudo: torch.Tensor, words: list[list[int]], room: int) -> list[list[int]]:
     """What the language model says of each utterance, one after the other, in at most ``room`` tokens."""
     network, said = answerer.language.network, []
     for n in range(len(pseudo)):
@@ -99,7 +101,7 @@ def parse(said: list[str], answers: list[str], end: str, exact: bool) -> list[in
 
 
 def main() -> None:
-    """Measure and tell."""
+    """HeadlineMetric and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--recipe", default="egmf/meld-gemma270m")
@@ -143,7 +145,7 @@ def main() -> None:
             "invalid": {kind: round(100 * f.count(None) / count, 1) for kind, f in found.items()},
         }
     for kind in ("all", "constrained"):
-        answerer = Answerer(language, prompt, kind == "constrained")
+        answerer = LabelScorer(language, prompt, kind == "constrained")
         start = (time.perf_counter(), time.process_time())
         with torch.inference_mode():
             scores = answerer(pseudo, words)

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from moodline.nn.answering import Answerer
+from moodline.nn.label_scoring import LabelScorer
 from moodline.nn.language_model import DTYPES, LanguageModel, LoraConfig
 from moodline.nn.prompting import Prompt
 
@@ -77,7 +77,7 @@ def measure(options: argparse.Namespace, checkpointing: bool) -> dict[str, float
     model = load(options, checkpointing).train()
     vocabulary = model.network.get_input_embeddings().num_embeddings
     prompt = Prompt((5,), (6,), (), (7,), (8, 9), tuple((20 + n,) for n in range(7)), 10)
-    answerer = Answerer(model, prompt, constrained=False)
+    answerer = LabelScorer(model, prompt, constrained=False)
     words = torch.randint(11, vocabulary, (options.utterances, options.tokens)).tolist()
     pseudo = nn.Parameter(0.02 * torch.randn(options.utterances, 4, model.width, device=options.device))
     chosen = torch.arange(options.utterances, device=options.device) % 7
@@ -86,7 +86,7 @@ def measure(options: argparse.Namespace, checkpointing: bool) -> dict[str, float
     seconds, kept = [], 0
     for _ in range(options.steps + 1):
         start = time.perf_counter()
-        loss, kept = kept_bytes(lambda: -answerer.of_one(pseudo, words, chosen).mean(), weights)
+        loss, kept = kept_bytes(lambda: -answerer.log_probability_of(pseudo, words, chosen).mean(), weights)
         loss.backward()
         if options.device != "cpu":
             torch.cuda.synchronize()
@@ -112,7 +112,7 @@ def measure(options: argparse.Namespace, checkpointing: bool) -> dict[str, float
 
 
 def main() -> None:
-    """Measure and tell."""
+    """HeadlineMetric and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="gemma3-270m")
     parser.add_argument("--shape", choices=SHAPES)

@@ -46,7 +46,8 @@ def film(path: Path, seconds: float, names: tuple[str, ...]) -> Path:
 
 def measure(path: Path, seconds: float) -> dict[str, float]:
     """Times of one film: alone decoded, then encoded."""
-    from moodline.encoders import EncoderSpec, load_encoder
+    from moodline.encoders.load import load_encoder
+    from moodline.encoders.settings import EncoderSpec
     from moodline.media.video import VideoClip
 
     encoder = load_encoder(EncoderSpec("faces", max_seconds=seconds))
@@ -77,7 +78,7 @@ def measure(path: Path, seconds: float) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """HeadlineMetric and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--threads", type=int, default=1)

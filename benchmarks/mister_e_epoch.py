@@ -80,9 +80,9 @@ class Ours:
     """Moodline's model in Moodline's loop."""
 
     def __init__(self, data: list[Any], options: argparse.Namespace, directory: Path) -> None:
+        from moodline.evaluation.selection import by_weighted_f1
         from moodline.models.mister_e import MisterE, MisterEConfig
         from moodline.training.data import collate, epoch_batches
-        from moodline.training.judge import by_weighted_f1
         from moodline.training.loop import _Run
         from moodline.training.settings import TrainConfig
 
@@ -264,7 +264,7 @@ def rounded(value: Any) -> Any:
 
 
 def main() -> None:
-    """Measure and print."""
+    """HeadlineMetric and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dim", type=int, default=2048, help="feature size of both modalities")
     parser.add_argument("--batch", type=int, default=8, help="conversations in a batch")

@@ -24,7 +24,7 @@ from mister_e_epoch import CLASSES, examples, model_settings, peak_memory, round
 
 
 def work(mode: str, size: int, options: argparse.Namespace, pipe: Connection) -> None:
-    """Measure one size in this process."""
+    """HeadlineMetric one size in this process."""
     import torch
 
     from moodline.models.mister_e import MisterE, MisterEConfig
@@ -76,7 +76,7 @@ def measure(mode: str, size: int, options: argparse.Namespace) -> dict[str, floa
 
 
 def main() -> None:
-    """Measure and print."""
+    """HeadlineMetric and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[8, 64, 256, 1024, 4096], help="utterances")
     parser.add_argument("--dim", type=int, default=2048, help="feature size of both modalities")

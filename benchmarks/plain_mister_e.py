@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moodline.labels import IGNORE
-from moodline.losses import directional_kl, focal_loss, supervised_contrastive_loss
+from moodline.core.labels import IGNORE
+from moodline.nn.losses import directional_kl, focal_loss, supervised_contrastive_loss
 
 
 class Context(nn.Module):

@@ -30,7 +30,7 @@ DIMS = {"speech": 1582, "text": 1024, "visual": 342}
 
 def model_settings() -> dict[str, Any]:
     """The model of the recipe ``sure/iemocap-paper``, classes weighed alike."""
-    from moodline.config import load_recipe
+    from moodline.pipeline.recipe import load_recipe
 
     model = dict(load_recipe("sure/iemocap-paper").model)
     return {k: v for k, v in model.items() if k not in ("name", "class_weights")}
@@ -55,9 +55,9 @@ class Ours:
     """Moodline's model in Moodline's loop."""
 
     def __init__(self, data: list[Any], batch: int, directory: Path) -> None:
+        from moodline.evaluation.selection import by_weighted_f1
         from moodline.models.sure import Sure, SureConfig
         from moodline.training.data import collate
-        from moodline.training.judge import by_weighted_f1
         from moodline.training.loop import _Run
         from moodline.training.settings import TrainConfig
 
@@ -176,7 +176,7 @@ def measure(options: argparse.Namespace, lengths: list[int], everything: int) ->
 
 
 def main() -> None:
-    """Measure and print."""
+    """HeadlineMetric and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=16, help="conversations in a batch")
     parser.add_argument("--conversations", type=int, default=108, help="how many are timed")

@@ -48,7 +48,7 @@ def plain_loop(texts: list[str]) -> np.ndarray:
 
 
 def main() -> None:
-    """Measure and print."""
+    """HeadlineMetric and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=int, default=1000)
     parser.add_argument("--json", type=Path, help="also write the figures to a file")
@@ -56,7 +56,9 @@ def main() -> None:
     torch.set_num_threads(2)
     texts = sentences(options.utterances)
 
-    from moodline.encoders import EncoderSpec, TextInput, load_encoder
+    from moodline.encoders.inputs import TextInput
+    from moodline.encoders.load import load_encoder
+    from moodline.encoders.settings import EncoderSpec
 
     encoder = load_encoder(EncoderSpec(name="minilm"))
     encoder.encode([TextInput(t) for t in texts[:64]])

@@ -21,10 +21,11 @@ import torch
 from text_encoding import sentences
 from torch.nn import functional as F
 
-from moodline.conversation import Conversation, Utterance
-from moodline.encoders import EncoderSpec, load_backbone
-from moodline.encoders.finetune import Collate, FinetuneConfig, UtteranceClassifier, make_examples
-from moodline.labels import LabelSet
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.labels import LabelSet
+from moodline.encoders.backbones import load_backbone
+from moodline.encoders.finetuning import Collate, FinetuneConfig, UtteranceClassifier, make_examples
+from moodline.encoders.settings import EncoderSpec
 from moodline.training.data import epoch_batches
 
 LABELS = LabelSet("random-7", tuple("abcdefg"))
@@ -102,7 +103,7 @@ def plain(talks: list[Conversation], context: int) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """HeadlineMetric and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=int, default=512)
     parser.add_argument("--context", type=int, default=8, help="earlier turns that the plain loop reads along")

@@ -12,10 +12,11 @@ from pathlib import Path
 from own_features import RECIPE, write_corpus
 
 from moodline import read_corpus
-from moodline.checkpoint import load_checkpoint
-from moodline.config import Recipe, parse
-from moodline.experiment import predict_split, train
-from moodline.runs import Run
+from moodline.experiments.evaluate import predict_split
+from moodline.experiments.runs import Run
+from moodline.experiments.train import train
+from moodline.pipeline.checkpoint import load_checkpoint
+from moodline.pipeline.recipe import Recipe, parse
 
 if len(sys.argv) == 3:
     run, data = Run.load(Path(sys.argv[1])), Path(sys.argv[2])

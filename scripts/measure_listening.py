@@ -261,7 +261,7 @@ def insert(page: Path, check: bool = False) -> bool:
 
 
 def main() -> None:
-    """Measure, or write the tables."""
+    """HeadlineMetric, or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--talks", type=Path, help="the folder of synthesize_conversations.py")
     parser.add_argument("--clip", action="store_true", help="measure the real clip")

@@ -20,14 +20,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from moodline.build import gather_features, make_examples
-from moodline.checkpoint import Checkpoint, load_checkpoint
-from moodline.corpora import read_corpus
-from moodline.experiment import checkpoint_encoders
-from moodline.labels import IGNORE
-from moodline.metrics import weighted_f1
+from moodline.core.labels import IGNORE
+from moodline.corpora.registry import read_corpus
+from moodline.evaluation.metrics import weighted_f1
+from moodline.experiments.evaluate import checkpoint_encoders
+from moodline.experiments.runs import Run, seed_directory
 from moodline.nn.experts import usage_entropy
-from moodline.runs import Run, seed_directory
+from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
+from moodline.pipeline.examples import make_examples
+from moodline.pipeline.features import gather_features
 from moodline.training.data import ConversationExample, collate
 
 NOISE = (0.1, 0.3, 1.0)
@@ -189,7 +190,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def main() -> None:
-    """Measure, or only write the page."""
+    """HeadlineMetric, or only write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "runs", nargs="*", type=Path, metavar="RUN", help="directories of moodline train, of one corpus"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from moodline.build import load_encoders
-from moodline.checkpoint import load_checkpoint, save_checkpoint
+from moodline.pipeline.checkpoint import load_checkpoint, save_checkpoint
+from moodline.pipeline.encoders import load_encoders
 
 PACKAGED = Path(__file__).resolve().parents[1] / "src" / "moodline" / "pretrained"
 

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from moodline.cli.console import print_table
-from moodline.config import Recipe, load_recipe, read_yaml, recipe_names, to_plain
-from moodline.errors import MoodlineError, UnknownNameError
-from moodline.experiment import evaluate, train
+from moodline.core.errors import MoodlineError, UnknownNameError
+from moodline.experiments.evaluate import evaluate
+from moodline.experiments.train import train
+from moodline.pipeline.recipe import Recipe, load_recipe, read_yaml, recipe_names, to_plain
 from moodline.report.results import collect_results, draw_plots, minutes_a_seed, publish_results
 
 ROOT = Path(__file__).resolve().parents[1]

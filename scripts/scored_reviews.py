@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import CorpusError
+from moodline.core.labels import SENTIMENT_2, ScoreScale
 from moodline.corpora.base import Corpus
 from moodline.corpora.convert import write_house
 from moodline.corpora.files import sha256
 from moodline.corpora.text import repair_text
-from moodline.errors import CorpusError
-from moodline.labels import SENTIMENT_2, ScoreScale
 
 INNER = "additional_resources/hutto_ICWSM_2014.tar.gz"
 TABLE = "hutto_ICWSM_2014/amazonReviewSnippets_GroundTruth.txt"

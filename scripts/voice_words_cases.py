@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 from compose_corpus import SPOKEN, garbled, record
 
-from moodline.build import gather_features, make_examples
-from moodline.checkpoint import Checkpoint
-from moodline.conversation import Conversation, Utterance
+from moodline.core.answers import Answers
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.labels import IGNORE
 from moodline.corpora.base import Corpus
 from moodline.encoders.base import Encoder
-from moodline.labels import IGNORE
+from moodline.evaluation.calibration import softmax
+from moodline.evaluation.metrics import expected_calibration_error, percent, risk_coverage
+from moodline.evaluation.results import score
 from moodline.media.effects import EFFECTS
-from moodline.metrics import expected_calibration_error, percent, risk_coverage
-from moodline.results import score
-from moodline.training.calibration import softmax
+from moodline.pipeline.checkpoint import Checkpoint
+from moodline.pipeline.examples import make_examples
+from moodline.pipeline.features import gather_features
 from moodline.training.data import collate
-from moodline.training.inference import Answers, answer
+from moodline.training.inference import answer
 
 Change = Callable[[Utterance], Utterance]
 

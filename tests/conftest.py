@@ -55,8 +55,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def text_run(house: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the text recipe with two seeds, trained and not evaluated. Copy it before changing it."""
-    from moodline.config import load_recipe
-    from moodline.experiment import train
+    from moodline.experiments.train import train
+    from moodline.pipeline.recipe import load_recipe
 
     folder = tmp_path_factory.mktemp("runs")
     train(load_recipe(str(write_recipe(folder / "tiny-text.yaml", TEXT))), house, folder / "text", range(2))

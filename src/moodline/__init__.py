@@ -16,15 +16,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Batch": "moodline.batch",
-    "Conversation": "moodline.conversation",
-    "MoodlineError": "moodline.errors",
-    "Output": "moodline.batch",
-    "Prediction": "moodline.prediction",
-    "Recognizer": "moodline.recognizer",
-    "Utterance": "moodline.conversation",
-    "read_corpus": "moodline.corpora",
-    "read_transcript": "moodline.transcripts",
+    "Batch": "moodline.core.batch",
+    "Conversation": "moodline.core.conversation",
+    "MoodlineError": "moodline.core.errors",
+    "Output": "moodline.core.batch",
+    "Prediction": "moodline.core.prediction",
+    "Recognizer": "moodline.pipeline.recognizer",
+    "Utterance": "moodline.core.conversation",
+    "read_corpus": "moodline.corpora.registry",
+    "read_transcript": "moodline.transcripts.read",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -12,7 +12,7 @@ def main() -> None:
     # Threads that wait busily for each other halve the speed of a machine that is doing anything else.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from moodline.cli.interrupt import Interruptible
-    from moodline.errors import MoodlineError
+    from moodline.core.errors import MoodlineError
 
     try:
         with Interruptible():

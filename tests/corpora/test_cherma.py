@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from moodline.corpora import detect_corpus, read_corpus
-from moodline.errors import ConfigError, CorpusError, MoodlineError, UnsafePickleError
-from moodline.labels import CHERMA_7, CHERMA_7_ZH, MELD_7
+from moodline.core.errors import ConfigError, CorpusError, MoodlineError, UnsafePickleError
+from moodline.core.labels import CHERMA_7, CHERMA_7_ZH, MELD_7
+from moodline.corpora.registry import detect_corpus, read_corpus
 from tests.tiny import call
 
 from .helpers import dump, same_features

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodline.conversation import Conversation, Utterance
-from moodline.corpora import house, iemocap, meld, ravdess, read_corpus
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConfigError, CorpusError, FeatureError, LabelError, StorageError, UnknownNameError
+from moodline.core.labels import MELD_7
+from moodline.corpora import iemocap, meld, ravdess
+from moodline.corpora import native as house
 from moodline.corpora.base import Corpus, Defect
 from moodline.corpora.convert import convert, write_house
-from moodline.errors import ConfigError, CorpusError, FeatureError, LabelError, StorageError, UnknownNameError
-from moodline.labels import MELD_7
+from moodline.corpora.registry import read_corpus
 
 from . import tuples
 from .helpers import dump, meld_row, same_features, write_meld

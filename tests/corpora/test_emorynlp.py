@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from moodline.core.errors import CorpusError, LabelError
 from moodline.corpora import emorynlp
-from moodline.errors import CorpusError, LabelError
 
 from .helpers import EMORY_HEADER, write_csv
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from moodline.core.errors import ConfigError, CorpusError, UnsafePickleError
 from moodline.corpora import emorynlp, feature_pickles, iemocap, meld
 from moodline.corpora.feature_pickles import LAYOUTS
-from moodline.errors import ConfigError, CorpusError, UnsafePickleError
 
 from . import tuples
 from .helpers import dump

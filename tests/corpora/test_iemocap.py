@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from moodline.core.errors import ConfigError, CorpusError
 from moodline.corpora import iemocap
 from moodline.corpora.iemocap import DEV, XXX_LIST
-from moodline.errors import ConfigError, CorpusError
 
 from . import tuples
 from .helpers import dump

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.labels import LabelSet
 from moodline.corpora import meld
 from moodline.corpora.base import Corpus, Defect
 from moodline.corpora.inspect import corpus_hash, summarize
-from moodline.labels import LabelSet
 
 from .helpers import meld_row, write_meld
 

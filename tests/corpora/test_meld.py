@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from moodline.core.errors import ConfigError, CorpusError, LabelError
+from moodline.core.labels import MELD_7, SENTIMENT_3
 from moodline.corpora import meld
 from moodline.corpora.base import Corpus
-from moodline.errors import ConfigError, CorpusError, LabelError
-from moodline.labels import MELD_7, SENTIMENT_3
 
 from .helpers import MELD_HEADER, meld_row, write_csv, write_meld
 

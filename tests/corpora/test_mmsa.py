@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from moodline.corpora import detect_corpus, read_corpus
+from moodline.core.errors import ConfigError, CorpusError, MoodlineError
+from moodline.core.labels import LABEL_SETS, MOSI_SCORES, SIMS_SCORES
 from moodline.corpora.convert import convert
 from moodline.corpora.inspect import summarize
-from moodline.errors import ConfigError, CorpusError, MoodlineError
-from moodline.labels import LABEL_SETS, MOSI_SCORES, SIMS_SCORES
+from moodline.corpora.registry import detect_corpus, read_corpus
 from tests.tiny import call
 
 from .helpers import dump, same_features
@@ -200,7 +200,7 @@ def test_a_truncated_pickle_gives_one_line(share: float, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", LENGTHS)
 def test_other_bad_input(name: str, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=f"{name}: expected one MMSA pickle"):
-        importlib.import_module(f"moodline.corpora.{name}").read(tmp_path)
+        importlib.import_module(f"moodline.corpora.registry.{name}").read(tmp_path)
     for options in ({"case": "UPPER"}, {"labels": "meld-7"}, {"conversation": "speaker"}):
         with pytest.raises(ConfigError, match=f"{name}: the option {next(iter(options))} must be one of"):
             read_corpus(name, dump(tmp_path / FILES[name], whole(name)), **options)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from moodline.core.errors import ConfigError, CorpusError
+from moodline.core.labels import MOSI_SCORES
 from moodline.corpora import mosi
-from moodline.errors import ConfigError, CorpusError
-from moodline.labels import MOSI_SCORES
 
 from .helpers import dump
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodline.conversation import Conversation, Utterance
-from moodline.corpora import read_corpus
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.labels import MELD_7
 from moodline.corpora.base import Corpus
 from moodline.corpora.overlap import COMMON, RUN, SHARED, find_overlap, overlapping, summarize_overlap, words
-from moodline.labels import MELD_7
+from moodline.corpora.registry import read_corpus
 from tests.tiny import call
 
 TALK = (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from moodline.core.errors import ConfigError, CorpusError
 from moodline.corpora import ravdess
-from moodline.errors import ConfigError, CorpusError
 
 
 def clip(

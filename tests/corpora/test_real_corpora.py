@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from moodline.corpora import READERS, read_corpus
+from moodline.core.errors import ConfigError
 from moodline.corpora.convert import convert
 from moodline.corpora.inspect import summarize
-from moodline.errors import ConfigError
+from moodline.corpora.registry import READERS, read_corpus
 
 from .helpers import same_features
 

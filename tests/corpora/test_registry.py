@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from moodline.corpora import DESCRIPTIONS, READERS, known_options, read_corpus
-from moodline.errors import ConfigError, CorpusError, UnknownNameError
-from moodline.labels import LABEL_SETS
+from moodline.core.errors import ConfigError, CorpusError, UnknownNameError
+from moodline.core.labels import LABEL_SETS
+from moodline.corpora.registry import DESCRIPTIONS, READERS, read_corpus, reader_options
 
 from .helpers import dump, write_meld
 
@@ -18,14 +18,15 @@ def test_every_reader_is_described() -> None:
     for name, text in DESCRIPTIONS.items():
         assert set(text) == {"title", "labels", "other_labels", "licence", "modalities", "files"}
         assert all(label in LABEL_SETS for label in [text["labels"], *text["other_labels"]] if label)
-        assert isinstance(known_options(name), dict)
-    assert known_options("meld") == {"labels": "emotion", "action_units": True}
+        assert isinstance(reader_options(name), dict)
+    assert reader_options("meld") == {"labels": "emotion", "action_units": True}
 
 
 def test_listing_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from moodline.corpora import READERS; heavy = {'torch', 'pyarrow', 'soundfile', 'safetensors', "
-        "'moodline.corpora.meld'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+        "import sys; from moodline.corpora.registry import READERS; "
+        "heavy = {'torch', 'pyarrow', 'soundfile', 'safetensors', 'moodline.corpora.meld'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stderr == b""
 

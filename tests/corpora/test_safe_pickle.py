@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moodline.core.errors import CorpusError, MoodlineError, UnsafePickleError
 from moodline.corpora.safe_pickle import load_pickle
-from moodline.errors import CorpusError, MoodlineError, UnsafePickleError
 
 from .helpers import dump
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from moodline.core.errors import CorpusError
 from moodline.corpora.text import decode, parse_clock, read_table, read_times, repair_text
-from moodline.errors import CorpusError
 
 
 @pytest.mark.parametrize(

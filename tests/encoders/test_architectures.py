@@ -13,9 +13,10 @@ import soundfile
 import torch
 import transformers
 
-from moodline.conversation import Conversation, Utterance
-from moodline.encoders import EncoderSpec, load_backbone
-from moodline.encoders.finetune import (
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConfigError
+from moodline.encoders.backbones import load_backbone
+from moodline.encoders.finetuning import (
     Collate,
     Example,
     FinetuneConfig,
@@ -24,9 +25,9 @@ from moodline.encoders.finetune import (
     make_examples,
     save_finetuned,
 )
-from moodline.errors import ConfigError
+from moodline.encoders.settings import EncoderSpec
 from tests.encoders.conftest import byte_tokenizer
-from tests.encoders.test_language_models import LABELS, TEXTS, embeddings, examples, tuned
+from tests.encoders.text.test_language_models import LABELS, TEXTS, embeddings, examples, tuned
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 GPT = {"n_embd": 32, "n_layer": 2, "n_head": 4}

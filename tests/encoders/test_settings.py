@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from moodline.encoders import ENCODERS, EncoderSpec, encoder_modality, load_backbone, load_encoder, resolve_spec
-from moodline.encoders.settings import FinetuneConfig
-from moodline.errors import ConfigError, UnknownNameError
-from moodline.settings import parse
+from moodline.core.errors import ConfigError, UnknownNameError
+from moodline.core.settings import parse
+from moodline.encoders.backbones import load_backbone
+from moodline.encoders.load import load_encoder
+from moodline.encoders.registry import ENCODERS, encoder_modality, resolve_spec
+from moodline.encoders.settings import EncoderSpec, FinetuneConfig
 
 
 def test_round_trip() -> None:
@@ -62,14 +64,16 @@ def test_modalities_and_defaults() -> None:
 
 
 def test_importing_the_package_is_light() -> None:
-    code = "import sys, moodline.encoders, moodline.encoders.settings, moodline.features, moodline.media.audio\n"
+    code = (
+        "import sys, moodline.encoders.registry, moodline.encoders.settings, moodline.features, moodline.media.audio\n"
+    )
     code += "print([m for m in ('torch', 'transformers', 'pyarrow', 'soundfile', 'soxr', 'peft') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
 
 def test_minilm_and_moonshine_load_without_transformers(tmp_path: Path) -> None:
-    code = "import sys\nfrom moodline.encoders import EncoderSpec, load_encoder\n"
+    code = "import sys\nfrom moodline.encoders.registry import EncoderSpec, load_encoder\n"
     code += "load_encoder(EncoderSpec()).encode(['hello'])\nload_encoder(EncoderSpec('moonshine-tiny'))\n"
     code += "print([m for m in ('transformers', 'onnxruntime', 'peft', 'torch._dynamo') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from moodline.errors import MediaError
+from moodline.core.errors import MediaError
 from moodline.media.audio import AudioClip, audio_seconds, load_audio, resample
 
 

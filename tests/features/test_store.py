@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodline.errors import CheckpointError, FeatureError, MoodlineError, StorageError
+from moodline.core.errors import CheckpointError, FeatureError, MoodlineError, StorageError
 from moodline.features import FeatureStore, encode_to_store, write_store
 from moodline.features.files import write_bytes
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodline.conversation import Utterance
+from moodline.core.conversation import Utterance
 from moodline.listen.align import LEAST, align_words, fit_times, is_timed, match, speakers_of
 from moodline.listen.base import Span, SpeakerSpan, Word
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
 from moodline.encoders.inputs import speech_inputs
 from moodline.listen.base import Recognized, Samples
 from moodline.listen.listen import Heard, listen

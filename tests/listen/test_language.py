@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
 from moodline.listen.base import Recognized, Samples
 from moodline.listen.language import foreign_words
 from moodline.listen.listen import listen
@@ -85,7 +85,7 @@ def test_any_words_pass_where_the_languages_are_not_known() -> None:
     ("name", "folder"), [("meld", "meld"), ("emorynlp", "emorynlp"), ("iemocap", "iemocap-cosmic")]
 )
 def test_no_english_conversation_is_doubted(name: str, folder: str, data: Path) -> None:
-    from moodline.corpora import read_corpus
+    from moodline.corpora.registry import read_corpus
 
     talks = [c for split in read_corpus(name, data / folder).splits.values() for c in split]
     assert len(talks) > 100

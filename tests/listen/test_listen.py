@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConfigError, MediaError
 from moodline.encoders.inputs import speech_inputs
-from moodline.errors import ConfigError, MediaError
 from moodline.listen import listen as module
 from moodline.listen.base import Chunk, Recognized, Samples, Span, Word
 from moodline.listen.language import evidence, foreign_script

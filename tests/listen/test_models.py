@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from moodline.errors import CheckpointError, MissingDependencyError, UnknownNameError
+from moodline.core.errors import CheckpointError, MissingDependencyError, UnknownNameError
 from moodline.listen import vad
 from moodline.listen.base import Recognized, Span, SpeakerSpan, Word
 from moodline.listen.diarizer import (

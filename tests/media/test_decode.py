@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from moodline.errors import MediaError, MissingDependencyError, StorageError
+from moodline.core.errors import MediaError, MissingDependencyError, StorageError
 from moodline.media import decode as decoding
 from moodline.media import source as sources
 from moodline.media.decode import decode

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moodline.errors import MediaError, MissingDependencyError
+from moodline.core.errors import MediaError, MissingDependencyError
 from moodline.media import video
 from moodline.media.video import VideoClip, read_pictures
 from tests.media.videos import RATE, Pixels, write_video

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from moodline.batch import Batch
-from moodline.labels import IGNORE
+from moodline.core.batch import Batch
+from moodline.core.labels import IGNORE
 
 
 def random_batch(

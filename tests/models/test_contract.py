@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from moodline.batch import Batch, Output
-from moodline.checkpoint import build_model
-from moodline.errors import ConfigError
-from moodline.labels import IGNORE
-from moodline.registry import MODELS
+from moodline.core.batch import Batch, Output
+from moodline.core.errors import ConfigError
+from moodline.core.labels import IGNORE
+from moodline.models.registry import MODELS
+from moodline.pipeline.checkpoint import build_model
 from tests.models.helpers import one, poisoned, random_batch, select, tiny_backbone
 
 CLASSES = 4

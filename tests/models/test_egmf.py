@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from moodline.batch import Batch
-from moodline.errors import ConfigError
+from moodline.core.batch import Batch
+from moodline.core.errors import ConfigError
 from moodline.models.egmf import Egmf, EgmfConfig
 from moodline.nn.language_model import LoraConfig
-from moodline.nn.rows import Rows
+from moodline.nn.packing import PackedUtterances
 from tests.models import plain_egmf as plain
 from tests.models.helpers import random_batch, tiny_backbone
 
@@ -177,7 +177,7 @@ def test_any_modality_can_be_left_out(left: str) -> None:
 def test_words_reach_the_answer_through_pseudo_tokens_alone() -> None:
     """As in the paper's input: without ``prompt_words`` no word is in the prompt, and still words matter."""
     model, batch = make(prompt_words=False), random_batch(DIMS, [3])
-    assert model._words(batch, Rows(batch.valid), {}) == [[], [], []]
+    assert model._words(batch, PackedUtterances(batch.valid), {}) == [[], [], []]
     assert batch.tokens is not None
     other = dataclasses.replace(batch, tokens=batch.tokens + 1)
     assert not torch.allclose(model(batch).logits, model(other).logits, atol=1e-4)
@@ -238,7 +238,7 @@ def test_pseudo_tokens_are_one_vector_repeated(n: int) -> None:
 def test_long_prompts_go_alone_and_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model, batch = make(), random_batch(DIMS, [6, 3], missing=0.3)
     together = model(batch).logits
-    monkeypatch.setattr("moodline.nn.answering.PLACES_AT_ONCE", 1)
+    monkeypatch.setattr("moodline.nn.label_scoring.PLACES_AT_ONCE", 1)
     monkeypatch.setattr("moodline.nn.language_model.POSITIONS_AT_ONCE", 1)
     assert torch.allclose(model(batch).logits, together, atol=1e-4)
 

@@ -12,16 +12,18 @@ import pytest
 import torch
 import transformers
 
-from moodline.checkpoint import load_checkpoint, save_checkpoint
-from moodline.config import ModalitySpec, load_recipe
-from moodline.conversation import Conversation, Utterance
-from moodline.encoders import EncoderSpec, TextInput, load_encoder
-from moodline.errors import CheckpointError, ConfigError, FeatureError, LabelError, MissingDependencyError
-from moodline.hub import CONVERTED, model_directory
-from moodline.labels import LabelSet, ScoreScale
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import CheckpointError, ConfigError, FeatureError, LabelError, MissingDependencyError
+from moodline.core.labels import LabelSet, ScoreScale
+from moodline.encoders.inputs import TextInput
+from moodline.encoders.load import load_encoder
+from moodline.encoders.settings import EncoderSpec
 from moodline.models.egmf import Egmf, EgmfConfig
 from moodline.nn.language_model import LanguageModel, LoraConfig
+from moodline.nn.pretrained import CONVERTED, model_directory
 from moodline.nn.prompting import WORDINGS, make_prompt
+from moodline.pipeline.checkpoint import load_checkpoint, save_checkpoint
+from moodline.pipeline.recipe import ModalitySpec, load_recipe
 from moodline.training.data import collate, make_example
 from tests.models.helpers import random_batch, tiny_backbone
 from tests.models.test_egmf import DIMS, LABELS, make

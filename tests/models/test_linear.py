@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from moodline.errors import ConfigError
+from moodline.core.errors import ConfigError
 from moodline.models.linear import Linear, LinearConfig
 from tests.models.helpers import random_batch
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from moodline.batch import Batch
-from moodline.errors import ConfigError
-from moodline.losses import focal_loss, kl_divergence, supervised_contrastive_loss
+from moodline.core.batch import Batch
+from moodline.core.errors import ConfigError
 from moodline.models.mister_e import MisterE, MisterEConfig
+from moodline.nn.losses import focal_loss, kl_divergence, supervised_contrastive_loss
 from tests.models.helpers import one, random_batch
 from tests.models.plain_mister_e import mister_e as plain
 

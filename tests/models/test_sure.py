@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from moodline.batch import Batch
-from moodline.errors import ConfigError
-from moodline.labels import IGNORE
+from moodline.core.batch import Batch
+from moodline.core.errors import ConfigError
+from moodline.core.labels import IGNORE
 from moodline.models.sure import ATTENTION_KEPT, Sure, SureConfig
 from tests.models.helpers import one, random_batch
 from tests.models.plain_sure import loss as plain_loss

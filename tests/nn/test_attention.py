@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from moodline.nn.attention import MultiHeadAttention
-from moodline.nn.rows import Rows
+from moodline.nn.packing import PackedUtterances
 
 WIDTH = 6
 
@@ -19,10 +19,12 @@ def make(window: int, dropout: float = 0.0) -> MultiHeadAttention:
     return MultiHeadAttention(WIDTH, 2, 3, dropout, window).double()
 
 
-def inputs(lengths: list[int], memories: int, missing: float) -> tuple[Tensor, list[Tensor], list[Tensor], Rows]:
+def inputs(
+    lengths: list[int], memories: int, missing: float
+) -> tuple[Tensor, list[Tensor], list[Tensor], PackedUtterances]:
     torch.manual_seed(1)
     n = sum(lengths)
-    rows = Rows(torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None])
+    rows = PackedUtterances(torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None])
     streams = [torch.randn(n, WIDTH, dtype=torch.float64, requires_grad=True) for _ in range(memories + 1)]
     return streams[0], streams[1:], [torch.rand(n) >= missing for _ in range(memories)], rows
 
@@ -84,7 +86,7 @@ def test_window_as_long_as_the_conversation_changes_nothing(lengths: list[int]) 
 def test_a_long_neighbour_does_not_change_a_short_conversation() -> None:
     query, streams, real, rows = inputs([5, 40], 1, 0.2)
     together = make(6)(query, streams, real, rows)[:5]
-    alone = Rows(torch.ones(1, 5, dtype=torch.bool))
+    alone = PackedUtterances(torch.ones(1, 5, dtype=torch.bool))
     assert torch.allclose(make(0)(query[:5], [streams[0][:5]], [real[0][:5]], alone), together, atol=1e-12)
 
 

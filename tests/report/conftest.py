@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from moodline.prediction import Prediction, UtterancePrediction
+from moodline.core.prediction import Prediction, UtterancePrediction
 
 LABELS = ("neutral", "joy", "anger")
 ROWS = [

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from moodline.labels import MOSI_SCORES
-from moodline.prediction import Prediction, UtterancePrediction
+from moodline.core.labels import MOSI_SCORES
+from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.write import write_prediction
 from tests.report.test_report_html import HOSTILE
 

@@ -21,12 +21,12 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodline.labels import LABEL_SETS
-from moodline.prediction import Prediction, UtterancePrediction
+from moodline.core.labels import LABEL_SETS
+from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.html import write_html
-from moodline.report.html.looks import COLOURS, looks
 from moodline.report.html.sound import read_sound
 from moodline.report.html.summary import UNSURE, summarize
+from moodline.report.html.theme import COLOURS, looks
 from moodline.report.write import write_prediction
 
 Make = Callable[..., Prediction]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from moodline.errors import ConfigError, StorageError
+from moodline.core.errors import ConfigError, StorageError
 from moodline.report import plots
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from moodline.prediction import Prediction
+from moodline.core.prediction import Prediction
 from moodline.report.table import mood_summary, prediction_table
 
 Make = Callable[..., Prediction]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodline.errors import ConversationError
-from moodline.prediction import Prediction, UtterancePrediction
+from moodline.core.errors import ConversationError
+from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.write import check_times, write_prediction
-from moodline.transcripts import read_transcript
+from moodline.transcripts.read import read_transcript
 
 Make = Callable[..., Prediction]
 SCORES = {"joy": 0.8125, "neutral": 0.1875}

@@ -13,10 +13,10 @@ from typing import BinaryIO
 import pytest
 from pyarrow import parquet
 
-from moodline.errors import ConfigError, ConversationError, MoodlineError, StorageError
-from moodline.prediction import Prediction
+from moodline.core.errors import ConfigError, ConversationError, MoodlineError, StorageError
+from moodline.core.prediction import Prediction
 from moodline.report.write import WRITERS, check_output, left_out, prediction_rows, write_prediction
-from moodline.transcripts import read_transcript
+from moodline.transcripts.read import read_transcript
 
 Make = Callable[..., Prediction]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from moodline.evaluation.selection import by_weighted_f1
 from moodline.models.mister_e import MisterE, MisterEConfig
 from moodline.training.data import ConversationExample, collate
-from moodline.training.judge import by_weighted_f1
 from moodline.training.loop import fit
 from moodline.training.settings import TrainConfig
 

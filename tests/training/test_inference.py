@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from moodline.batch import Batch, Output
+from moodline.core.batch import Batch, Output
 from moodline.training.data import ConversationExample, collate
 from moodline.training.inference import answer
 from tests.training.small_run import example

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from moodline.errors import CheckpointError, MoodlineError
+from moodline.core.errors import CheckpointError, MoodlineError
 from tests.training.small_run import run, weights_hash
 
 
@@ -80,7 +80,7 @@ def test_a_damaged_state_is_one_line(tmp_path: Path, damage: bytes | None) -> No
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from moodline import losses
+    from moodline.nn import losses
 
     monkeypatch.setattr(losses, "focal_loss", lambda z, *_: z.sum() * float("nan"))
     with pytest.raises(MoodlineError, match="not finite"):

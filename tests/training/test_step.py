@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from moodline.errors import MoodlineError
+from moodline.core.errors import MoodlineError
+from moodline.evaluation.selection import by_weighted_f1
 from moodline.models.mister_e import MisterE, MisterEConfig
 from moodline.training.data import collate, epoch_batches
-from moodline.training.judge import by_weighted_f1
 from moodline.training.loop import _Run
 from moodline.training.settings import TrainConfig
 from tests.training.small_run import CLASSES, example, run
@@ -44,7 +44,7 @@ def test_steps_are_those_of_a_plain_loop(tmp_path: Path, clip_norm: float, optim
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from moodline import losses
+    from moodline.nn import losses
 
     monkeypatch.setattr(losses, "focal_loss", lambda z, *_: (z * 0).sqrt().sum())
     with pytest.raises(MoodlineError, match="gradient is not finite"):

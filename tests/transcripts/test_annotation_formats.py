@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodline.conversation import Conversation
-from moodline.errors import ConversationError, TranscriptError
-from moodline.prediction import Prediction, UtterancePrediction
-from moodline.transcripts import read_transcript
+from moodline.core.conversation import Conversation
+from moodline.core.errors import ConversationError, TranscriptError
+from moodline.core.prediction import Prediction, UtterancePrediction
+from moodline.transcripts.read import read_transcript
 from tests.transcripts.test_transcript_properties import try_to_read
 
 Read = Callable[..., list[Conversation]]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from moodline.conversation import Conversation
-from moodline.errors import TranscriptError
-from moodline.transcripts import read_transcript
-from moodline.transcripts.stamped import only_times
+from moodline.core.conversation import Conversation
+from moodline.core.errors import TranscriptError
+from moodline.transcripts.read import read_transcript
+from moodline.transcripts.timestamped_text import only_times
 
 quick = settings(max_examples=150, deadline=None)
 KINDS = ("srt", "vtt", "txt")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodline.conversation import Conversation
-from moodline.transcripts import read_transcript
+from moodline.core.conversation import Conversation
+from moodline.transcripts.read import read_transcript
 from tests.transcripts.test_transcript_properties import try_to_read
 
 Told = list[tuple[str | None, float | None, float | None, str | None]]

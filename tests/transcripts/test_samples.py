@@ -6,8 +6,8 @@ from importlib.resources import as_file, files
 
 import pytest
 
-from moodline.labels import MELD_7
-from moodline.transcripts import read_transcript
+from moodline.core.labels import MELD_7
+from moodline.transcripts.read import read_transcript
 
 
 @pytest.mark.parametrize(

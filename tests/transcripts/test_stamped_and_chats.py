@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodline.conversation import Conversation
-from moodline.errors import MoodlineError, TranscriptError
-from moodline.transcripts import read_transcript
+from moodline.core.conversation import Conversation
+from moodline.core.errors import MoodlineError, TranscriptError
 from moodline.transcripts.common import Source
-from moodline.transcripts.stamped import stamped
+from moodline.transcripts.read import read_transcript
+from moodline.transcripts.timestamped_text import stamped
 
 Told = list[tuple[str | None, float | None, float | None, str | None]]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from moodline.errors import ConversationError, MoodlineError, TranscriptError, UnknownNameError
-from moodline.transcripts import read_transcript
+from moodline.core.errors import ConversationError, MoodlineError, TranscriptError, UnknownNameError
+from moodline.transcripts.read import read_transcript
 
 BAD = [
     # name, content, what the message must say

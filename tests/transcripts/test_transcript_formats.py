@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from moodline.conversation import Conversation
-from moodline.transcripts import FORMATS, read_transcript
+from moodline.core.conversation import Conversation
+from moodline.transcripts.read import FORMATS, read_transcript
 
 Read = Callable[..., list[Conversation]]
 

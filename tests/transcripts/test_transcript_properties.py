@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodline.conversation import Conversation, Utterance
-from moodline.errors import MoodlineError
-from moodline.transcripts import FORMATS, read_transcript
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import MoodlineError
 from moodline.transcripts.common import squeeze
-from moodline.transcripts.names import plausible
+from moodline.transcripts.read import FORMATS, read_transcript
+from moodline.transcripts.speaker_names import plausible
 
 quick = settings(max_examples=80, deadline=None)
 
@@ -181,6 +181,6 @@ def test_work_grows_no_faster_than_the_file(folder: Path, kind: str) -> None:
 
 
 def test_importing_the_readers_imports_nothing_heavy() -> None:
-    code = "import sys, moodline.transcripts; print(*{m.split('.')[0] for m in sys.modules})"
+    code = "import sys, moodline.transcripts.read; print(*{m.split('.')[0] for m in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "numpy", "pyarrow", "rich", "pandas", "transformers"} & set(loaded)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from moodline.cli.console import print_json, progress_bar, stdout
-from moodline.errors import ConfigError, ConversationError, MoodlineError
+from moodline.core.errors import ConfigError, ConversationError, MoodlineError
 
 if TYPE_CHECKING:
-    from moodline.conversation import Conversation
-    from moodline.prediction import Prediction
-    from moodline.recognizer import Recognizer
+    from moodline.core.conversation import Conversation
+    from moodline.core.prediction import Prediction
+    from moodline.pipeline.recognizer import Recognizer
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def run(
         for output in outputs:
             check_times(output, conversations)
 
-    from moodline.recognizer import Recognizer
-    from moodline.registry import DEFAULT_MODEL, RECORDING_MODEL
+    from moodline.models.registry import DEFAULT_MODEL, RECORDING_MODEL
+    from moodline.pipeline.recognizer import Recognizer
 
     warnings.filterwarnings("ignore")
     recognizer = Recognizer.load(model or (RECORDING_MODEL if recording else DEFAULT_MODEL), device)
@@ -147,14 +147,14 @@ def _listen(
 def _is_recording(file: Path, format_: str | None) -> bool:
     """Told by the suffix, or else by the first bytes."""
     from moodline.media.source import is_recording
-    from moodline.transcripts import FORMATS
+    from moodline.transcripts.read import FORMATS
 
     suffix = file.suffix.lower().removeprefix(".")
     return format_ is None and suffix not in FORMATS and is_recording(file)
 
 
 def _read(path: Path, format_: str | None, skip_empty: bool) -> list[Conversation]:
-    from moodline.transcripts import read_transcript
+    from moodline.transcripts.read import read_transcript
 
     return read_transcript(path, format=format_, skip_empty=skip_empty)
 

@@ -108,7 +108,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a recipe, chosen on dev; run it again to resume."""
-    from moodline.cli.experiments import run_train
+    from moodline.cli.train import run_train
 
     run_train(recipe, data, out, seeds, settings or [], quiet)
 
@@ -142,7 +142,7 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Test a run once and write results.json and plots."""
-    from moodline.cli.experiments import run_evaluate
+    from moodline.cli.train import run_evaluate
 
     run_evaluate(run, data, again, publish, json_, quiet)
 
@@ -154,7 +154,7 @@ def compare(
     json_: Json = False,
 ) -> None:
     """Test whether one run is better than another (paired, over utterances and seeds)."""
-    from moodline.cli.experiments import run_compare
+    from moodline.cli.train import run_compare
 
     run_compare(first, second, json_)
 
@@ -187,7 +187,7 @@ def experiment(
     quiet: Quiet = False,
 ) -> None:
     """Train and test all variants of a recipe, and say which claims of the paper hold; run it again to resume."""
-    from moodline.cli import studies
+    from moodline.cli import experiment as studies
 
     if list_:
         studies.run_list(json_)
@@ -269,7 +269,7 @@ def finetune(
 
         run_dry(modality, recipe, data, corpus, settings or [], json_)
         return
-    from moodline.cli.tuning import run_finetune
+    from moodline.cli.finetune import run_finetune
 
     run_finetune(modality, recipe, data, corpus, out, seeds, settings or [], json_, quiet)
 
@@ -304,7 +304,7 @@ def encode(
     """Export a corpus with the features that encoders give, as safetensors and JSON: what stage 2 is trained on."""
     sources = {m: s for m, s in (("text", text), ("speech", speech)) if s is not None}
     if sources:
-        from moodline.cli.tuning import run_encode_with
+        from moodline.cli.finetune import run_encode_with
 
         run_encode_with(source, data, out, sources, seed, device, json_, quiet)
     else:
@@ -363,6 +363,6 @@ def results_(
     json_: Json = False,
 ) -> None:
     """Make the table of all results."""
-    from moodline.cli.experiments import run_results
+    from moodline.cli.train import run_results
 
     run_results(directory, write or [], check, json_)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from moodline.build import ProgressCallback
+    from moodline.core.progress import ProgressCallback
 
 
 def stdout() -> Console:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodline.cli.console import print_json, print_table, stdout
-from moodline.errors import ConfigError
+from moodline.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from moodline.corpora.base import Corpus
@@ -30,8 +30,8 @@ def parse_options(texts: list[str]) -> dict[str, Any]:
 
 def run_inspect(name: str, directory: Path, options: list[str], json_: bool) -> None:
     """Read a corpus and print its counts and defects."""
-    from moodline.corpora import read_corpus
     from moodline.corpora.inspect import summarize
+    from moodline.corpora.registry import read_corpus
 
     summary = summarize(read_corpus(name, directory, **parse_options(options)))
     if json_:
@@ -74,8 +74,8 @@ def _print_lengths(summary: dict[str, Any]) -> None:
 
 def run_overlap(target: str, auxiliary: str, data: Path, auxiliary_data: Path | None, json_: bool) -> None:
     """Print what two corpora have in common, and what must be left out of the second to be tested on the first."""
-    from moodline.corpora import read_corpus
     from moodline.corpora.overlap import summarize_overlap
+    from moodline.corpora.registry import read_corpus
 
     first = read_corpus(target, data)
     second = first if (target, auxiliary_data) == (auxiliary, None) else read_corpus(auxiliary, auxiliary_data or data)
@@ -114,7 +114,7 @@ def run_encode(source: str, data: Path, out: Path, json_: bool, quiet: bool) -> 
     """Encode all splits of a corpus and write them as a house directory."""
     from moodline.cli.console import progress_bar
     from moodline.corpora.convert import check_free, write_house
-    from moodline.experiment import encode_corpus
+    from moodline.experiments.encode import encode_corpus
 
     check_free(out)
     with progress_bar(quiet or json_) as progress:

@@ -35,7 +35,7 @@ PACKAGES = (
 def examine() -> dict[str, Any]:
     """Everything ``doctor`` reports, as plain data."""
     from moodline import __version__
-    from moodline.cache import cache_directory
+    from moodline.core.cache import cache_directory
 
     checks = []
     for module, package, purpose, extra in PACKAGES:
@@ -90,9 +90,9 @@ def _device() -> dict[str, Any]:
         return {"use": "none", "detail": "torch is not installed"}
     import torch
 
-    from moodline.device import own_device
+    from moodline.core.device import best_device
 
-    use = own_device()
+    use = best_device()
     detail = torch.cuda.get_device_name() if use == "cuda" else f"torch {torch.__version__}"
     if use == "cpu" and torch.backends.mps.is_available():
         detail += "; Apple's GPU is not used, analyze --device mps tries it"

@@ -25,7 +25,7 @@ def _cell(value: Any) -> str:
 
 
 def _models() -> list[dict[str, Any]]:
-    from moodline.registry import MODEL_DESCRIPTIONS, PRETRAINED, PRETRAINED_LICENCES, pretrained_directory
+    from moodline.models.registry import MODEL_DESCRIPTIONS, PRETRAINED, PRETRAINED_LICENCES, pretrained_directory
 
     rows: list[dict[str, Any]] = []
     for name in PRETRAINED:
@@ -52,14 +52,14 @@ def _models() -> list[dict[str, Any]]:
 
 
 def _encoders() -> list[dict[str, Any]]:
-    from moodline.encoders import ENCODERS
+    from moodline.encoders.registry import ENCODERS
 
     return [{"name": name, **facts} for name, facts in ENCODERS.items()]
 
 
 def _recipes() -> list[dict[str, Any]]:
-    from moodline.config import read_yaml, recipe_names, recipe_path
-    from moodline.tuning.recipe import MODALITIES, packaged
+    from moodline.experiments.finetuning.recipe import MODALITIES, packaged
+    from moodline.pipeline.recipe import read_yaml, recipe_names, recipe_path
 
     rows = []
     for name in recipe_names():
@@ -81,6 +81,6 @@ def _recipes() -> list[dict[str, Any]]:
 
 
 def _corpora() -> list[dict[str, Any]]:
-    from moodline.corpora import DESCRIPTIONS
+    from moodline.corpora.registry import DESCRIPTIONS
 
     return [{"name": name, **facts} for name, facts in DESCRIPTIONS.items()]

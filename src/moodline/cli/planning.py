@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from moodline.cli.console import print_json, print_table, stdout
 
 if TYPE_CHECKING:
-    from moodline.tuning.plan import Plan
-    from moodline.tuning.sample import Sample
+    from moodline.experiments.finetuning.plan import FinetunePlan
+    from moodline.experiments.finetuning.timing import Sample
 
 GIB = 2**30
 
@@ -24,12 +24,12 @@ def run_dry(
     settings: list[str],
     json_: bool,
 ) -> None:
-    """Plan, take a few steps where the weights are here, and print."""
+    """FinetunePlan, take a few steps where the weights are here, and print."""
+    from moodline.experiments.finetuning.plan import make_plan
+    from moodline.experiments.finetuning.recipe import load_encoder_recipe
+    from moodline.experiments.finetuning.run import device_memory, device_name, read_for, slow_precision
+    from moodline.experiments.finetuning.timing import here, measure
     from moodline.training.processes import processes
-    from moodline.tuning.plan import make_plan
-    from moodline.tuning.recipe import load_encoder_recipe
-    from moodline.tuning.run import device_memory, device_name, read_for, slow_precision
-    from moodline.tuning.sample import here, measure
 
     loaded, read = read_for(load_encoder_recipe(modality, recipe, settings), data, corpus)
     plan = make_plan(loaded, read, processes().num_processes)
@@ -45,9 +45,9 @@ def run_dry(
     _print(told, device_name(), "does not fit" if not fits else "the weights are not on this machine")
 
 
-def _told(plan: Plan, corpus: str, memory: float, sample: Sample | None) -> dict[str, Any]:
+def _told(plan: FinetunePlan, corpus: str, memory: float, sample: Sample | None) -> dict[str, Any]:
     """The plan as plain data."""
-    from moodline.tuning.plan import CHIPS
+    from moodline.experiments.finetuning.plan import CHIPS
 
     first = plan.options[0].cost
     epochs = plan.recipe.finetune.training.epochs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from moodline.cli.console import print_table, progress_bar, stdout
 
 if TYPE_CHECKING:
-    from moodline.search import Measure
+    from moodline.experiments.search.records import SearchMetric
 
 SHOWN = 5
 
@@ -17,12 +17,14 @@ def run_search(
     recipe: str, data: Path, space: str, trials: int, out: Path, seeds: int, settings: list[str], quiet: bool
 ) -> None:
     """Search, draw, print the best settings."""
-    from moodline.config import load_recipe
+    from moodline.experiments.search.records import search_metric
+    from moodline.experiments.search.run import search
+    from moodline.experiments.search.space import load_space
+    from moodline.pipeline.recipe import load_recipe
     from moodline.report.search_plots import draw_search
-    from moodline.search import load_space, measure_of, search
 
     loaded, wide = load_recipe(recipe, settings), load_space(space)
-    measure = measure_of(loaded)
+    measure = search_metric(loaded)
 
     def told(record: dict[str, Any], best: dict[str, Any] | None) -> None:
         if not quiet:
@@ -51,7 +53,7 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _line(record: dict[str, Any], best: dict[str, Any] | None, measure: Measure) -> str:
+def _line(record: dict[str, Any], best: dict[str, Any] | None, measure: SearchMetric) -> str:
     if record["state"] == "failed":
         return f"trial {record['number']}: cannot be trained: {record['reason']}"
     assert best is not None

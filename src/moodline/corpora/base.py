@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from moodline.conversation import Conversation
-from moodline.labels import LabelSet, ScoreScale
+from moodline.core.conversation import Conversation
+from moodline.core.groups import ALONE, Groups
+from moodline.core.labels import LabelSet, ScoreScale
 
 SPLITS = ("train", "dev", "test")
 
-Fold = dict[str, tuple[str, ...]]
+
+FoldSplits = dict[str, tuple[str, ...]]
 """Split name to conversation ids, in order: one way to part a corpus."""
 
 
@@ -32,28 +33,6 @@ class Defect:
     where: str
     action: str
     detail: str = ""
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Conversations that are alike because they share somebody or something: a resampled test set takes or leaves them
-    together.
-
-    Args:
-        name: of the groups, in the plural, as intervals tell it ("actors").
-        of: conversation id to its group; one that is not in it is a group by itself.
-    """
-
-    name: str = "conversations"
-    of: Mapping[str, str] = field(default_factory=dict)
-
-    def each(self, conversations: Iterable[Conversation]) -> list[str]:
-        """The group of each conversation."""
-        return [self.of.get(c.id, c.id) for c in conversations]
-
-
-ALONE = Groups()
-"""Every conversation stands by itself."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +67,7 @@ class Corpus:
     info: dict[str, Any] = field(default_factory=dict)
     speakers: Literal["conversation", "corpus"] = "conversation"
     auxiliary: tuple[Corpus, ...] = ()
-    folds: tuple[Fold, ...] = ()
+    folds: tuple[FoldSplits, ...] = ()
     scale: ScoreScale | None = None
     groups: Groups = ALONE
     languages: tuple[str, ...] = ()

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConfigError, CorpusError
+from moodline.core.labels import CHERMA_7, CHERMA_7_ZH, LABEL_SETS, LabelSet
 from moodline.corpora import mse_adapter
 from moodline.corpora.base import Corpus, Defect
 from moodline.corpora.files import children, expected, hashes, read_bytes
 from moodline.corpora.mse_adapter import check_sizes, real_frames
-from moodline.errors import ConfigError, CorpusError
-from moodline.labels import CHERMA_7, CHERMA_7_ZH, LABEL_SETS, LabelSet
 
 ANNOTATIONS = {"M": "video_label", "T": "txt_label", "A": "audio_label", "V": "visual_label"}
 """Whose label: of those who had all modalities, or one."""

@@ -9,12 +9,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from moodline.conversation import Conversation
-from moodline.corpora import detect_corpus, read_corpus
+from moodline.core.conversation import Conversation
+from moodline.core.errors import CorpusError, StorageError
 from moodline.corpora.base import Corpus
-from moodline.corpora.house_features import write_features
-from moodline.corpora.house_folds import FILE as FOLDS
-from moodline.errors import CorpusError, StorageError
+from moodline.corpora.native_features import write_features
+from moodline.corpora.native_folds import FILE as FOLDS
+from moodline.corpora.registry import detect_corpus, read_corpus
 
 
 def convert(source: Path, out: Path, corpus: str | None = None, **options: Any) -> dict[str, Any]:

@@ -13,12 +13,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import CorpusError, LabelError
+from moodline.core.labels import EMORYNLP_7
 from moodline.corpora.base import SPLITS, Corpus, Defect
 from moodline.corpora.files import children, expected, hashes, one_pickle, pickles, read_bytes
 from moodline.corpora.text import decode, integer, read_table, read_times, repair_text
-from moodline.errors import CorpusError, LabelError
-from moodline.labels import EMORYNLP_7
 
 HINT = "emory"
 """What a feature pickle of this corpus has in its name or its folder's name."""

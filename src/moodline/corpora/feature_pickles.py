@@ -28,13 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConfigError, CorpusError
+from moodline.core.labels import EMORYNLP_7, IEMOCAP_6, MELD_7, SENTIMENT_3, LabelSet
 from moodline.corpora.base import SPLITS, Corpus, Defect
 from moodline.corpora.files import sha256
 from moodline.corpora.safe_pickle import load_pickle
 from moodline.corpora.text import repair_text
-from moodline.errors import ConfigError, CorpusError
-from moodline.labels import EMORYNLP_7, IEMOCAP_6, MELD_7, SENTIMENT_3, LabelSet
 
 _TEXTS = ("text", "text2", "text3", "text4")
 _ONE = ("ids", "speakers", "labels", "text", "speech", "visual", "sentences", "train", "test")

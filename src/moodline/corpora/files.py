@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from moodline.errors import CorpusError
+from moodline.core.errors import CorpusError
 
 
 def sha256(path: Path) -> str:

@@ -16,13 +16,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from moodline.conversation import Conversation
+from moodline.core.conversation import Conversation
+from moodline.core.errors import ConfigError, CorpusError
+from moodline.core.labels import IEMOCAP_6
 from moodline.corpora import feature_pickles, iemocap_release
-from moodline.corpora.base import SPLITS, Corpus, Defect, Fold
+from moodline.corpora.base import SPLITS, Corpus, Defect, FoldSplits
 from moodline.corpora.files import expected, one_pickle, pickles, read_bytes, sha256
 from moodline.corpora.text import decode
-from moodline.errors import ConfigError, CorpusError
-from moodline.labels import IEMOCAP_6
 
 HINT = "iemocap"
 """What a pickle of this corpus has in its name or its folder's name."""
@@ -105,7 +105,7 @@ def split_dialogues(ids: Iterable[str], fold: int | None) -> dict[str, list[str]
     }
 
 
-def _folds(ids: Iterable[str], there: Collection[str]) -> tuple[Fold, ...]:
+def _folds(ids: Iterable[str], there: Collection[str]) -> tuple[FoldSplits, ...]:
     """What each value of the option ``fold`` gives, of the dialogues that are there; none if some have other names."""
     ids = list(ids)
     if not all(map(_session, ids)):

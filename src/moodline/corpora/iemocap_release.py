@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import CorpusError
+from moodline.core.labels import IEMOCAP_6
 from moodline.corpora.base import Corpus, Defect
 from moodline.corpora.files import children, expected, hashes, read_bytes, subfolder
 from moodline.corpora.text import decode, repair_text
-from moodline.errors import CorpusError
-from moodline.labels import IEMOCAP_6
 
 CLASSES = {"hap": "happy", "sad": "sad", "neu": "neutral", "ang": "angry", "exc": "excited", "fru": "frustrated"}
 _SESSION = re.compile(r"session([1-5])", re.IGNORECASE)

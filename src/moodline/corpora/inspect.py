@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from moodline.conversation import Conversation
+from moodline.core.conversation import Conversation
 from moodline.corpora.base import Corpus
 
 BINS = ((1, 1), (2, 5), (6, 10), (11, 20), (21, 50), (51, None))

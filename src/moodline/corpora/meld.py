@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConfigError, CorpusError, LabelError
+from moodline.core.labels import MELD_7, SENTIMENT_3, LabelSet
 from moodline.corpora.base import SPLITS, Corpus, Defect
 from moodline.corpora.files import children, expected, hashes, one_pickle, pickles, read_bytes, subfolder
 from moodline.corpora.text import decode, integer, read_table, read_times, repair_text
-from moodline.errors import ConfigError, CorpusError, LabelError
-from moodline.labels import MELD_7, SENTIMENT_3, LabelSet
 
 HINT = "meld"
 """What a feature pickle of this corpus has in its name or its folder's name."""

@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from moodline.conversation import Conversation, Utterance
-from moodline.corpora.base import ALONE, SPLITS, Corpus, Defect, Groups
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConfigError, CorpusError
+from moodline.core.groups import ALONE, Groups
+from moodline.core.labels import LABEL_SETS, MOSI_SCORES, SIMS_SCORES, LabelSet, ScoreScale
+from moodline.corpora.base import SPLITS, Corpus, Defect
 from moodline.corpora.files import expected, one_pickle, pickles, sha256
 from moodline.corpora.safe_pickle import load_pickle
 from moodline.corpora.text import repair_text
-from moodline.errors import ConfigError, CorpusError
-from moodline.labels import LABEL_SETS, MOSI_SCORES, SIMS_SCORES, LabelSet, ScoreScale
 
 HINT = r"mos(i|ei)|sims|mmsa|aligned"
 """What a pickle of these corpora has in its name or its folder's name."""

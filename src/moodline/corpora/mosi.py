@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from moodline.core.errors import ConfigError, CorpusError
+from moodline.core.labels import LABEL_SETS, SENTIMENT_2
 from moodline.corpora.base import Corpus, Defect
 from moodline.corpora.files import expected, one_pickle, pickles
 from moodline.corpora.mmsa import FEATURES, HINT, MOSI, Row, check_options, clean, corpus_of, found, read_pickle
-from moodline.errors import ConfigError, CorpusError
-from moodline.labels import LABEL_SETS, SENTIMENT_2
 
 DEV_VIDEOS = 10
 """How many training videos, the last in id order, make the dev split where the files have none."""

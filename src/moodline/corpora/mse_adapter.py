@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from moodline.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import CorpusError
+from moodline.core.labels import CHERMA_7, CHERMA_7_ZH, MELD_7, LabelSet
 from moodline.corpora.base import Corpus, Defect
 from moodline.corpora.files import children, expected, hashes
 from moodline.corpora.safe_pickle import load_pickle
 from moodline.corpora.text import repair_text
-from moodline.errors import CorpusError
-from moodline.labels import CHERMA_7, CHERMA_7_ZH, MELD_7, LabelSet
 
 NAMES = {"meld": (MELD_7, MELD_7), "cherma": (CHERMA_7_ZH, CHERMA_7)}
 """Corpus to the labels as the files have them, and as they are read unless asked otherwise."""

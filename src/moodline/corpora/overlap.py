@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moodline.conversation import Conversation
+from moodline.core.conversation import Conversation
 from moodline.corpora.base import Corpus
 
 RUN = 4

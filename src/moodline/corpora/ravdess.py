@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from moodline.conversation import Conversation, Utterance
-from moodline.corpora.base import SPLITS, Corpus, Defect, Fold, Groups
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConfigError, CorpusError
+from moodline.core.groups import Groups
+from moodline.core.labels import RAVDESS_8
+from moodline.corpora.base import SPLITS, Corpus, Defect, FoldSplits
 from moodline.corpora.files import children, expected, hashes
-from moodline.errors import ConfigError, CorpusError
-from moodline.labels import RAVDESS_8
 
 ACTORS = 24
 FOLDS = 6
@@ -86,7 +87,7 @@ def read(directory: Path, *, fold: int | None = None) -> Corpus:
     )  # fmt: skip
 
 
-def _folds(splits: dict[str, list[Conversation]]) -> tuple[Fold, ...]:
+def _folds(splits: dict[str, list[Conversation]]) -> tuple[FoldSplits, ...]:
     """What each value of the option ``fold`` gives."""
     ids = sorted((c.id for members in splits.values() for c in members), key=lambda i: (int(i[-2:]), i))
     parted = map(split_actors, range(FOLDS))

@@ -21,8 +21,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from moodline.core.errors import CorpusError, UnsafePickleError
 from moodline.corpora.files import unreadable
-from moodline.errors import CorpusError, UnsafePickleError
 
 _SCAN_LIMIT = 8 << 20
 """Files up to this many bytes are looked through, operation by operation, before they are run."""

@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from moodline.core.errors import CorpusError
 from moodline.corpora.base import Defect
 from moodline.corpora.files import read_bytes
-from moodline.errors import CorpusError
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?")
 _DOUBLE = re.compile("â€|Ã[\u0080-\u00bf]|Â[\u00a0-\u00bf]")

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from moodline.core.errors import ConfigError, DeviceMemoryError
 from moodline.encoders.base import length_batches
 from moodline.encoders.settings import EncoderSpec
-from moodline.encoders.sound import clip_seconds
-from moodline.errors import ConfigError, DeviceMemoryError
+from moodline.encoders.speech.sound import clip_seconds
 from moodline.nn import pooling
 from moodline.nn.lora import check_run
 
@@ -101,7 +101,7 @@ class Backbone(nn.Module):
         real; only where ``resumable``."""
         raise NotImplementedError
 
-    def prepare_known(self, inputs: Sequence[Any], hidden: Sequence[Tensor]) -> dict[str, Tensor]:
+    def prepare_from_hidden(self, inputs: Sequence[Any], hidden: Sequence[Tensor]) -> dict[str, Tensor]:
         """As ``prepare``, where the state after ``frozen`` blocks is known: float [T, H] for each unit."""
         return {**self.prepare(inputs), "hidden": nn.utils.rnn.pad_sequence(list(hidden), batch_first=True)}
 
@@ -245,7 +245,7 @@ def run_sorted(
             if frozen is None:
                 tensors = backbone.prepare(chosen)
             else:
-                tensors = backbone.prepare_known(chosen, [torch.from_numpy(x).float() for x in frozen(chosen)])
+                tensors = backbone.prepare_from_hidden(chosen, [torch.from_numpy(x).float() for x in frozen(chosen)])
             try:
                 arrays = iter(finish(*backbone({k: v.to(device) for k, v in tensors.items()})))
             except torch.OutOfMemoryError as error:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from moodline.hub import files_revision as files_revision
+from moodline.nn.pretrained import files_revision as files_revision
 
 
 class Encoder(Protocol):
@@ -61,14 +61,14 @@ class Limited(Protocol):
         """Whether the end of each input is beyond what is read."""
 
 
-def found_by(encoder: Encoder, features: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+def detected_by(encoder: Encoder, features: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     """Features without those in which the encoder found nothing."""
     if not isinstance(encoder, Selective):
         return features
     return {i: array for i, array in features.items() if encoder.finds(array)}
 
 
-def cut_by(encoder: Encoder, inputs: Mapping[str, Any]) -> list[str]:
+def truncated_by(encoder: Encoder, inputs: Mapping[str, Any]) -> list[str]:
     """Those of the inputs whose end an encoder does not read."""
     if not isinstance(encoder, Limited):
         return []

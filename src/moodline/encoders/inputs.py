@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from moodline.conversation import Conversation
+from moodline.core.conversation import Conversation
+from moodline.core.errors import ConfigError
 from moodline.encoders.settings import EncoderSpec
-from moodline.errors import ConfigError
 from moodline.media.audio import AudioClip
 from moodline.media.video import VideoClip
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from moodline.core.errors import MissingDependencyError
 from moodline.encoders.settings import EncoderSpec
-from moodline.errors import MissingDependencyError
-from moodline.hub import few_bits
+from moodline.nn.pretrained import few_bits
 
 
 def loading_options(spec: EncoderSpec, device: str = "cpu") -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from moodline.errors import ConfigError
-from moodline.settings import Settings, parse
+from moodline.core.errors import ConfigError
+from moodline.core.settings import Settings, parse
 
 POOLINGS = ("mean", "cls", "last", "mean_std", "none")
 HEAD_POOLINGS = ("attentive", "mean", "mean_std", "cls", "last")

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from moodline.atomic import replacing
-from moodline.errors import CheckpointError, StorageError
+from moodline.core.errors import CheckpointError, StorageError
+from moodline.core.files import replacing
 
 RERUN = "Delete that folder and run the same command again."
 """What helps against a damaged store."""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from moodline.errors import CheckpointError, FeatureError
+from moodline.core.errors import CheckpointError, FeatureError
 from moodline.features.files import RERUN, file_hash, map_arrays
 
 Kind = Literal["utterance", "frames"]

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from moodline.errors import CheckpointError, FeatureError
+from moodline.core.errors import CheckpointError, FeatureError
 from moodline.features.files import (
     RERUN,
     file_hash,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from moodline.conversation import Utterance, some_ids
+from moodline.core.conversation import Utterance, some_ids
 from moodline.listen.base import Span, SpeakerSpan, Word
 
 LEAST = 0.05
@@ -99,11 +99,11 @@ def speakers_of(utterances: Sequence[Utterance], spans: Sequence[SpeakerSpan]) -
 
 
 def align_words(utterances: Sequence[Utterance], heard: Sequence[Word], speech: Sequence[Span]) -> list[Utterance]:
-    """Times for a transcript that has none, from the words that were recognized; see ``found_in`` and ``place``."""
-    return place(utterances, found_in(utterances, heard), speech)
+    """Times for a transcript that has none, from the words that were recognized; see ``match_words`` and ``place``."""
+    return place(utterances, match_words(utterances, heard), speech)
 
 
-def found_in(utterances: Sequence[Utterance], heard: Sequence[Word]) -> dict[int, Span]:
+def match_words(utterances: Sequence[Utterance], heard: Sequence[Word]) -> dict[int, Span]:
     """When those utterances are said of which words were recognized: from the first of these words to the last.
 
     Args:
@@ -128,7 +128,7 @@ def place(utterances: Sequence[Utterance], known: Mapping[int, Span], speech: Se
 
     Args:
         utterances: in the order in which they were said.
-        known: of ``found_in``.
+        known: of ``match_words``.
         speech: where there is speech, in order; bounds what nothing was recognized of.
     """
     begin = speech[0].start if speech else 0.0

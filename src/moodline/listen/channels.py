@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from moodline.conversation import Utterance
-from moodline.errors import StorageError
+from moodline.core.conversation import Utterance
+from moodline.core.errors import StorageError
 from moodline.listen.base import Span
 from moodline.media.audio import RATE
 

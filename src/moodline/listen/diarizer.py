@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.errors import UnknownNameError
+from moodline.core.errors import UnknownNameError
 from moodline.listen.base import ProgressCallback, Samples, Span, SpeakerSpan
 from moodline.media.audio import RATE
 
@@ -24,7 +24,7 @@ WINDOW, STEP = 1.6, 0.8
 FIRM = 1.0
 """Windows with less speech (seconds) do not found clusters; they are given to one."""
 
-FEW = 4
+MIN_CLUSTER = 4
 """With fewer firm windows for each speaker, all windows are clustered."""
 
 MOST = 1200
@@ -172,7 +172,7 @@ def _load(path: Path, rows: int) -> Vectors | None:
 
 
 def _save(path: Path, vectors: Vectors) -> None:
-    from moodline.errors import StorageError
+    from moodline.core.errors import StorageError
 
     part = path.with_name(f"{path.name}.part")
     try:
@@ -197,7 +197,7 @@ def find_speakers(
         float32 [speakers, D] of length 1; fewer than asked for if there are fewer windows.
     """
     firm = np.flatnonzero(seconds >= FIRM)
-    firm = firm if len(firm) >= FEW * (speakers or 2) else np.arange(len(vectors))
+    firm = firm if len(firm) >= MIN_CLUSTER * (speakers or 2) else np.arange(len(vectors))
     if len(firm) > MOST:
         firm = firm[np.linspace(0, len(firm) - 1, MOST).astype(int)]
     x, weight = vectors[firm], seconds[firm]

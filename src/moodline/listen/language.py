@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moodline.listen.base import Chunk
-from moodline.listen.small_words import ENGLISH, LANGUAGES, SMALL
+from moodline.listen.function_words import ENGLISH, LANGUAGES, SMALL
 
 CONFIDENCE, SMALL_WORDS, REPEATED = -0.42, 0.22, 0.35
 """Mean log probability below which words are doubted; share of small words below which they are; share of repeated

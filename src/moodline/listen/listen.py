@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from moodline.cache import cache_directory
-from moodline.conversation import Conversation, Utterance
-from moodline.errors import ConfigError, MediaError
+from moodline.core.cache import cache_directory
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConfigError, MediaError
 from moodline.features.files import file_hash, locked
 from moodline.listen import align
 from moodline.listen.base import Chunk, ProgressCallback, Span, SpeakerSpan
@@ -253,9 +253,9 @@ class _Listener:
         words = [w for c in chunks for w in (c.heard.words or spread(c.heard.text, c.speech))]
         if self._garbled(evidence(chunks)):
             words = []
-        known = align.found_in(given, sorted(words, key=lambda w: w.start))
+        known = align.match_words(given, sorted(words, key=lambda w: w.start))
         utterances = align.place(given, known, segments)
-        self.notes.append(_how_found(len(known), len(given)))
+        self.notes.append(_speaker_count_note(len(known), len(given)))
         if not any(u.speaker for u in utterances) and self.speakers != 1 and not self.decoded.channels:
             utterances = align.speakers_of(utterances, self._diarize(segments))
         return align.fit_times(utterances, self.decoded.seconds)[0]
@@ -300,7 +300,7 @@ def _spans(utterances: Sequence[Utterance]) -> list[SpeakerSpan]:
     return [SpeakerSpan(u.start, u.end, u.speaker or "") for u in utterances if u.start is not None and u.end]
 
 
-def _how_found(found: int, turns_: int) -> str:
+def _speaker_count_note(found: int, turns_: int) -> str:
     """A note on where the times of a transcript come from."""
     if not found:
         return "The transcript has no times; they are estimates by length, and turns may be seconds off."

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from moodline.errors import ConfigError, MissingDependencyError
+from moodline.core.errors import ConfigError, MissingDependencyError
 from moodline.listen.base import ProgressCallback, Span, SpeakerSpan
 
 MODEL = "pyannote/speaker-diarization-3.1"

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from moodline.errors import StorageError, UnknownNameError
+from moodline.core.errors import StorageError, UnknownNameError
 from moodline.listen.base import Chunk, ProgressCallback, Recognized, Samples, Span, SpeakerSpan, Word
 from moodline.media.audio import RATE
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from moodline.conversation import Utterance
+from moodline.core.conversation import Utterance
 from moodline.listen.base import Chunk, Span, Word
 
 PAUSE = 1.0

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from moodline.errors import CheckpointError, MissingDependencyError
+from moodline.core.errors import CheckpointError, MissingDependencyError
 from moodline.listen.base import ProgressCallback, Span
 from moodline.media.audio import RATE
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from moodline.errors import MissingDependencyError
+from moodline.core.errors import MissingDependencyError
 from moodline.listen.base import Recognized, Samples, Word
 
 

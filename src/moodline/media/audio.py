@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from moodline.errors import MediaError
+from moodline.core.errors import MediaError
 from moodline.media.clip import clip_hash
 
 RATE = 16_000

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from moodline.atomic import write_text
-from moodline.errors import MediaError, StorageError
+from moodline.core.errors import MediaError, StorageError
+from moodline.core.files import write_text
 from moodline.media.audio import RATE
 from moodline.media.source import Samples, open_source
 

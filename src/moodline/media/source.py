@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.errors import MediaError, MissingDependencyError
+from moodline.core.errors import MediaError, MissingDependencyError
 from moodline.media.audio import check_whole, missing_bytes
 
 Samples = NDArray[np.float32]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.errors import MediaError, MissingDependencyError, NoPicturesError
+from moodline.core.errors import MediaError, MissingDependencyError, NoPicturesError
 from moodline.media.clip import clip_hash
 
 LONGEST = 1280

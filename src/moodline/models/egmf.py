@@ -17,14 +17,14 @@ No code was ever released. What the paper states, what is of its closest public 
   model's mean embedding; dropout; frames are standardised with training-set statistics. An absent voice or face is a
   masked key, absent words are one learned query. All wordings of prompts (``nn/prompting.py``).
 - Also ours: answers cannot be malformed. All labels are scored in one forward pass, as paths of a tree behind the
-  prompt (``nn/answering.py``); ``logits`` are log p of a label's tokens and of the end marker. A score is the expected
-  value over the numbers of one decimal within the range. ``scoring: constrained`` counts each token among those that
-  may follow. Learned is the language model's loss on the true answer's tokens, as in the paper, or cross-entropy over
+  prompt (``nn/label_scoring.py``); ``logits`` are log p of a label's tokens and of the end marker. A score is the
+  expected value over the numbers of one decimal within the range. ``scoring: constrained`` counts each token among
+  those that may follow. Learned is the language model's loss on the true answer's tokens, as in the paper, or cross-entropy over
   all answers (``loss: answers``).
 - Also ours: ``prompt_words`` puts the utterance's words, with those of previous turns where the recipe's encoder reads
   them along, into P_task; the equation above has the pseudo tokens alone. Learnable bottlenecks, gates, single experts.
 
-Utterances are treated singly, as in the paper: the N real ones of a batch laid end to end (``nn/rows.py``).
+Utterances are treated singly, as in the paper: the N real ones of a batch laid end to end (``nn/packing.py``).
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moodline.batch import Batch, Output
-from moodline.errors import ConfigError
+from moodline.core.batch import Batch, Output
+from moodline.core.errors import ConfigError
+from moodline.core.settings import Settings
 from moodline.nn import pooling
-from moodline.nn.answering import Answerer
 from moodline.nn.bottleneck import ACTIVATIONS, Bottleneck, Gating, HierarchicalGate, LearnableBottleneck
 from moodline.nn.inputs import hide_modalities
+from moodline.nn.label_scoring import LabelScorer
 from moodline.nn.language_model import LanguageModel, LoraConfig
+from moodline.nn.packing import PackedUtterances
 from moodline.nn.prompting import WORDINGS, make_prompt
-from moodline.nn.rows import Rows
-from moodline.nn.scores import score_problems, to_range, truth
 from moodline.nn.sequences import FrameEncoder, SequenceAttention
 from moodline.nn.statistics import TrainingStatistics
-from moodline.settings import Settings
+from moodline.nn.value_range import score_problems, to_range, truth
 
 EXPERTS = {"fine": (8.0, "mish"), "semantic": (4.0, "gelu"), "global": (2.0, "silu")}
 """The paper's experts: fine-grained local, semantic correlation, global context; bottleneck and activation."""
@@ -223,7 +223,7 @@ class Egmf(nn.Module):
         names = c.labels or tuple(str(n) for n in range(c.classes))
         answers = [f"{x:.1f}" for x in self.numbers] or [c.spoken.get(name, name) for name in names]
         prompt = make_prompt(language.tokenizer, WORDINGS[c.wording], answers, c.scores, c.chat)
-        self.answerer = Answerer(language, prompt, c.scoring == "constrained")
+        self.answerer = LabelScorer(language, prompt, c.scoring == "constrained")
         self.frames = nn.ModuleDict({m: FrameEncoder(c.dims[m], c.frame_hidden[m], d, c.dropout) for m in self.clues})
         if "text" in c.dims:
             self.words = nn.Linear(language.width, d)
@@ -267,7 +267,7 @@ class Egmf(nn.Module):
             or number; ``best`` [B, U], with scores, the likeliest number; or ``true`` [B, U], log p of the true answer
             for each of its tokens.
         """
-        rows = Rows(batch.valid)
+        rows = PackedUtterances(batch.valid)
         masks = {m: batch.present[m] & batch.valid for m in self.modalities}
         masks = hide_modalities(masks, self.config.modality_dropout) if self.training else masks
         present = {m: rows.pack(mask) for m, mask in masks.items()}
@@ -314,13 +314,18 @@ class Egmf(nn.Module):
         return {"total": term, "language": term.detach()}
 
     def _true_only(
-        self, batch: Batch, rows: Rows, pseudo: Tensor, words: Sequence[Sequence[int]], extras: dict[str, Any]
+        self,
+        batch: Batch,
+        rows: PackedUtterances,
+        pseudo: Tensor,
+        words: Sequence[Sequence[int]],
+        extras: dict[str, Any],
     ) -> Output:
         real, chosen = self._truth(batch)
         which = rows.pack(real).nonzero().squeeze(1)
         told = pseudo.new_zeros(len(pseudo)) + 0.0 * pseudo.sum()
         if len(which):
-            scores = self.answerer.of_one(pseudo[which], [words[n] for n in which.tolist()], chosen)
+            scores = self.answerer.log_probability_of(pseudo[which], [words[n] for n in which.tolist()], chosen)
             told = told.index_copy(0, which, scores / self._lengths(chosen))
         empty = rows.pad(pseudo.new_zeros(len(pseudo), self.config.classes))
         return Output(empty, {"model": empty}, batch.valid[..., None].to(empty), extras | {"true": rows.pad(told)})
@@ -335,7 +340,7 @@ class Egmf(nn.Module):
     def _lengths(self, chosen: Tensor) -> Tensor:
         return self.answerer.tree.lengths.to(chosen.device)[chosen]
 
-    def _fuse(self, batch: Batch, rows: Rows, present: dict[str, Tensor]) -> Tensor:
+    def _fuse(self, batch: Batch, rows: PackedUtterances, present: dict[str, Tensor]) -> Tensor:
         """Eq. 1–2, f [N, d]."""
         n, d = len(rows.index), self.config.hidden
         if "text" in self.modalities:
@@ -355,7 +360,7 @@ class Egmf(nn.Module):
         there = torch.stack([present[m] for m in self.clues], dim=1)
         return self.fusion(words, own | (none & first), torch.stack(clues, dim=1), there)
 
-    def _clue(self, modality: str, batch: Batch, rows: Rows, present: Tensor) -> Tensor:
+    def _clue(self, modality: str, batch: Batch, rows: PackedUtterances, present: Tensor) -> Tensor:
         """The vector of each utterance that has a modality, [N, d]; zero elsewhere, where it is masked."""
         which = present.nonzero().squeeze(1)
         out = self.no_words.new_zeros(len(present), self.config.hidden)
@@ -365,7 +370,7 @@ class Egmf(nn.Module):
         lengths = rows.pack(batch.frames_valid[modality])[which].sum(1)
         return out.index_copy(0, which, self.frames[modality](frames, lengths).to(out.dtype))
 
-    def _words(self, batch: Batch, rows: Rows, present: dict[str, Tensor]) -> list[list[int]]:
+    def _words(self, batch: Batch, rows: PackedUtterances, present: dict[str, Tensor]) -> list[list[int]]:
         """What of the words stands in the prompt: tokens of context and utterance, of each of the N."""
         if not self.config.prompt_words or "text" not in self.modalities:
             return [[] for _ in rows.index]

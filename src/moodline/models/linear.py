@@ -14,14 +14,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from moodline.batch import Batch, Output
-from moodline.errors import ConfigError
-from moodline.losses import ScoreLoss, focal_loss, score_loss
+from moodline.core.batch import Batch, Output
+from moodline.core.errors import ConfigError
+from moodline.core.settings import Settings
 from moodline.nn.dropout import Dropout
 from moodline.nn.inputs import ModalityInput, fit_statistics, hide_modalities
-from moodline.nn.rows import Rows
-from moodline.nn.scores import from_range, score_problems, to_range, truth
-from moodline.settings import Settings
+from moodline.nn.losses import ScoreLoss, focal_loss, score_loss
+from moodline.nn.packing import PackedUtterances
+from moodline.nn.value_range import from_range, score_problems, to_range, truth
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Linear(nn.Module):
             ``Output`` with logits [B, U, C] (with scores [B, U, 1], in their range) and one expert ``model``,
             the whole. An utterance without any modality gets equal logits, or the middle of the range.
         """
-        rows, c = Rows(batch.valid), self.config
+        rows, c = PackedUtterances(batch.valid), self.config
         masks = {m: batch.present[m] & batch.valid for m in c.dims}
         masks = hide_modalities(masks, c.modality_dropout) if self.training else masks
         present = {m: rows.pack(mask) for m, mask in masks.items()}

@@ -12,7 +12,7 @@ Where this file goes beyond the paper or differs from it:
 - A modality may be missing at an utterance: a learned vector stands in, nobody attends to it, its expert gets
   gate weight 0 there, and no loss term of that expert counts there.
 - Padding enters nothing. In the released code it enters the GRU, the attention and two loss terms. Here all layers
-  work on the N real utterances laid end to end (``nn/rows.py``).
+  work on the N real utterances laid end to end (``nn/packing.py``).
 - The fusion expert's attention reaches less than ``attention_window`` (256) utterances back and forth, the paper's
   the whole conversation. For conversations of at most that many utterances, which are all of every corpus here, this
   is the same; beyond, time and memory for each utterance stay level instead of growing with the conversation.
@@ -35,9 +35,15 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from moodline.batch import Batch, Output
-from moodline.errors import ConfigError
-from moodline.losses import (
+from moodline.core.batch import Batch, Output
+from moodline.core.errors import ConfigError
+from moodline.core.settings import Settings
+from moodline.nn.attention import MultiHeadAttention
+from moodline.nn.context import ContextAddition, TemporalInception
+from moodline.nn.dropout import Dropout
+from moodline.nn.gate import Gate
+from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
+from moodline.nn.losses import (
     ClassGoal,
     Goal,
     ScoreGoal,
@@ -46,15 +52,9 @@ from moodline.losses import (
     supervised_contrastive_loss,
     symmetric_kl,
 )
-from moodline.nn.attention import MultiHeadAttention
-from moodline.nn.context import ContextAddition, TemporalInception
-from moodline.nn.dropout import Dropout
-from moodline.nn.gate import Gate
-from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
+from moodline.nn.packing import PackedUtterances
 from moodline.nn.recurrent import BiGRU
-from moodline.nn.rows import Rows
-from moodline.nn.scores import from_range, score_problems, to_range, truth
-from moodline.settings import Settings
+from moodline.nn.value_range import from_range, score_problems, to_range, truth
 
 FUSION = "fusion"
 CONTRASTIVE_PART = 2048
@@ -171,7 +171,9 @@ class FusionBlock(nn.Module):
         self.own_norm = nn.ModuleDict({m: nn.LayerNorm(width) for m in modalities})
         self.dropout = Dropout(dropout)
 
-    def forward(self, streams: dict[str, Tensor], present: dict[str, Tensor], rows: Rows) -> dict[str, Tensor]:
+    def forward(
+        self, streams: dict[str, Tensor], present: dict[str, Tensor], rows: PackedUtterances
+    ) -> dict[str, Tensor]:
         """Modality → [N, d] and where it is present [N] → modality → [N, d]."""
         out = {}
         for m, x in streams.items():
@@ -191,7 +193,7 @@ class MultimodalNetwork(nn.Module):
         self.blocks = nn.ModuleList(blocks)
 
     def forward(
-        self, x: dict[str, Tensor], present: dict[str, Tensor], rows: Rows
+        self, x: dict[str, Tensor], present: dict[str, Tensor], rows: PackedUtterances
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Modality → [N, D] → (fused streams, their inputs), each modality → [N, d]."""
         first = {m: projection(x[m]) for m, projection in self.projections.items()}
@@ -287,7 +289,7 @@ class MisterE(nn.Module):
             ``Output`` with ``experts`` in the order of ``expert_names``; ``extras["contrastive"]`` holds the
             fused streams [B, U, d] by modality, ``extras["present"]`` the masks after modality dropout.
         """
-        rows = Rows(batch.valid)
+        rows = PackedUtterances(batch.valid)
         masks = self._drop_modalities({m: batch.present[m] & batch.valid for m in self.modalities})
         present = {m: rows.pack(mask) for m, mask in masks.items()}
         x = {m: self.inputs[m](rows.pack(batch.features[m]), present[m]) for m in self.modalities}
@@ -305,7 +307,7 @@ class MisterE(nn.Module):
             fused = torch.cat([streams[m] for m in self.modalities], dim=-1)
             experts[FUSION] = self.fusion_head(fused, (first[m] for m in self.modalities))
             extras["contrastive"] = {m: rows.pad(stream) for m, stream in streams.items()}
-        padded = {name: rows.pad(self._told(z)) for name, z in experts.items()}
+        padded = {name: rows.pad(self.to_corpus_range(z)) for name, z in experts.items()}
         if len(experts) == 1:
             (logits,) = padded.values()
             return Output(logits, padded, batch.valid[..., None].to(logits), extras)
@@ -320,7 +322,7 @@ class MisterE(nn.Module):
         weights = self.gate(views, available, (context[m] * present[m][:, None] for m in reads))
         mixed = torch.einsum("nk,nkw->nw", weights, views)  # eq. 11
         logits = mixed if self.config.gate_at == "logits" else self.mixture_head(mixed)
-        return Output(rows.pad(self._told(logits)), padded, rows.pad(weights), extras)
+        return Output(rows.pad(self.to_corpus_range(logits)), padded, rows.pad(weights), extras)
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
         """L_total = L_uni + L_mm + L_moe (eq. 12–18), each term a mean over real, labelled utterances.
@@ -331,7 +333,7 @@ class MisterE(nn.Module):
         c = self.config
         real, y = truth(batch, c.scores)
         present = {m: mask[real] for m, mask in output.extras["present"].items()}
-        experts = {name: self._heard(z[real]) for name, z in output.experts.items()}
+        experts = {name: self.to_network_range(z[real]) for name, z in output.experts.items()}
         kind = "focal" if c.scores is None else "score"
         terms: dict[str, Tensor] = {}
         if c.expert_losses or len(experts) == 1:
@@ -343,7 +345,7 @@ class MisterE(nn.Module):
             streams = {m: stream[real] for m, stream in output.extras["contrastive"].items()}
             terms["contrastive"] = c.beta * self._contrastive(streams, self.goal.groups(y), present)
         if len(experts) > 1:
-            terms[f"{kind}_mixture"] = self.goal.loss(self._heard(output.logits[real]), y)
+            terms[f"{kind}_mixture"] = self.goal.loss(self.to_network_range(output.logits[real]), y)
             if c.expert_losses and c.kl_weight:
                 terms["kl"] = c.kl_weight * self._consistency(experts, present)
             if c.gate_loss and output.weights is not None:
@@ -352,11 +354,11 @@ class MisterE(nn.Module):
         terms["total"] = torch.stack(list(terms.values())).sum()
         return terms
 
-    def _told(self, z: Tensor) -> Tensor:
+    def to_corpus_range(self, z: Tensor) -> Tensor:
         """What the network says, as others read it: logits as they are, numbers in the range of the scores."""
         return z if self.config.scores is None else to_range(z, self.config.scores)
 
-    def _heard(self, told: Tensor) -> Tensor:
+    def to_network_range(self, told: Tensor) -> Tensor:
         """The inverse of ``_told``."""
         return told if self.config.scores is None else from_range(told, self.config.scores)
 

@@ -22,7 +22,7 @@ What the paper states (equation numbers below), what only its released code says
   score takes the place of the NLL.
 - Also ours: any set of modalities. A missing one is replaced by a learned vector, nobody attends to it, and no loss
   of its Gaussian or experts counts there. An utterance without any gets the uniform answer. Padding enters nothing;
-  all layers work on the N real utterances laid end to end (``nn/rows.py``). Attention reaches less than
+  all layers work on the N real utterances laid end to end (``nn/packing.py``). Attention reaches less than
   ``attention_window`` utterances away, which is all of every corpus here, so that time and memory for each utterance
   stay level in long conversations. Speakers beyond ``speakers`` share vectors, unknown ones have none. Features are
   standardised with training-set statistics. The released code reports the best epoch on test; ours is chosen on dev.
@@ -39,21 +39,21 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from moodline.batch import Batch, Output
-from moodline.errors import ConfigError
-from moodline.labels import IGNORE
-from moodline.losses import ScoreLoss, focal_loss, score_loss
+from moodline.core.batch import Batch, Output
+from moodline.core.errors import ConfigError
+from moodline.core.labels import IGNORE
+from moodline.core.settings import Settings
 from moodline.nn.attention import MultiHeadAttention
 from moodline.nn.dropout import Dropout
 from moodline.nn.experts import Routing, SparseExperts, balance, usage_entropy
 from moodline.nn.gaussian import Gaussian, kl_to_standard, sample
 from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
+from moodline.nn.losses import ScoreLoss, focal_loss, score_loss
+from moodline.nn.memory_attention import recall
+from moodline.nn.packing import PackedUtterances
 from moodline.nn.positions import sinusoids
-from moodline.nn.recall import recall
 from moodline.nn.recurrent import BiGRU
-from moodline.nn.rows import Rows
-from moodline.nn.scores import from_range, score_problems, to_range, truth
-from moodline.settings import Settings
+from moodline.nn.value_range import from_range, score_problems, to_range, truth
 
 ATTENTION_KEPT = 8
 """Of each reasoning step's attention, so many places are told for an utterance."""
@@ -186,7 +186,7 @@ class IterativeReasoning(nn.Module):
         self.query = nn.Linear(width, width)
         self.cell = nn.Linear(3 * width, 4 * width)
 
-    def forward(self, y: Tensor, present: Tensor, rows: Rows, trace: Trace) -> Tensor:
+    def forward(self, y: Tensor, present: Tensor, rows: PackedUtterances, trace: Trace) -> Tensor:
         """[N, d] and where the modality is present [N] → the last queries [N, d]."""
         context = self.recurrent(y, rows)
         memory, query = self.memory(context), self.query(context)
@@ -211,7 +211,7 @@ class GatedEncoder(nn.Module):
         self.further = nn.Sequential(nn.Linear(width, inner), nn.GELU(), Dropout(dropout), nn.Linear(inner, width))
         self.gate = nn.Linear(width, width)
 
-    def forward(self, query: Tensor, memory: Tensor, real: Tensor, rows: Rows) -> Tensor:
+    def forward(self, query: Tensor, memory: Tensor, real: Tensor, rows: PackedUtterances) -> Tensor:
         """[N, d] twice and where the memory is real [N] → [N, d]."""
         seen = self.attention(self.norm(query), [self.norm(memory)], [real], rows)
         x = query + self.dropout(seen)
@@ -230,7 +230,7 @@ class TransformerGate(nn.Module):
         self.speakers = SpeakerInput(speakers, width) if speakers else None
 
     def forward(
-        self, streams: dict[str, Tensor], present: dict[str, Tensor], who: Tensor | None, rows: Rows
+        self, streams: dict[str, Tensor], present: dict[str, Tensor], who: Tensor | None, rows: PackedUtterances
     ) -> dict[str, Tensor]:
         """Modality → [N, d], where it is present [N], speakers [N] → modality → [N, d]."""
         first = next(iter(streams.values()))
@@ -313,7 +313,7 @@ class Sure(nn.Module):
             ``attention`` and ``attention_places`` [B, U, N, P]: the largest weights of each step, and on which
             utterances, −1 for none. ``traces`` is for the loss.
         """
-        rows, c = Rows(batch.valid), self.config
+        rows, c = PackedUtterances(batch.valid), self.config
         masks = {m: batch.present[m] & batch.valid for m in self.modalities}
         masks = hide_modalities(masks, c.modality_dropout) if self.training else masks
         present = {m: rows.pack(mask) for m, mask in masks.items()}
@@ -346,7 +346,7 @@ class Sure(nn.Module):
         else:
             told = from_range(output.logits[real], c.scores)
             terms = {"score": score_loss(told.squeeze(-1), y, c.score_loss)}
-        rows = Rows(batch.valid)
+        rows = PackedUtterances(batch.valid)
         present = {m: rows.pack(mask) for m, mask in output.extras["present"].items()}
         traces: dict[str, Trace] = output.extras["traces"]
         routings = {m: t.routing for m, t in traces.items() if t.routing is not None}
@@ -365,7 +365,9 @@ class Sure(nn.Module):
         strength = self.config.input_noise * torch.rand(len(x), 1, device=x.device) * present[:, None]
         return x + strength * torch.randn_like(x)
 
-    def _tell(self, traces: dict[str, Trace], present: dict[str, Tensor], rows: Rows) -> dict[str, dict[str, Tensor]]:
+    def _tell(
+        self, traces: dict[str, Trace], present: dict[str, Tensor], rows: PackedUtterances
+    ) -> dict[str, dict[str, Tensor]]:
         told: dict[str, dict[str, Tensor]] = {}
         for m, trace in traces.items():
             if trace.log_variance is not None and trace.routing is not None:

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moodline.nn.rows import Rows
-from moodline.nn.windows import Windows
+from moodline.nn.local_attention import Windows
+from moodline.nn.packing import PackedUtterances
 
 
 class MultiHeadAttention(nn.Module):
@@ -39,7 +39,9 @@ class MultiHeadAttention(nn.Module):
         self.value = nn.Linear(width, inner)
         self.out = nn.Linear(inner, width)
 
-    def forward(self, query: Tensor, memories: Sequence[Tensor], real: Sequence[Tensor], rows: Rows) -> Tensor:
+    def forward(
+        self, query: Tensor, memories: Sequence[Tensor], real: Sequence[Tensor], rows: PackedUtterances
+    ) -> Tensor:
         """Attend from each utterance to the real places of its conversation in every memory.
 
         Args:

@@ -8,6 +8,6 @@ _LISTS = ("layer", "layers", "h", "block", "blocks")
 """What models call the list of their blocks."""
 
 
-def block_number(name: str) -> int | None:
+def layer_index(name: str) -> int | None:
     """The number of the block that a parameter belongs to, None outside of blocks."""
     return next((int(p) for q, p in pairwise(name.split(".")) if p.isdigit() and q in _LISTS), None)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from moodline.nn.convolution import convolve
 from moodline.nn.dropout import Dropout
-from moodline.nn.rows import Rows
+from moodline.nn.packing import PackedUtterances
 
 
 class TemporalInception(nn.Module):
@@ -19,7 +19,7 @@ class TemporalInception(nn.Module):
         super().__init__()
         self.convolutions = nn.ModuleList(nn.Conv1d(width, hidden, k, padding=k // 2) for k in kernels)
 
-    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x: Tensor, rows: PackedUtterances) -> Tensor:
         """[N, D] → [N, hidden]."""
         first, *others = (torch.relu_(y) for y in convolve(x, rows, self.convolutions))  # type: ignore[arg-type]
         return sum(others, first)
@@ -33,6 +33,6 @@ class ContextAddition(nn.Module):
         self.inception, self.recurrent, self.skip = inception, recurrent, skip
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x: Tensor, rows: PackedUtterances) -> Tensor:
         """[N, D] → [N, hidden]."""
         return self.recurrent(self.dropout(self.inception(x, rows)), rows) + self.skip(x)

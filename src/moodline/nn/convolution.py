@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from moodline.nn.rows import Rows
+from moodline.nn.packing import PackedUtterances
 
 
-def convolve(x: Tensor, rows: Rows, convolutions: Iterable[nn.Conv1d]) -> list[Tensor]:
+def convolve(x: Tensor, rows: PackedUtterances, convolutions: Iterable[nn.Conv1d]) -> list[Tensor]:
     """Convolutions of odd width with 'same' padding, as products of matrices.
 
     A row's neighbourhood becomes one long row, so all time goes into large matrix products; convolution kernels of
@@ -29,7 +29,7 @@ def convolve(x: Tensor, rows: Rows, convolutions: Iterable[nn.Conv1d]) -> list[T
     return [_convolve(x, rows, c) for c in convolutions]
 
 
-def _convolve(x: Tensor, rows: Rows, convolution: nn.Conv1d) -> Tensor:
+def _convolve(x: Tensor, rows: PackedUtterances, convolution: nn.Conv1d) -> Tensor:
     weight, side = convolution.weight.flatten(1), convolution.kernel_size[0] // 2
     if side == 0:
         return F.linear(x, weight, convolution.bias)

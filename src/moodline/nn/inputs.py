@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from moodline.batch import Batch
+from moodline.core.batch import Batch
 from moodline.nn.statistics import TrainingStatistics
 
 

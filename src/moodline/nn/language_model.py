@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from moodline.errors import ConfigError, MissingDependencyError
-from moodline.hub import ModelFiles, few_bits, from_pretrained, keep_every_layer, model_files, model_source
+from moodline.core.errors import ConfigError, MissingDependencyError
+from moodline.core.settings import Settings
 from moodline.nn.lora import inject_lora
-from moodline.settings import Settings
+from moodline.nn.pretrained import ModelFiles, few_bits, from_pretrained, keep_every_layer, model_files, model_source
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 POSITIONS_AT_ONCE = 64

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from moodline.errors import CheckpointError, ConfigError
-from moodline.nn.blocks import block_number
+from moodline.core.errors import CheckpointError, ConfigError
+from moodline.nn.blocks import layer_index
 
 QUERY_VALUE = (
     "query", "value", "q_proj", "v_proj", "query_proj", "value_proj", "q_lin", "v_lin",
@@ -85,7 +85,7 @@ def inject_lora(
     names = [
         name
         for name in linear
-        if any(_ends(name, target) for target in targets) and (layers is None or block_number(f"{name}.") in layers)
+        if any(_ends(name, target) for target in targets) and (layers is None or layer_index(f"{name}.") in layers)
     ]
     if not names and not layers:
         raise ConfigError("LoRA: all blocks are frozen", fix="Set freeze_blocks lower, or method frozen.")

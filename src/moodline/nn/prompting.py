@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moodline.errors import ConfigError
+from moodline.core.errors import ConfigError
 
 MARK = "\x1f"
 """Stands for the prompt's content while a chat template is cut into what goes before and what goes after."""

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import PackedSequence
 
 from moodline.nn.dropout import Dropout
-from moodline.nn.rows import Rows, Steps
+from moodline.nn.packing import PackedUtterances, TimeSteps
 
 
 class BiGRU(nn.Module):
@@ -37,7 +37,7 @@ class BiGRU(nn.Module):
         )
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, rows: Rows) -> Tensor:
+    def forward(self, x: Tensor, rows: PackedUtterances) -> Tensor:
         """Run over each conversation's own length.
 
         Args:
@@ -55,7 +55,7 @@ class BiGRU(nn.Module):
         packed = PackedSequence(x.index_select(0, steps.forwards), torch.tensor(steps.sizes))
         return self.gru(packed)[0].data.index_select(0, steps.places[0])
 
-    def _layer(self, x: Tensor, layer: int, steps: Steps) -> Tensor:
+    def _layer(self, x: Tensor, layer: int, steps: TimeSteps) -> Tensor:
         def both(name: str) -> tuple[Tensor, Tensor]:
             return getattr(self.gru, f"{name}_l{layer}"), getattr(self.gru, f"{name}_l{layer}_reverse")
 
@@ -73,7 +73,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     @custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
-    def forward(ctx: Any, gates: Tensor, weight: Tensor, bias: Tensor, steps: Steps) -> Tensor:
+    def forward(ctx: Any, gates: Tensor, weight: Tensor, bias: Tensor, steps: TimeSteps) -> Tensor:
         """Inputs' share of the gates [2, N, 3H] in order of time, W [2, 3H, H], b [2, 3H] → states [2, N, H]."""
         n, hidden = gates.shape[1], weight.shape[2]
         states, candidates, recurrent = (gates.new_empty(2, n, hidden) for _ in range(3))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from moodline.prediction import Prediction, UtterancePrediction
+from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.tiers import Tier, answers, line, tiers
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.labels import ScoreScale
-from moodline.prediction import Prediction, UtterancePrediction
+from moodline.core.labels import ScoreScale
+from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.plots import EXPERT_COLOURS, INK, LINES, canvas, save
 
 NUMBERED = 40

@@ -15,9 +15,8 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moodline.atomic import replacing
-from moodline.errors import ConfigError
-from moodline.report.write import check_place
+from moodline.core.errors import ConfigError
+from moodline.core.files import check_output_path, replacing
 
 BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
@@ -349,7 +348,7 @@ def _figure(
         )
     paths = (path,) if suffix else tuple(path.with_name(path.name + kind) for kind in _METADATA)
     for file in paths:
-        check_place(file)
+        check_output_path(file)
 
     with canvas(inches, layout) as figure:
         yield figure, paths

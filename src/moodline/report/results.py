@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from moodline.atomic import replacing
-from moodline.checkpoint import read_part
-from moodline.errors import ConfigError, StorageError
-from moodline.predictions import NAME as PREDICTIONS
-from moodline.predictions import ScorePredictions, read_any_predictions, read_guides
-from moodline.results import read_results
-from moodline.runs import seed_directories
-from moodline.training.calibration import SHOWN
+from moodline.core.errors import ConfigError, StorageError
+from moodline.core.files import replacing
+from moodline.evaluation.calibration import SHOWN
+from moodline.evaluation.predictions import NAME as PREDICTIONS
+from moodline.evaluation.predictions import ScorePredictions, read_any_predictions, read_guides
+from moodline.evaluation.results import read_results
+from moodline.experiments.runs import seed_directories
+from moodline.pipeline.checkpoint import read_part
 
 BEGIN, END = "<!-- results: begin (made by `make docs`) -->", "<!-- results: end -->"
 
@@ -160,7 +160,7 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
     Of a run of scores: learning curves, predicted against true scores, and errors.
     """
     from moodline.report import plots
-    from moodline.report.guide_plots import plot_guides
+    from moodline.report.expert_share_plots import plot_guides
 
     folder = run / "plots"
     try:
@@ -201,7 +201,7 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
 
 def _score_plots(run: Path, folder: Path, suffix: str, folds: int) -> None:
     """From the run's predictions, for a result file has no single answers."""
-    from moodline.report.score_plots import plot_agreement, plot_residuals
+    from moodline.report.regression_plots import plot_agreement, plot_residuals
 
     said = read_any_predictions(run)
     assert isinstance(said, ScorePredictions)

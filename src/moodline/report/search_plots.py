@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from moodline.errors import ConfigError, StorageError
+from moodline.core.errors import ConfigError, StorageError
+from moodline.experiments.search.records import WEIGHTED_F1, SearchMetric
 from moodline.report.plots import BLUE, GREY, ORANGE, _figure
-from moodline.search.records import WEIGHTED_F1, Measure
 
 COLUMNS = 4
 
 
 def draw_search(
-    out: Path, found: Sequence[dict[str, Any]], logarithmic: set[str], measure: Measure = WEIGHTED_F1
+    out: Path, found: Sequence[dict[str, Any]], logarithmic: set[str], measure: SearchMetric = WEIGHTED_F1
 ) -> None:
     """Course and settings of a search, as PNG and SVG in ``out/plots``.
 
@@ -44,7 +44,9 @@ def _done(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return done
 
 
-def plot_search_course(found: Sequence[dict[str, Any]], path: Path, measure: Measure = WEIGHTED_F1) -> tuple[Path, ...]:
+def plot_search_course(
+    found: Sequence[dict[str, Any]], path: Path, measure: SearchMetric = WEIGHTED_F1
+) -> tuple[Path, ...]:
     """Draw the dev score of every trial and the best so far.
 
     Args:
@@ -79,7 +81,7 @@ def plot_search_course(found: Sequence[dict[str, Any]], path: Path, measure: Mea
 
 
 def plot_search_settings(
-    found: Sequence[dict[str, Any]], path: Path, logarithmic: set[str], measure: Measure = WEIGHTED_F1
+    found: Sequence[dict[str, Any]], path: Path, logarithmic: set[str], measure: SearchMetric = WEIGHTED_F1
 ) -> tuple[Path, ...]:
     """Draw the dev score over the values of each setting, one panel a setting; the ring is the best trial.
 
@@ -117,7 +119,7 @@ def plot_search_settings(
     return written
 
 
-def _label(measure: Measure) -> str:
+def _label(measure: SearchMetric) -> str:
     return f"{measure.label} on dev" + (f" ({measure.unit})" if measure.unit else "")
 
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from moodline.labels import ScoreScale
-from moodline.prediction import Prediction, UtterancePrediction
+from moodline.core.labels import ScoreScale
+from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.tiers import interval, score
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from moodline.prediction import Prediction, UtterancePrediction
+from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.tiers import Tier, answers, line, tiers
 
 _UNITS = 1_000_000  # microseconds

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from moodline.prediction import Prediction, UtterancePrediction
+from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.transcripts.tiers import CONFIDENCE, EMOTION, INTERVAL, NOBODY, OVERFLOW, SCORE
 
 _UNWRITABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff\ufffe\uffff]")

@@ -6,19 +6,17 @@ import csv
 import html
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from moodline.atomic import replacing
-from moodline.conversation import Utterance, some_ids
-from moodline.errors import ConfigError, ConversationError, StorageError
-from moodline.prediction import Prediction, UtterancePrediction
+from moodline.core.conversation import Utterance, some_ids
+from moodline.core.errors import ConfigError, ConversationError
+from moodline.core.files import check_output_path, replacing
+from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.tiers import score
-from moodline.transcripts.names import plausible
+from moodline.transcripts.speaker_names import plausible
 
 
 def check_output(path: Path) -> None:
@@ -35,33 +33,7 @@ def check_output(path: Path) -> None:
             f"'{path.suffix}'" if path.suffix else "no suffix",
             f"Name a file that ends in one of: {', '.join(WRITERS)}.",
         )
-    check_place(path)
-
-
-def check_place(path: Path) -> None:
-    """Raise unless a file could be written at ``path``, whatever its kind.
-
-    Raises:
-        ConfigError: the folder does not exist, or ``path`` is a folder itself.
-        StorageError: the folder, or the file that is there, cannot be written to.
-    """
-    try:
-        if "\0" in str(path):
-            raise ValueError("a NUL in the name")
-        if path.is_dir():
-            raise ConfigError(f"{path}: expected a file to write to", "a folder", "Name a file in it.")
-        folder = path.parent
-        if not folder.is_dir():
-            raise ConfigError(f"{path}: the folder {folder} does not exist", fix=f"Make it first: mkdir -p {folder}")
-        for place in (folder, path) if path.exists() else (folder,):
-            if not os.access(place, os.W_OK):
-                raise StorageError(f"{path}: no permission to write to {place}", fix="Choose another place.")
-        tempfile.TemporaryFile(dir=folder).close()  # rights are not all: the disk may be mounted for reading only
-    except ConfigError:  # a ValueError, too
-        raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{path}: cannot be written to: {reason}", fix="Choose another name.") from None
+    check_output_path(path)
 
 
 def write_prediction(prediction: list[Prediction], path: Path) -> None:

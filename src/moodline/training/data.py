@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from moodline.batch import Batch
-from moodline.conversation import Conversation
-from moodline.errors import FeatureError
-from moodline.labels import IGNORE, ScoreScale, Target
+from moodline.core.batch import Batch
+from moodline.core.conversation import Conversation
+from moodline.core.errors import FeatureError
+from moodline.core.labels import IGNORE, ScoreScale, Target
 
 Sequences = tuple[NDArray[Any], ...]
 """[T, D] for each utterance, of different lengths."""

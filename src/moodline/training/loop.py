@@ -18,17 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from moodline.atomic import replacing, write_json
-from moodline.errors import CheckpointError, ConfigError, DeviceMemoryError, MoodlineError, StorageError
-from moodline.training.average import WeightAverage
+from moodline.core.errors import CheckpointError, ConfigError, DeviceMemoryError, MoodlineError, StorageError
+from moodline.core.files import replacing, write_json
+from moodline.core.progress import Progress
+from moodline.evaluation.selection import Judge
 from moodline.training.data import epoch_batches
+from moodline.training.ema import WeightAverage
+from moodline.training.fsdp import is_shared, mean_gradients, prepare_shared
 from moodline.training.inference import Collate, answer
-from moodline.training.judge import Judge
+from moodline.training.memory_check import reserve_memory, should_check_memory
 from moodline.training.processes import processes
-from moodline.training.progress import Progress
-from moodline.training.rehearsal import rehearse, worth_rehearsing
 from moodline.training.settings import TrainConfig
-from moodline.training.shared import is_shared, mean_gradients, prepare_shared
 
 
 @dataclass
@@ -92,8 +92,8 @@ def fit(
     try:
         run = _Run(model, train, dev, collate, lengths, judge, config, directory, parameters)
         state = run.resume()
-        if not state.step and worth_rehearsing(run.accelerator.device):
-            run.rehearse()
+        if not state.step and should_check_memory(run.accelerator.device):
+            run.check_memory()
         with Progress(title, total=config.epochs, done=state.epoch, quiet=quiet or not run.main) as progress:
             while not state.finished:
                 losses = run.one_epoch(state, progress)
@@ -250,14 +250,14 @@ class _Run:
 
     # -- the work ---------------------------------------------------------------------------------------------
 
-    def rehearse(self) -> None:
+    def check_memory(self) -> None:
         """Try whether a step over the longest batch fits, see ``rehearsal``."""
         order = sorted(range(len(self.train)), key=self.train_lengths.__getitem__)
         batch = [self.train[i] for i in order[-self.config.batch_size :]]
         # to come beside it: the optimizer's two means and the best weights, a gradient, a running mean
         copies = 3 + (self.config.accumulate > 1) + (self.config.average > 0)
         self.wrapped.train()
-        with rehearse(self.model, self.accelerator.device, copies):
+        with reserve_memory(self.model, self.accelerator.device, copies):
             prepared = self.collate(batch).to(self.accelerator.device)
             with self.accelerator.autocast():
                 loss = self.model.loss(prepared, self.wrapped(prepared))["total"]  # type: ignore[operator]
@@ -354,9 +354,9 @@ class _Run:
             answers = answer(
                 self.model, self.dev, self.collate, lengths=self.dev_lengths, batch_size=size, together=self.shared
             )
-        return self.agreed(self.judge.measure(answers))
+        return self.from_main_process(self.judge.measure(answers))
 
-    def agreed(self, value: float) -> float:
+    def from_main_process(self, value: float) -> float:
         """The main process's value."""
         if self.world == 1:
             return value

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from moodline.device import own_device
+from moodline.core.device import best_device
 
 SHARE = "MOODLINE_SHARE_WEIGHTS"
 
@@ -16,7 +16,7 @@ def processes() -> Any:
     """Accelerate's ``PartialState``: who is the main process, and how to wait for the others.
 
     Accelerate takes processes without an accelerator for strangers, each a main process, unless it is told that
-    they work on CPUs; it would also train on Apple's GPU, which ``own_device`` does not take; so call this before
+    they work on CPUs; it would also train on Apple's GPU, which ``best_device`` does not take; so call this before
     anything else of Accelerate. A wish for FSDP is noted for ``share_weights_out`` and taken from Accelerate, which
     would share out what learns, too.
     """
@@ -27,7 +27,7 @@ def processes() -> Any:
         del os.environ["ACCELERATE_USE_FSDP"]
         os.environ[SHARE] = "true"
     other = int(os.environ.get("WORLD_SIZE", "1")) > 1 or torch.backends.mps.is_available()
-    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or (other and own_device() == "cpu"))
+    return PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or (other and best_device() == "cpu"))
 
 
 def share_weights_out() -> bool:

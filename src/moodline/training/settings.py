@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from moodline.errors import ConfigError
-from moodline.settings import Settings
+from moodline.core.errors import ConfigError
+from moodline.core.settings import Settings
 
 
 @dataclass(frozen=True)

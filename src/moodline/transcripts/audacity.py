@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from moodline.conversation import Conversation
-from moodline.errors import TranscriptError
+from moodline.core.conversation import Conversation
+from moodline.core.errors import TranscriptError
 from moodline.transcripts import speakers
 from moodline.transcripts.common import Row, Source, conversation
 from moodline.transcripts.times import clock

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from moodline.conversation import Conversation, Utterance
-from moodline.errors import ConversationError, TranscriptError
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConversationError, TranscriptError
 
 SKIP_FIX = "Give it some words, or leave such utterances out with --skip-empty."
 """What to do about an utterance without words."""

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from moodline.conversation import Conversation
-from moodline.errors import TranscriptError
+from moodline.core.conversation import Conversation
+from moodline.core.errors import TranscriptError
 from moodline.transcripts import speakers
 from moodline.transcripts.audacity import looks_like_labels, read_audacity
 from moodline.transcripts.common import Source
-from moodline.transcripts.stamped import Stamped, only_times, stamped
+from moodline.transcripts.timestamped_text import Stamped, only_times, stamped
 
 _BOLD = re.compile(r"\A\s*(\*\*|__)([^*:\n]{1,60}?)\s?(?::\1|\1:)")
 """A name in bold letters, as Markdown has them: ``**Anna:** text``."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from moodline.conversation import Conversation
-from moodline.errors import TranscriptError
+from moodline.core.conversation import Conversation
+from moodline.core.errors import TranscriptError
 from moodline.transcripts.common import Row, Source, conversation
 from moodline.transcripts.times import clock
 

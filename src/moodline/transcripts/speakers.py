@@ -29,9 +29,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from moodline.conversation import Conversation
+from moodline.core.conversation import Conversation
 from moodline.transcripts.common import Row, Source, conversation, squeeze
-from moodline.transcripts.names import plausible, possible, titled
+from moodline.transcripts.speaker_names import plausible, possible, titled
 
 DOUBT = 0.8
 """The share of cues with a colon from which on it is worth a note that no speaker was found."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from moodline.conversation import Conversation
+from moodline.core.conversation import Conversation
 from moodline.transcripts import speakers, subtitles
 from moodline.transcripts.common import Source
 

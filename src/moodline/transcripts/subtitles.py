@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from moodline.errors import TranscriptError
+from moodline.core.errors import TranscriptError
 from moodline.transcripts.common import Source
 from moodline.transcripts.speakers import Cue
 from moodline.transcripts.times import TIME_FIX, clock

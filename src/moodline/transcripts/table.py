@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from moodline.conversation import Conversation
-from moodline.errors import TranscriptError
+from moodline.core.conversation import Conversation
+from moodline.core.errors import TranscriptError
 from moodline.transcripts.common import Row, Source, conversation
 from moodline.transcripts.times import clock
 

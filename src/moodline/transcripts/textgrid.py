@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from moodline.conversation import Conversation
-from moodline.errors import TranscriptError
+from moodline.core.conversation import Conversation
+from moodline.core.errors import TranscriptError
 from moodline.transcripts.common import Source, conversation
 from moodline.transcripts.tiers import EMOTION, SCORE, Label, rows
 from moodline.transcripts.times import seconds

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from moodline.errors import TranscriptError
+from moodline.core.errors import TranscriptError
 
 TIME_FIX = "Write seconds (12.5) or HH:MM:SS.mmm (00:00:12.500)."
 """What to do about a time that cannot be read."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from moodline.conversation import Conversation
+from moodline.core.conversation import Conversation
 from moodline.transcripts import speakers, subtitles
 from moodline.transcripts.common import Source, squeeze
 

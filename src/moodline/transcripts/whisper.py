@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from moodline.conversation import Conversation
-from moodline.errors import TranscriptError
+from moodline.core.conversation import Conversation
+from moodline.core.errors import TranscriptError
 from moodline.transcripts.common import Row, Source, conversation, squeeze
 from moodline.transcripts.times import number, shown
 from moodline.transcripts.words import Word, turns

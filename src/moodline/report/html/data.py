@@ -6,11 +6,11 @@ from bisect import bisect_right
 from dataclasses import asdict
 from typing import Any
 
-from moodline.prediction import Prediction, UtterancePrediction
-from moodline.report.html.looks import looks
-from moodline.report.html.score_summary import summarize_scores
+from moodline.core.prediction import Prediction, UtterancePrediction
+from moodline.report.html.regression_summary import summarize_scores
 from moodline.report.html.sound import Sound
 from moodline.report.html.summary import SpeakerSummary, summarize
+from moodline.report.html.theme import looks
 
 SCALE = 10_000
 """Probabilities are whole numbers of so many parts."""

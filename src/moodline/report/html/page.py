@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from moodline.errors import MediaError, MissingDependencyError
-from moodline.prediction import Prediction
+from moodline.core.errors import MediaError, MissingDependencyError
+from moodline.core.prediction import Prediction
 from moodline.report.html.data import page_data
 from moodline.report.html.sound import LIMIT, Sound, read_sound
 

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
-from moodline.prediction import Prediction, UtterancePrediction
-from moodline.report.html.looks import EMOTIONS
+from moodline.core.prediction import Prediction, UtterancePrediction
+from moodline.report.html.theme import EMOTIONS
 
 UNSURE = "unsure"
 """Stands in the shares for turns on which the recognizer abstained."""

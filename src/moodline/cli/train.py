@@ -1,0 +1,158 @@
+"""``moodline train``, ``evaluate``, ``compare`` and ``results``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from moodline.cli.console import print_json, print_table, progress_bar, stdout
+from moodline.core.errors import MoodlineError
+
+
+def run_train(recipe: str, data: Path, out: Path | None, seeds: int, settings: list[str], quiet: bool) -> None:
+    """Train and print each seed's dev numbers."""
+    from moodline.experiments.runs import seed_directories
+    from moodline.experiments.train import train
+    from moodline.pipeline.checkpoint import read_part
+    from moodline.pipeline.recipe import load_recipe
+
+    loaded = load_recipe(recipe, settings)
+    directory = out or Path("runs") / loaded.name
+    with progress_bar(quiet) as progress:
+        run = train(loaded, data, directory, range(seeds), progress, quiet)
+    if quiet or os.environ.get("RANK", "0") != "0":  # with several processes, one of them talks
+        return
+    shown = {"weighted_f1": "weighted F1", "accuracy": "accuracy"}
+    if loaded.task == "scores":
+        shown = {"mae": "mean absolute error", "corr": "correlation"}
+    rows = []
+    for seed in run.seeds:
+        for number, place in enumerate(seed_directories(directory, seed, loaded.folds)):
+            metrics = read_part(place, "metrics.json")
+            which = (seed, number) if loaded.folds else (seed,)
+            rows.append((*which, metrics["best_epoch"], *(metrics["dev"][k] for k in shown)))
+    columns = ("seed", "fold") if loaded.folds else ("seed",)
+    print_table(f"{loaded.name}: dev", (*columns, "epoch", *shown.values()), rows)
+    stdout().print(f"models: {directory}   next: moodline evaluate {directory} --data {data}")
+
+
+def run_evaluate(run: Path, data: Path, again: bool, publish: Path | None, json_: bool, quiet: bool) -> None:
+    """Test, draw, print."""
+    from moodline.experiments.evaluate import evaluate
+    from moodline.experiments.runs import Run
+    from moodline.report.results import draw_plots, publish_results
+
+    loaded = Run.load(run)
+    with progress_bar(quiet or json_) as progress:
+        results = evaluate(loaded, data, progress, again)
+    draw_plots(run, results)
+    if publish is not None:
+        publish_results(run, publish / loaded.recipe.name)
+    if json_:
+        print_json(results)
+    elif not quiet:
+        _print_results(results)
+        stdout().print(f"written: {run / 'results.json'}, {run / 'plots'}")
+
+
+def _print_scores(results: dict[str, Any]) -> None:
+    """Of a run of scores."""
+    from moodline.report.results import NAMES_OF, spread
+
+    low, high = results["interval"]["mae"]
+    rows = [
+        ("mean absolute error", f"{spread(results, 'mae', digits=4)}   95 % interval {low:.4f} – {high:.4f}"),
+        ("always the median", f"{results['mean']['mae_constant']:.4f}"),
+        ("correlation (Pearson)", spread(results, "corr", digits=4)),
+    ]
+    rows += [(name, spread(results, key, digits=2)) for key, name in NAMES_OF.items() if key in results["mean"]]
+    for level in results["mean"]["coverage"]:
+        within = f"true scores in the {100 * float(level):.0f} % interval (%)"
+        rows.append((within, spread(results, "coverage", level, digits=2)))
+    for name in results["mean"]["experts"]:
+        rows.append((f"{name} expert alone, error", spread(results, "experts", name, digits=4)))
+    first = results["seeds"][0]
+    weights = "  ".join(f"{k} {v:.2f}" for k, v in first["test"]["gate_weights"]["mean"].items())
+    if "folds" in results:
+        rows.append(("error in each fold", _each_fold(results, "mae", 3)))
+    rows.append((f"mean gate weights, seed {first['seed']}", weights))
+    print_table(_title(results), ("", "mean ± sd"), rows)
+
+
+def _title(results: dict[str, Any]) -> str:
+    """What a table of results is of."""
+    folds = f" of {results['folds']} folds together" if "folds" in results else ""
+    seeds = len(results["seeds"])
+    return f"{results['recipe']}: test{folds}, {seeds} seed{'s' if seeds > 1 else ''}, chosen on dev"
+
+
+def _each_fold(results: dict[str, Any], number: str, digits: int) -> str:
+    """A number of each fold's test split alone, mean over seeds."""
+    each = [[s["folds"][k]["test"][number] for s in results["seeds"]] for k in range(results["folds"])]
+    return "  ".join(f"{sum(a) / len(a):.{digits}f}" for a in each)
+
+
+def _print_results(results: dict[str, Any]) -> None:
+    from moodline.report.results import spread
+
+    if "scale" in results:
+        _print_scores(results)
+        return
+    low, high = results["interval"]["weighted_f1"]
+    seeds = len(results["seeds"])
+    rows = [
+        ("weighted F1", f"{spread(results, 'weighted_f1', digits=2)}   95 % interval {low:.2f} – {high:.2f}"),
+        ("accuracy", spread(results, "accuracy", digits=2)),
+        ("macro F1", spread(results, "macro_f1", digits=2)),
+        ("calibration error (ECE)", spread(results, "ece", digits=2)),
+    ]
+    for name in results["mean"]["experts"]:
+        rows.append((f"{name} expert alone, weighted F1", spread(results, "experts", name, digits=2)))
+    first = results["seeds"][0]
+    weights = first["test"]["gate_weights"]["mean"]
+    if "folds" in results:
+        rows.append(("accuracy in each fold", _each_fold(results, "accuracy", 1)))
+    rows.append((f"mean gate weights, seed {first['seed']}", "  ".join(f"{k} {v:.2f}" for k, v in weights.items())))
+    print_table(_title(results), ("", "mean ± sd"), rows)
+    names = results["labels"]
+    per_class = []
+    for n in names:
+        tests = [s["test"]["per_class"][n] for s in results["seeds"]]
+        means = (f"{sum(t[k] for t in tests) / seeds:.1f}" for k in ("precision", "recall", "f1"))
+        per_class.append((n, *means, tests[0]["support"]))
+    columns = ("class", "precision", "recall", "F1", "utterances")
+    print_table("per class, mean over seeds", columns, per_class, right=columns[1:])
+
+
+def run_compare(first: Path, second: Path, json_: bool) -> None:
+    """Print the paired test of two runs."""
+    from moodline.evaluation.significance import compare
+
+    found = compare(first, second)
+    if json_:
+        print_json(found)
+        return
+    low, high = found["interval"]
+    metric, digits = ("mae", 4) if "mae" in found["first"] else ("weighted_f1", 2)
+    sides = [found["first"], found["second"]]
+    rows = [(side["run"], f"{side[metric]:.{digits}f}", side["seeds"]) for side in sides]
+    name = "mean absolute error (less is better)" if metric == "mae" else "weighted F1"
+    print_table(f"test {name}", ("run", "mean", "seeds"), rows)
+    shown = [f"{x:+.{digits}f}" for x in (found["difference"], low, high)]
+    stdout().print(f"difference {shown[0]}, 95 % interval {shown[1]} to {shown[2]}, p = {found['p']:.4f}")
+    stdout().print(f"{found['verdict']} ({found['method']})")
+
+
+def run_results(directory: Path, write: list[Path], check: bool, json_: bool) -> None:
+    """Print the table of all results, or put it into Markdown files."""
+    from moodline.report.results import collect_results, insert_table, markdown_table
+
+    found = collect_results(directory)
+    stale = [path for path in write if insert_table(path, found, check)]
+    if check and stale:
+        raise MoodlineError(f"out of date: {', '.join(map(str, stale))}", fix="Run: make docs.")
+    if json_:
+        print_json(found)
+    elif not write:
+        print(markdown_table(found))

@@ -1,0 +1,1 @@
+"""What every other folder uses: conversations, labels, predictions, batches, settings, errors, files."""

@@ -1,0 +1,159 @@
+"""What a corpus or a model speaks of: label sets, classes in an order, and score scales, numbers in a range.
+
+Names are stored, never bare numbers: the same seven MELD emotions circulate in at least three orders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from moodline.core.errors import LabelError
+
+IGNORE = -100
+"""The index of an utterance without a label; no loss and no metric sees it."""
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Class names in the order of a model's outputs.
+
+    Args:
+        name: a short name, e.g. ``"meld-7"``.
+        labels: the class names, unique, in order.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
+            raise LabelError(f"label set {self.name}: expected at least two distinct labels", list(self.labels))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def index(self, label: str | None) -> int:
+        """The index of ``label``; ``IGNORE`` for None.
+
+        Raises:
+            LabelError: the label is not in this set.
+        """
+        if label is None:
+            return IGNORE
+        try:
+            return self.labels.index(label)
+        except ValueError:
+            raise LabelError(
+                f"label set {self.name}: unknown label '{label}'",
+                fix=f"Expected one of: {', '.join(self.labels)}.",
+            ) from None
+
+    def check_same(self, other: Iterable[str], where: str) -> None:
+        """Raise unless ``other`` has the same labels in the same order."""
+        other = tuple(other)
+        if other != self.labels:
+            raise LabelError(
+                f"{where}: expected the labels {', '.join(self.labels)}",
+                ", ".join(other),
+                "Use a checkpoint and a corpus with the same label set.",
+            )
+
+
+@dataclass(frozen=True)
+class ScoreScale:
+    """The numbers that utterances are scored with, e.g. sentiment from −3 to 3; what a model answers that regresses.
+
+    Args:
+        name: a short name; that of a corpus family decides which accuracies are measured (``evaluation/metrics.py``).
+        low, high: the least and the greatest score.
+    """
+
+    name: str
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise LabelError(f"score scale {self.name}: expected low < high, both finite", [self.low, self.high])
+
+    def __len__(self) -> int:
+        """How many numbers a model answers for an utterance: one."""
+        return 1
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest score."""
+        return (self.low, self.high)
+
+    def check(self, score: float | None, where: str) -> float:
+        """The score as a float, NaN for None.
+
+        Raises:
+            LabelError: it lies outside the range.
+        """
+        if score is None:
+            return math.nan
+        if not self.low <= score <= self.high:
+            raise LabelError(
+                f"{where}: a score of scale {self.name} lies between {self.low:g} and {self.high:g}",
+                f"{score:g}",
+                "Correct the score, or leave it out.",
+            )
+        return float(score)
+
+    def check_same(self, other: ScoreScale, where: str) -> None:
+        """Raise unless ``other`` has the same range."""
+        if other.range != self.range:
+            raise LabelError(
+                f"{where}: expected scores from {self.low:g} to {self.high:g}",
+                f"{other.low:g} to {other.high:g}",
+                "Use a checkpoint and a corpus with the same score scale.",
+            )
+
+
+Target = LabelSet | ScoreScale
+"""What a model learns to answer."""
+
+
+def score_range(target: Target) -> tuple[float, float] | None:
+    """The range of the scores; None for classes."""
+    return target.range if isinstance(target, ScoreScale) else None
+
+
+def check_same_target(expected: Target, found: Target, where: str) -> None:
+    """Raise unless two targets have the same classes in the same order, or the same range of scores."""
+    if isinstance(expected, LabelSet) and isinstance(found, LabelSet):
+        expected.check_same(found.labels, where)
+    elif isinstance(expected, ScoreScale) and isinstance(found, ScoreScale):
+        expected.check_same(found, where)
+    else:
+        kinds = ["classes" if isinstance(t, LabelSet) else "scores" for t in (expected, found)]
+        raise LabelError(f"{where}: expected a model of {kinds[0]}", f"one of {kinds[1]}", "Use another checkpoint.")
+
+
+def label_names(target: Target) -> tuple[str, ...]:
+    """The names of the classes; none for scores."""
+    return () if isinstance(target, ScoreScale) else target.labels
+
+
+# Orders as in the field's loaders; dictionaries elsewhere are made from these names.
+MELD_7 = LabelSet("meld-7", ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"))
+EMORYNLP_7 = LabelSet("emorynlp-7", ("joyful", "mad", "peaceful", "neutral", "sad", "powerful", "scared"))
+IEMOCAP_6 = LabelSet("iemocap-6", ("happy", "sad", "neutral", "angry", "excited", "frustrated"))
+SENTIMENT_2 = LabelSet("sentiment-2", ("negative", "positive"))
+SENTIMENT_3 = LabelSet("sentiment-3", ("negative", "neutral", "positive"))
+SENTIMENT_2_ZH = LabelSet("sentiment-2-zh", ("消极", "积极"))
+SENTIMENT_3_ZH = LabelSet("sentiment-3-zh", ("消极", "中性", "积极"))
+CHERMA_7 = LabelSet("cherma-7", ("anger", "disgust", "fear", "happy", "neutral", "sad", "surprise"))
+CHERMA_7_ZH = LabelSet("cherma-7-zh", ("愤怒", "厌恶", "恐惧", "高兴", "平静", "悲伤", "惊奇"))
+RAVDESS_8 = LabelSet("ravdess-8", ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"))
+
+_SETS = (MELD_7, EMORYNLP_7, IEMOCAP_6, SENTIMENT_2, SENTIMENT_3, SENTIMENT_2_ZH, SENTIMENT_3_ZH, CHERMA_7, CHERMA_7_ZH)
+LABEL_SETS: dict[str, LabelSet] = {s.name: s for s in (*_SETS, RAVDESS_8)}
+
+MOSI_SCORES = ScoreScale("mosi", -3.0, 3.0)
+SIMS_SCORES = ScoreScale("sims", -1.0, 1.0)
+
+SCORE_SCALES: dict[str, ScoreScale] = {s.name: s for s in (MOSI_SCORES, SIMS_SCORES)}

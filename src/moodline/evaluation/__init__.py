@@ -1,0 +1,1 @@
+"""Metrics, calibration, confidence intervals, paired tests and result files."""

@@ -1,0 +1,179 @@
+"""What the predictions of one run say without any training: single experts, votes, gate weights, classes, one talk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moodline.evaluation.metrics import Floats, Ints, confusion, f1_from_confusion, percent
+from moodline.evaluation.predictions import Predictions, ScorePredictions
+from moodline.experiments.ablations.headline_metric import DRAWS, spread
+from moodline.experiments.ablations.run_metrics import RunNumbers
+
+SHORTEST, LONGEST = 8, 40
+_OF = f"Of the test conversations with {SHORTEST} to {LONGEST} labelled utterances, the one in which the first seed's "
+RULE = _OF + "experts contradict each other in the largest share of utterances; of equal ones the first."
+SCORE_RULE = (
+    _OF.replace("labelled", "scored") + "experts' scores lie furthest apart, on average; of equal ones the first."
+)
+PARTS = 3
+"""Into so many equal parts the range of scores is cut for gate weights."""
+
+
+def voices(base: RunNumbers, draws: int = DRAWS) -> list[dict[str, Any]]:
+    """The mixture, each expert alone, and what they say together without a gate.
+
+    Together: of classes by majority vote and by the average of probabilities, of scores by their average.
+
+    Returns:
+        for each ``name``, ``test`` (the measured number over seeds) and, but for the mixture, ``versus_mixture``: the
+        paired test, voice minus mixture. Nothing for a model with one expert.
+    """
+    p = base.predictions
+    if len(p.experts) < 2:
+        return []
+    said: dict[str, NDArray[Any]] = {f"{name} expert": answers for name, answers in p.experts.items()}
+    if isinstance(p, ScorePredictions):
+        said["average of the experts' scores"] = average(base)[..., 0]
+    else:
+        said["majority vote of the experts"] = majority(base)
+        said["average of the experts' probabilities"] = average(base).argmax(-1)
+    measure = base.measure
+    found: list[dict[str, Any]] = [{"name": "mixture", "test": measure.over_seeds(base.sums)}]
+    for name, answers in said.items():
+        sums = base.sums_of(answers)
+        test = measure.difference(base.sums, sums, draws)
+        found.append({"name": name, "test": measure.over_seeds(sums), "versus_mixture": test})
+    return found
+
+
+def majority(run: RunNumbers) -> Ints:
+    """[S, N] the class that most experts name; of equally many, the one with the larger sum of probabilities.
+
+    An expert that cannot say anything of an utterance (its gate weight is 0) does not vote.
+    """
+    p = run.predictions
+    assert isinstance(p, Predictions)
+    votes = np.zeros((*p.predicted.shape, len(p.labels)))
+    for name, classes in p.experts.items():
+        votes += np.eye(len(p.labels))[classes] * (p.weights[name] > 0)[..., None]
+    return (votes + average(run) / 2).argmax(-1)  # an average is at most 1, so it only decides between equals
+
+
+def average(run: RunNumbers) -> Floats:
+    """[S, N, C] the experts' probabilities (of scores [S, N, 1]), averaged over those that can say anything of it."""
+    p = run.predictions
+    said = {n: y[..., None] for n, y in p.experts.items()} if isinstance(p, ScorePredictions) else p.expert_scores
+    can = {name: (w > 0)[..., None].astype(float) for name, w in p.weights.items()}
+    total = np.sum([said[name] * can[name] for name in p.experts], axis=0)
+    return total / np.maximum(np.sum(list(can.values()), axis=0), 1)
+
+
+def gate(base: RunNumbers) -> dict[str, Any]:
+    """Mean gate weights, over seeds and by what is true.
+
+    Returns:
+        ``mean, sd`` and ``per_class``, of scores ``per_range``: for equal parts of their range ``low, high``,
+        ``utterances`` and ``weights``. Empty for a model with one expert.
+    """
+    p = base.predictions
+    if len(p.experts) < 2:
+        return {}
+    of_seed = {name: w.mean(1) for name, w in p.weights.items()}
+    found: dict[str, Any] = {
+        "mean": {name: round(float(w.mean()), 4) for name, w in of_seed.items()},
+        "sd": {name: spread(list(w), 4)["sd"] for name, w in of_seed.items()},
+    }
+
+    def where(here: NDArray[np.bool_]) -> dict[str, float]:
+        return {name: round(float(w[:, here].mean()), 4) for name, w in p.weights.items()}
+
+    if isinstance(p, Predictions):
+        every = {label: p.truth == c for c, label in enumerate(p.labels)}
+        return found | {"per_class": {label: where(here) for label, here in every.items() if here.any()}}
+    edges = np.linspace(*p.scale.range, PARTS + 1)
+    part = np.clip(np.digitize(p.truth, edges) - 1, 0, PARTS - 1)  # a score on an edge belongs to the part above
+    rows = [(round(float(edges[n]), 4), round(float(edges[n + 1]), 4), part == n) for n in range(PARTS)]
+    return found | {
+        "per_range": [
+            {"low": low, "high": high, "utterances": int(here.sum()), "weights": where(here)}
+            for low, high, here in rows
+            if here.any()
+        ]
+    }
+
+
+def target(base: RunNumbers) -> dict[str, Any]:
+    """What the runs learn, and the base's numbers that only this task has.
+
+    Returns:
+        Of classes ``labels``, the F1 of each over seeds (``per_class``) and the confusion counts of all seeds together
+        (``confusion``); of scores ``task``, no ``labels``, and their ``scale``.
+    """
+    p = base.predictions
+    if isinstance(p, ScorePredictions):
+        scale = {"name": p.scale.name, "low": p.scale.low, "high": p.scale.high}
+        return {"task": base.task, "labels": [], "scale": scale}
+    f1 = f1_from_confusion(base.sums.sum(1))
+    total = sum(confusion(p.truth, row, len(p.labels)) for row in p.predicted)
+    return {
+        "labels": list(p.labels),
+        "per_class": {
+            label: {"f1": spread([percent(x) for x in f1[:, c]]), "support": int((p.truth == c).sum())}
+            for c, label in enumerate(p.labels)
+        },
+        "confusion": np.asarray(total).tolist(),
+    }
+
+
+def case(base: RunNumbers) -> dict[str, Any]:
+    """One conversation, chosen by a rule: ids, truth, what each expert said, gate weights; no words.
+
+    Returns:
+        ``rule, conversation, seed, disagreement`` (the share of utterances in which the experts contradict each other;
+        of scores the mean distance between the least and the greatest) and ``utterances``; empty for a model with one
+        expert.
+    """
+    p = base.predictions
+    if len(p.experts) < 2:
+        return {}
+    apart = _apart(p)
+    groups = [np.flatnonzero(p.clusters == g) for g in range(int(p.clusters.max()) + 1)]
+    fitting = [g for g in groups if SHORTEST <= len(g) <= LONGEST] or groups
+    chosen = max(fitting, key=lambda g: apart[g].mean())
+    return {
+        "rule": SCORE_RULE if isinstance(p, ScorePredictions) else RULE,
+        "conversation": p.conversations[chosen[0]],
+        "seed": p.seeds[0],
+        "disagreement": round(float(apart[chosen].mean()), 3),
+        "utterances": [
+            {"id": p.utterances[n], **_said(p, n)}
+            | {"weights": {name: round(float(w[0, n]), 3) for name, w in p.weights.items()}}
+            for n in chosen
+        ],
+    }
+
+
+def _apart(p: Predictions | ScorePredictions) -> Floats:
+    """[N] how much the first seed's experts disagree: 0 or 1; of scores how far those that can say anything differ."""
+    said = np.stack([row[0] for row in p.experts.values()])  # [K, N]
+    if isinstance(p, Predictions):
+        return (said != said[0]).any(0).astype(np.float64)
+    can = np.stack([p.weights[name][0] > 0 for name in p.experts])
+    least, most = np.where(can, said, np.inf).min(0), np.where(can, said, -np.inf).max(0)
+    return np.maximum(most - least, 0.0)
+
+
+def _said(p: Predictions | ScorePredictions, n: Any) -> dict[str, Any]:
+    """What is true of utterance ``n``, and what the first seed's mixture and experts said of it."""
+    if isinstance(p, Predictions):
+        experts = {name: p.labels[row[0, n]] for name, row in p.experts.items()}
+        return {"label": p.labels[p.truth[n]], "mixture": p.labels[p.predicted[0, n]], "experts": experts}
+    numbers = {name: round(float(row[0, n]), 3) for name, row in p.experts.items()}
+    return {
+        "score": round(float(p.truth[n]), 3),
+        "mixture": round(float(p.predicted[0, n]), 3),
+        "experts": numbers,
+    }

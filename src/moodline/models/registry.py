@@ -1,0 +1,65 @@
+"""Names and what they stand for, as literal tables; nothing is imported until it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from moodline.core.errors import UnknownNameError
+
+MODELS = {
+    "mister-e": "moodline.models.mister_e:MisterE",
+    "sure": "moodline.models.sure:Sure",
+    "egmf": "moodline.models.egmf:Egmf",
+    "linear": "moodline.models.linear:Linear",
+}
+"""Model name to its class. The class has ``Config``, ``reads`` (modality to "frames" or "tokens"; all others are
+vectors), ``forward``, ``loss`` and ``fit_statistics``."""
+
+MODEL_DESCRIPTIONS = {
+    "mister-e": "MiSTER-E: one expert per modality, one fusion expert, a gate over their logits (arXiv 2602.23300).",
+    "sure": "SURE: uncertainty-aware experts, iterative reasoning, a gate of transformers (ICASSP 2026).",
+    "egmf": "EGMF: voice, face and words as pseudo tokens of a language model with LoRA (arXiv 2601.07565).",
+    "linear": "Linear: each utterance by itself, a linear layer on its features; the baseline without context.",
+}
+
+PRETRAINED = {
+    "meld-text": "pretrained/meld-text",
+    "voice-words": "pretrained/voice-words",
+}
+"""Packaged models, ready for ``moodline analyze --model NAME``."""
+
+PRETRAINED_LICENCES = {
+    "meld-text": "Apache-2.0; trained on MELD (GPL-3 data)",
+    "voice-words": "CC BY-NC-SA 4.0, not for commercial use: trained on RAVDESS",
+}
+"""Packaged model to the licence of its weights."""
+
+DEFAULT_MODEL = "meld-text"
+"""For a transcript."""
+RECORDING_MODEL = "voice-words"
+"""For a recording."""
+
+
+def model_class(name: str) -> type[Any]:
+    """The class of a model.
+
+    Raises:
+        UnknownNameError: no such model.
+    """
+    if name not in MODELS:
+        raise UnknownNameError("model", name, MODELS, "See: moodline models.")
+    module, _, attribute = MODELS[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def model_reads(name: str) -> dict[str, str]:
+    """Modality to "frames" or "tokens", where a model does not read vectors; nothing where its class does not say."""
+    return dict(getattr(model_class(name), "reads", {}))
+
+
+def pretrained_directory(name: str) -> Path | None:
+    """The folder of a packaged model, or None if there is no such name."""
+    return Path(str(files("moodline") / PRETRAINED[name])) if name in PRETRAINED else None

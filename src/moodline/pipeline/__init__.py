@@ -1,0 +1,1 @@
+"""From a recipe to a model, and from a conversation to a prediction."""

@@ -1,0 +1,101 @@
+"""Model cards, written beside every checkpoint from what is known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moodline import __version__
+from moodline.corpora.base import Corpus
+from moodline.pipeline.recipe import ModalitySpec, Recipe
+
+_CARD = """# {name}, {which}
+
+{description}
+
+| | |
+|---|---|
+| model | {model} |
+| recipe | `{recipe}` |
+| {kind} | {answers} |
+| trained on | {corpus}: {train} conversations; chosen on {dev} dev conversations ({judge}) |
+| reads | {modalities} |
+{numbers}
+| made with | Moodline {version} |
+
+Use it: `moodline analyze talk.json --model DIRECTORY`, or `Recognizer.load("DIRECTORY")` in Python.
+
+## Limits
+
+- It saw {corpus} only. Expect lower quality on other kinds of conversation, and check on your own before relying on it.
+- It says how an utterance comes across to annotators, not what a person feels.
+- {calibration}
+- Do not use it to judge, rank, hire, grade, police or medically assess people.
+- The corpus's own terms apply to the weights.
+"""
+
+
+def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibration: dict[str, Any], which: str) -> str:
+    """The text of a checkpoint's README.md.
+
+    Args:
+        recipe: what was trained.
+        corpus: its training view.
+        metrics: with ``dev`` numbers.
+        calibration: see ``evaluation/calibration.py``.
+        which: of the recipe's models, e.g. ``seed 0``.
+    """
+    scores = recipe.task == "scores"
+    return _CARD.format(
+        name=recipe.name,
+        which=which,
+        description=recipe.description,
+        model=recipe.model["name"],
+        recipe=recipe.name,
+        kind="scores" if scores else "classes",
+        answers=_scores(corpus) if scores else ", ".join(corpus.labels.labels),
+        judge="mean absolute error" if scores else "weighted F1",
+        corpus=corpus.name,
+        train=len(corpus.splits["train"]),
+        dev=len(corpus.splits["dev"]),
+        modalities="; ".join(f"{m}: {_source(spec)}" for m, spec in recipe.modalities.items()),
+        numbers="\n".join(f"| {name} | {value} |" for name, value in _numbers(metrics["dev"], calibration, scores)),
+        calibration=(
+            "Intervals come from the errors on the dev set of the same corpus; elsewhere they are too narrow."
+            if scores
+            else "Confidence is calibrated on the dev set of the same corpus; elsewhere it is optimistic."
+        ),
+        version=__version__,
+    )
+
+
+def _scores(corpus: Corpus) -> str:
+    assert corpus.scale is not None
+    return f"from {corpus.scale.low:g} to {corpus.scale.high:g}"
+
+
+def _numbers(dev: dict[str, Any], calibration: dict[str, Any], scores: bool) -> list[tuple[str, str]]:
+    """The rows of dev numbers."""
+    if scores:
+        widths = ", ".join(f"± {w:g} for {100 * float(level):.0f} %" for level, w in calibration["half_widths"].items())
+        return [
+            ("dev mean absolute error", f"{dev['mae']} (always the median: {dev['mae_constant']})"),
+            ("dev correlation (Pearson)", f"{dev['corr']}"),
+            ("intervals, from the errors on dev", widths),
+        ]
+    ece = calibration["ece"]
+    return [
+        ("dev weighted F1", f"{dev['weighted_f1']}"),
+        ("dev accuracy", f"{dev['accuracy']}"),
+        (
+            "calibration error on dev (ECE, %)",
+            f"{ece['before']} before, {ece['after']} after temperature {calibration['temperature']:.2f}",
+        ),
+    ]
+
+
+def _source(spec: ModalitySpec) -> str:
+    relative = ", relative to the speaker's other utterances" if spec.normalize == "speaker" else ""
+    if spec.encoder is None:
+        return f"the corpus's feature set '{spec.features}'{relative}"
+    tuned = ", fine-tuned on the corpus" if spec.finetune else ", frozen"
+    return f"encoder {spec.encoder.name}{tuned}{relative}"

@@ -1,0 +1,274 @@
+"""The recognizer: a conversation in, its mood line out. ``analyze``, programs and notebooks all call this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from moodline import __version__
+from moodline.core.answers import Answers
+from moodline.core.conversation import Conversation, some_ids
+from moodline.core.device import default_device
+from moodline.core.errors import ConfigError, ConversationError, UnknownNameError
+from moodline.core.labels import ScoreScale, label_names
+from moodline.core.prediction import Prediction, UtterancePrediction
+from moodline.encoders.base import Encoder, truncated_by
+from moodline.evaluation.calibration import SHOWN, softmax
+from moodline.listen.language import foreign_words
+from moodline.models.registry import DEFAULT_MODEL, PRETRAINED, pretrained_directory
+from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
+from moodline.pipeline.encoders import load_encoders
+from moodline.pipeline.features import FeatureMap, encode_conversation, encoder_inputs
+from moodline.training.data import collate, make_example
+from moodline.training.inference import answer
+
+if TYPE_CHECKING:
+    from moodline.listen.base import ProgressCallback
+    from moodline.listen.diarizer import Diarizer
+    from moodline.listen.listen import Channels
+    from moodline.listen.transcriber import Transcriber
+
+REMEMBERED = 20_000
+"""Utterance texts whose vectors a recognizer keeps, so that turns seen before cost nothing; then it starts anew."""
+
+
+class Recognizer:
+    """A loaded model that reads conversations. Make one with ``Recognizer.load`` and keep it.
+
+    While a conversation goes on, call ``recognize`` again with all turns so far: only new turns are encoded. A model
+    that normalises by speaker measures each turn against the speaker's other turns in the conversation.
+
+    Args:
+        checkpoint: the model and what goes with it.
+        device: "cpu", "cuda", …; "auto" takes a GPU if there is one
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
+        self.checkpoint, self.device = checkpoint, device
+        for m, spec in checkpoint.modalities.items():
+            if spec.encoder is None:
+                raise ConfigError(
+                    f"model {checkpoint.name}: its {m} features come from corpus files",
+                    fix="To read conversations, use a model whose modalities have encoders; see: moodline models.",
+                )
+        self.encoders: dict[str, Encoder] = {}
+        """Those that were needed so far: a transcript without sound does without a speech encoder's package."""
+        self._known: dict[str, dict[str, np.ndarray]] = {m: {} for m in checkpoint.modalities}
+
+    @classmethod
+    def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Recognizer:
+        """Load a packaged model by name or a checkpoint directory by path.
+
+        Raises:
+            UnknownNameError: neither a name nor a directory.
+            CheckpointError: the directory is not a complete checkpoint.
+        """
+        directory = pretrained_directory(str(name)) or Path(name)
+        if not directory.exists() and directory.name == str(name):
+            raise UnknownNameError("model", str(name), PRETRAINED, "See: moodline models; or give a directory.")
+        device = default_device(device)
+        return cls(load_checkpoint(directory, device), device)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the model's order; none for a model of scores."""
+        return label_names(self.checkpoint.target)
+
+    @property
+    def abstain_below(self) -> float:
+        """The confidence below which this model had better not answer, chosen on dev; 0 if none was chosen."""
+        return float(self.checkpoint.calibration.get("abstain", {}).get("confidence", 0.0))
+
+    def recognize(self, conversation: Conversation, abstain_below: float | None = None) -> Prediction:
+        """The emotion of every utterance, with calibrated scores and expert weights; or its score, with an interval.
+
+        Args:
+            conversation: at least one utterance must have what the model reads (words, audio, …).
+            abstain_below: utterances with a lower confidence are marked ``abstained``; None for the model's own
+                threshold, see ``abstain_below``.
+
+        Raises:
+            ConversationError: no utterance has anything that the model reads.
+            ConfigError: a model of scores has no confidence, so nothing to abstain by.
+        """
+        threshold = self._threshold(abstain_below)
+        if sum(map(len, self._known.values())) > REMEMBERED:
+            self._known = {m: {} for m in self._known}
+        features = {m: self._features(conversation, m) for m in self.checkpoint.modalities}
+        if not any(features.values()):
+            raise ConversationError(
+                f"conversation {conversation.id}: no utterance has what the model {self.checkpoint.name} reads",
+                fix=f"It reads: {', '.join(self.checkpoint.modalities)}.",
+            )
+        for m, normalization in self.checkpoint.normalizations.items():
+            features[m] = normalization.apply(features[m], [conversation])
+        example = make_example(conversation, features, self.checkpoint.config["dims"], None, self.checkpoint.reads)
+        (found,) = answer(self.checkpoint.model, [example], collate, lengths=[len(example)])
+        return self._prediction(conversation, found, features, threshold)
+
+    def listen(
+        self,
+        path: str | Path,
+        transcript: Conversation | None = None,
+        *,
+        speakers: int | None = None,
+        channels: Channels = "mix",
+        transcriber: Transcriber | str | None = None,
+        diarizer: Diarizer | str | None = None,
+        abstain_below: float | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> Prediction:
+        """The emotions in a recording: it is turned into a conversation, which is recognized.
+
+        Words in a language that the model was not trained on are shown but not judged. The default model reads words
+        only; ``Recognizer.load("voice-words")`` hears the voice too.
+
+        Args:
+            path: a sound or film file.
+            transcript: what is said, or who speaks when, as far as it is known; of ``read_transcript``.
+            speakers, channels, transcriber, diarizer, progress: see ``moodline.listen.listen.listen``.
+            abstain_below: see ``recognize``.
+
+        Raises:
+            MediaError: not a recording, silent, or without speech.
+            ConversationError, ConfigError: see ``recognize``; the settings contradict each other.
+            MissingDependencyError, StorageError: a package is missing; the disk is full.
+        """
+        from moodline.listen.listen import listen
+
+        self._threshold(abstain_below)  # whether it is allowed, before hours of work
+        languages = self.checkpoint.languages
+        heard = listen(path, transcript, speakers, channels, transcriber, diarizer, progress, languages)
+        try:
+            found = self.recognize(heard.conversation, abstain_below)
+        except ConversationError as error:
+            raise ConversationError(error.rule, " ".join(heard.notes) or error.found, error.fix) from None
+        utterances = tuple(replace(u, text=heard.texts.get(u.id, u.text)) for u in found.utterances)
+        notes = tuple(dict.fromkeys((*heard.notes, *found.notes)))
+        return replace(found, utterances=utterances, media=Path(path), sound=heard.sound, notes=notes)
+
+    def _threshold(self, abstain_below: float | None) -> float:
+        """What the caller says, or else the model's own; raises where neither makes sense."""
+        if abstain_below is not None and isinstance(self.checkpoint.target, ScoreScale):
+            raise ConfigError(
+                f"model {self.checkpoint.name} answers with scores, so it has no confidence to abstain below",
+                abstain_below,
+                "Leave the threshold out; each score comes with an interval.",
+            )
+        return self.abstain_below if abstain_below is None else abstain_below
+
+    def _notes(self, conversation: Conversation, features: Mapping[str, FeatureMap]) -> tuple[str, ...]:
+        """What the reader should know about the answers."""
+        notes = []
+        strange = foreign_words([u.text for u in conversation if u.text], self.checkpoint.languages)
+        if strange is not None and features.get("text"):
+            notes.append(f"The words are {strange}: the model did not learn them, its answers mean little.")
+        for m, encoder in self.encoders.items():
+            spec = self.checkpoint.modalities[m].encoder
+            if spec is None or not features[m]:
+                continue
+            if cut := truncated_by(encoder, dict(encoder_inputs(conversation, m, spec))):
+                reads = encoder.settings
+                most = f"{reads['max_tokens']} word pieces" if m == "text" else f"{reads['max_seconds']:g} s of sound"
+                of = "window of turns" if spec.window else "turn"
+                count = f"the end of {len(cut)} of {len(conversation)} was not judged"
+                notes.append(f"The model takes in {most} a {of}: {count}, {some_ids(cut)}.")
+        return tuple(notes)
+
+    def _features(self, conversation: Conversation, modality: str) -> dict[str, np.ndarray]:
+        """The features of the utterances that have the modality; its encoder is loaded when the first one has it."""
+        spec = self.checkpoint.modalities[modality]
+        assert spec.encoder is not None
+        if not encoder_inputs(conversation, modality, spec.encoder):
+            return {}
+        if modality not in self.encoders:
+            found = self.checkpoint
+            self.encoders |= load_encoders(
+                {modality: spec}, found.directory, found.config.get("encoders", {}), self.device
+            )
+        return encode_conversation(conversation, modality, spec, self.encoders[modality], self._known[modality])
+
+    def _prediction(
+        self, conversation: Conversation, found: Answers, features: Mapping[str, FeatureMap], abstain_below: float
+    ) -> Prediction:
+        target = self.checkpoint.target
+        scale = target if isinstance(target, ScoreScale) else None
+        said = self._classes(found, abstain_below) if scale is None else self._scores(found, scale)
+        ids = [utterance.id for utterance in conversation]
+        rows = []
+        for u, utterance in enumerate(conversation):
+            has = tuple(m for m, known in features.items() if utterance.id in known)
+            rows.append(
+                UtterancePrediction(
+                    id=utterance.id,
+                    speaker=utterance.speaker,
+                    start=utterance.start,
+                    end=utterance.end,
+                    text=utterance.text,
+                    **said[u],
+                    weights=dict(zip(found.experts, map(float, found.weights[u]), strict=True)),
+                    modalities=has,
+                    uncertainty={m: float(found.uncertainty[m][u]) for m in has if m in found.uncertainty},
+                    attention={m: _looked_at(ids, *found.attention[m], u) for m in has if m in found.attention},
+                    guides={name: float(x[u]) for name, x in found.guides.items()},
+                )
+            )
+        return Prediction(
+            conversation.id,
+            self.checkpoint.name,
+            __version__,
+            self.labels,
+            tuple(rows),
+            media=conversation.media,
+            sound=conversation.sound or conversation.media,
+            scale=scale,
+            level=None if scale is None else SHOWN,
+            notes=(*conversation.notes, *self._notes(conversation, features)),
+        )
+
+    def _classes(self, found: Answers, abstain_below: float) -> list[dict[str, Any]]:
+        """For each utterance its probabilities, the experts' too, and whether to abstain."""
+        calibration, labels = self.checkpoint.calibration, self.labels
+        mixture = softmax(found.logits, calibration["temperature"])
+        experts = {n: softmax(z, calibration["experts"].get(n, 1.0)) for n, z in found.experts.items()}
+        return [
+            {
+                "scores": {labels[c]: float(p[c]) for c in np.argsort(-p, kind="stable")},
+                "abstained": bool(p.max() < abstain_below),
+                "experts": {n: dict(zip(labels, map(float, own[u]), strict=True)) for n, own in experts.items()},
+            }
+            for u, p in enumerate(mixture)
+        ]
+
+    def _scores(self, found: Answers, scale: ScoreScale) -> list[dict[str, Any]]:
+        """For each utterance its score and interval, the experts' scores too, all kept within the range."""
+        half = float(self.checkpoint.calibration["half_widths"][str(SHOWN)])
+
+        def kept(value: float) -> float:
+            return min(max(float(value), scale.low), scale.high)
+
+        return [
+            {
+                "scores": {},
+                "abstained": False,
+                "experts": {},
+                "score": kept(score),
+                "interval": (kept(score - half), kept(score + half)),
+                "expert_scores": {n: kept(own[u, 0]) for n, own in found.experts.items()},
+            }
+            for u, score in enumerate(found.logits[:, 0].astype(np.float64))
+        ]
+
+
+def _looked_at(
+    ids: Sequence[str], weights: np.ndarray, places: np.ndarray, u: int
+) -> tuple[tuple[tuple[str, float], ...], ...]:
+    """What each reasoning step of an utterance looked at, from weights and places [U, N, P]; below 1 % is left out."""
+    return tuple(
+        tuple((ids[p], float(w)) for p, w in zip(at, step, strict=True) if p >= 0 and w >= 0.01)
+        for at, step in zip(places[u], weights[u], strict=True)
+    )

@@ -1,0 +1,170 @@
+"""JSON: Moodline's own format (``.json``, ``.jsonl``) and results; what recognizers and messengers write, by look."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from moodline.core.conversation import Conversation
+from moodline.core.errors import ConversationError, TranscriptError
+from moodline.transcripts.chat import chat
+from moodline.transcripts.common import SKIP_FIX, Source, check_text
+from moodline.transcripts.services import service_segments
+from moodline.transcripts.times import seconds, shown
+from moodline.transcripts.whisper import read_segments, segments
+
+_EXPECTED = (
+    'an object {"id", "utterances": […]}, a list of such objects, a Whisper transcript {"segments": […]}, '
+    'or a chat {"messages": […]}'
+)
+
+
+def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
+    """Read a conversation, a list of conversations, a result of Moodline, a chat, or what recognizers of speech write.
+
+    Raises:
+        TranscriptError: broken JSON, or something else in it.
+        ConversationError: utterances that contradict each other.
+    """
+    data = _loads(source.text, source, 1)
+    found = service_segments(data, str(source.path))
+    found = segments(source, data) if found is None else found
+    if found is not None:
+        return [read_segments(source, found, skip_empty=skip_empty)]
+    data = chat(data) or data
+    if isinstance(data, list) and not data:
+        raise TranscriptError(f"{source.path}: no conversation in the file", "an empty list", f"Expected {_EXPECTED}.")
+    if not isinstance(data, dict | list):
+        raise TranscriptError(f"{source.path}: expected {_EXPECTED}", type(data).__name__, "See docs/how-to.md.")
+    objects = data if isinstance(data, list) else [data]
+    many = len(objects) > 1
+    places = [f"{source.path}, conversation {n}" if many else str(source.path) for n in range(len(objects))]
+    return _conversations(source, list(zip(places, objects, strict=True)), skip_empty)
+
+
+def read_jsonl(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
+    """Read one conversation a line, or one utterance a line as recognizers and chats have them.
+
+    Raises:
+        TranscriptError: a line is not JSON.
+        ConversationError: utterances that contradict each other, or two conversations with one id.
+    """
+    lines = [(n, line) for n, line in enumerate(source.text.split("\n"), start=1) if line.strip()]
+    objects = [(source.at(n), _loads(line, source, n)) for n, line in lines]
+    rows = [data for _, data in objects]
+    if (found := segments(source, rows)) is not None:
+        return [read_segments(source, found, skip_empty=skip_empty)]
+    if (talk := chat(rows)) is not None:
+        objects = [(str(source.path), talk)]
+    return _conversations(source, objects, skip_empty)
+
+
+def _loads(text: str, source: Source, line: int) -> Any:
+    """The parsed JSON; ``line`` is the file's line on which the text begins."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TranscriptError(
+            f"{source.at(line + error.lineno - 1)}, column {error.colno}: broken JSON: {error.msg}",
+            fix="Correct it there, or write the file again.",
+        ) from None
+    except RecursionError:
+        raise TranscriptError(
+            f"{source.at(line)}: the JSON is nested too deeply", fix=f"Expected {_EXPECTED}."
+        ) from None
+    except ValueError:  # an integer of thousands of digits
+        raise TranscriptError(
+            f"{source.at(line)}: the JSON holds a number that is too long", fix="Shorten it."
+        ) from None
+
+
+def _conversations(source: Source, objects: list[tuple[str, Any]], skip_empty: bool) -> list[Conversation]:
+    """Check and build the conversations; those without an id are named after the file (and numbered if many)."""
+    out: list[Conversation] = []
+    seen: dict[str, str] = {}
+    for n, (place, data) in enumerate(objects):
+        data = _checked(chat(data) or data, place, skip_empty, source.path.parent)
+        if not data["utterances"] and skip_empty and len(objects) > 1:
+            continue
+        if data.get("id") in (None, ""):
+            data["id"] = source.path.stem if len(objects) == 1 else f"{source.path.stem}-{n}"
+        read = Conversation.from_dict(data, place, source.path.parent)
+        if read.id in seen:
+            raise ConversationError(
+                f"{place}: conversation ids must be unique", f"'{read.id[:40]}', also in {seen[read.id]}", "Rename one."
+            )
+        seen[read.id] = place
+        out.append(read)
+    if not out:
+        raise TranscriptError(f"{source.path}: no utterance in the file", "empty ones only", "Give at least one text.")
+    return out
+
+
+def _checked(data: Any, place: str, skip_empty: bool, base: Path) -> dict[str, Any]:
+    """A copy of a conversation's object, checked where ``Conversation.from_dict`` looks no further.
+
+    Empty utterances are refused or left out; every utterance gets the id of its place in the list.
+    """
+    if not isinstance(data, dict) or not isinstance(data.get("utterances"), list):
+        found = "fields " + ", ".join(map(repr, list(data)[:5])) if isinstance(data, dict) else type(data).__name__
+        raise TranscriptError(f"{place}: expected {_EXPECTED}", found[:80], "See docs/how-to.md.")
+    rows = []
+    _strings(data, ("media",), place)
+    data = _without_answers(data, place, base) if "conversation" in data and "model" in data else data
+    _id(data, place)
+    for n, row in enumerate(data["utterances"]):
+        where = f"{place}: utterance {n}"
+        if not isinstance(row, dict):
+            raise TranscriptError(f"{where}: expected an object", type(row).__name__)
+        _id(row, where)
+        _strings(row, ("speaker", "text", "audio", "video", "emotion"), where)
+        if isinstance(row.get("text"), str) and not row["text"].strip():
+            if skip_empty:
+                continue
+            raise TranscriptError(f"{where}: the utterance is empty", fix=SKIP_FIX)
+        for name in ("start", "end"):
+            seconds(row.get(name), where, name)
+        score = row.get("score")
+        if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or abs(score) > 1e9):
+            raise TranscriptError(f"{where}: score must be a number such as -3 to 3", shown(score))
+        rows.append({**row, "id": f"u{n}" if row.get("id") in (None, "") else row["id"]})
+    return {**data, "utterances": rows}
+
+
+def _without_answers(data: dict[str, Any], place: str, base: Path) -> dict[str, Any]:
+    """A result of Moodline (``Prediction.to_dict``) as a transcript: the answers are left out, they are no labels.
+
+    The recording is kept if it is still there: a result names it as its user did, from wherever that was.
+    """
+    kept = ("id", "speaker", "start", "end", "text")
+    rows = [{k: row.get(k) for k in kept} if isinstance(row, dict) else row for row in data["utterances"]]
+    out: dict[str, Any] = {"id": data["conversation"], "utterances": rows}
+    media = data.get("media")
+    found = next((p for p in (base / media, Path(media).absolute()) if _is_file(p)), None) if media else None
+    return out if found is None else {**out, "media": str(found.absolute())}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _strings(row: dict[str, Any], names: tuple[str, ...], place: str) -> None:
+    """Raise unless the fields are strings (or left out) that can be written again."""
+    for name in names:
+        value = row.get(name)
+        if value is not None and not isinstance(value, str):
+            raise TranscriptError(f"{place}: {name} must be a string", shown(value))
+        check_text(value or "", place, name)
+
+
+def _id(row: dict[str, Any], place: str) -> None:
+    """Raise unless the id is a string or an integer (or left out)."""
+    value = row.get("id")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+        raise TranscriptError(f"{place}: id must be a string", shown(value))
+    if isinstance(value, str):
+        check_text(value, place, "id")

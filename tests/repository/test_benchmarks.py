@@ -1,0 +1,52 @@
+"""The benchmarks of training drive the project's own loop: a step and the end of an epoch, at small sizes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tiny import load_script
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+LENGTHS = [3, 5, 2, 4]
+
+
+@pytest.fixture(autouse=True)
+def beside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Benchmarks import what lies beside them, as when they are run."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return
+
+
+def weights(model: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_mister_e_s_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load_script("mister_e_epoch", "benchmarks")
+    small = module.model_settings() | {"hidden": 8, "gru_layers": 2, "fusion_layers": 1, "heads": 1, "head_width": 4}
+    monkeypatch.setattr(module, "model_settings", lambda: small)
+    options = argparse.Namespace(dim=6, batch=2, precision="fp32")
+    data = module.examples(LENGTHS, 6)
+    for kind in (module.Ours, module.Plain):
+        side = kind(data, options, tmp_path)
+        before = weights(side.model)
+        side.step(0)
+        assert not torch.equal(weights(side.model), before)
+        side.rest()
+
+
+def test_sure_s_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load_script("sure_epoch", "benchmarks")
+    dims = {"speech": 4, "text": 5, "visual": 3}
+    small = module.model_settings() | {"hidden": 8, "expert_hidden": 4, "feed_forward": 8, "heads": 2}
+    monkeypatch.setattr(module, "model_settings", lambda: small)
+    monkeypatch.setattr(module, "DIMS", dims)
+    side = module.Ours(module.examples(LENGTHS, dims), 2, tmp_path)
+    before = weights(side.model)
+    side.step([0, 2], 0)
+    assert not torch.equal(weights(side.model), before)
