@@ -96,7 +96,7 @@ def test_every_part_has_a_place() -> None:
         ("from moodline import cli, __version__", ["cli"]),
         ("import moodline.cli.app as a", ["cli"]),
         ("def f():\n    from moodline.corpora.meld import read", ["corpora"]),
-        ("if TYPE_CHECKING:\n    from moodline.pipeline.features import x", ["build"]),
+        ("if TYPE_CHECKING:\n    from moodline.pipeline.features import x", ["pipeline"]),
         ("from .. import nn", ["nn"]),
         ("from . import settings", ["training"]),
         ("from ..models.mister_e import x", ["models"]),

@@ -19,8 +19,8 @@ No code was ever released. What the paper states, what is of its closest public 
 - Also ours: answers cannot be malformed. All labels are scored in one forward pass, as paths of a tree behind the
   prompt (``nn/label_scoring.py``); ``logits`` are log p of a label's tokens and of the end marker. A score is the
   expected value over the numbers of one decimal within the range. ``scoring: constrained`` counts each token among
-  those that may follow. Learned is the language model's loss on the true answer's tokens, as in the paper, or cross-entropy over
-  all answers (``loss: answers``).
+  those that may follow. Learned is the language model's loss on the true answer's tokens, as in the paper, or
+  cross-entropy over all answers (``loss: answers``).
 - Also ours: ``prompt_words`` puts the utterance's words, with those of previous turns where the recipe's encoder reads
   them along, into P_task; the equation above has the pseudo tokens alone. Learnable bottlenecks, gates, single experts.
 
