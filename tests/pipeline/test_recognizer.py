@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ import soundfile
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import CheckpointError, ConfigError, ConversationError, UnknownNameError
 from moodline.core.prediction import Prediction
+from moodline.encoders.settings import EncoderSpec
 from moodline.models.registry import PRETRAINED
 from moodline.pipeline.recognizer import Recognizer
 from tests.tiny import LABELS, SAYINGS
@@ -158,6 +161,25 @@ def test_sound_that_is_longer_than_the_encoder_takes_in_is_noted(tmp_path: Path)
     rows = (Utterance("a", start=0.0, end=31.0), Utterance("b", start=31.0, end=33.0))
     prediction = Recognizer.load("voice-words").recognize(Conversation("c", rows, tmp_path / "long.wav"))
     assert prediction.notes == ("The model takes in 30 s of sound a turn: the end of 1 of 2 was not judged, a.",)
+
+
+def test_the_inputs_of_each_modality_are_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from moodline.pipeline import features
+
+    built: list[str] = []
+    build = features.conversation_inputs
+
+    def counting(conversation: Conversation, modality: str, spec: EncoderSpec) -> Sequence[Any]:
+        built.append(modality)
+        return build(conversation, modality, spec)
+
+    monkeypatch.setattr(features, "conversation_inputs", counting)
+    sound = np.random.default_rng(0).normal(0, 0.05, 2 * 16_000).astype(np.float32)
+    soundfile.write(tmp_path / "two.wav", sound, 16_000)
+    rows = (Utterance("a", start=0.0, end=1.0, text="hooray"), Utterance("b", start=1.0, end=2.0, text="we won"))
+    found = Recognizer.load("voice-words").recognize(Conversation("c", rows, tmp_path / "two.wav"))
+    assert [u.modalities for u in found.utterances] == [("speech", "text")] * 2
+    assert sorted(built) == ["speech", "text"]
 
 
 def test_a_recording_in_one_call(recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
