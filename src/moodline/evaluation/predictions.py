@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from moodline.core.answers import Answers
 from moodline.core.conversation import Conversation
-from moodline.core.errors import ConfigError, StorageError
+from moodline.core.errors import ConfigError
+from moodline.core.files import replacing
 from moodline.core.groups import ALONE, Groups
 from moodline.core.labels import IGNORE, LabelSet, ScoreScale, Target
 from moodline.evaluation.calibration import softmax
@@ -181,19 +182,15 @@ def write_predictions(
     } | ({"label": pa.string()} if isinstance(target, LabelSet) else {"label": pa.float32()})
     told = {
         "moodline.experts": json.dumps(list(predictions[0][0].experts)),
-        "moodline.evaluation.resampling": groups.name,
+        "moodline.drawn": groups.name,
     }
     if isinstance(target, ScoreScale):
         told["moodline.scale"] = json.dumps([target.name, target.low, target.high])
     else:
-        told["moodline.core.labels"] = json.dumps(target.labels)
+        told["moodline.labels"] = json.dumps(target.labels)
     schema = pa.schema(list(kinds.items()), metadata=told)
-    path = run / NAME
-    try:
-        pq.write_table(pa.concat_tables(pa.table(part, schema=schema) for part in parts), path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").replace(path)
-    except OSError as error:
-        raise StorageError.writing(path, error) from error
+    with replacing(run / NAME) as file:
+        pq.write_table(pa.concat_tables(pa.table(part, schema=schema) for part in parts), file)
 
 
 def _truth(answers: Sequence[Answers], target: Target) -> list[Any]:
@@ -228,10 +225,10 @@ def read_any_predictions(run: Path) -> Predictions | ScorePredictions:
     try:
         table = pq.read_table(path)
         told = table.schema.metadata or {}
-        labels = json.loads(told.get(b"moodline.core.labels", b"[]"))
+        labels = json.loads(told.get(b"moodline.labels", b"[]"))
         scale = ScoreScale(*json.loads(told[b"moodline.scale"])) if b"moodline.scale" in told else None
         experts = json.loads(told.get(b"moodline.experts", b"[]"))
-        units = told.get(b"moodline.evaluation.resampling", ALONE.name.encode()).decode()
+        units = told.get(b"moodline.drawn", ALONE.name.encode()).decode()
         grouped = ("group",) if "group" in table.column_names else ()
         columns = {name: table[name].to_numpy() for name in COLUMNS + grouped}
         for name in experts:
