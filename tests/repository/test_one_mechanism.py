@@ -19,14 +19,14 @@ IN_DRAFTS = {"corpora/convert.py", "corpora/native_features.py", "encoders/split
 def own_ways(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Line and name of each call by which a file would be written, renamed or hashed without ``core``."""
     for node in ast.walk(tree):
-        if (isinstance(node, ast.Import) and any(a.name == "hashlib" for a in node.names)) or (
-            isinstance(node, ast.ImportFrom) and node.module == "hashlib"
-        ):
+        if isinstance(node, ast.Import) and any(a.name == "hashlib" for a in node.names):
             yield node.lineno, "hashlib"
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            name, arguments = node.func.attr, [*node.args, *node.keywords]
+        if isinstance(node, ast.ImportFrom) and node.module == "hashlib":
+            yield node.lineno, "hashlib"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name = node.func.attr
             # str.replace has two arguments, dataclasses.replace names
-            renames = name == "replace" and len(node.args) == len(arguments) == 1
+            renames = name == "replace" and len(node.args) == 1 and not node.keywords
             if renames or name in ("rename", "fsync", "write_text", "write_bytes"):
                 yield node.lineno, name
 
