@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 
 from moodline.core.answers import Answers
 from moodline.core.conversation import Conversation
-from moodline.core.errors import ConfigError, StorageError
+from moodline.core.errors import ConfigError
+from moodline.core.files import replacing
 from moodline.core.groups import ALONE, Groups
 from moodline.core.labels import IGNORE, LabelSet, Target, ValueScale
 from moodline.evaluation.calibration import softmax
@@ -196,12 +197,8 @@ def write_predictions(
     else:
         told["moodline.labels"] = json.dumps(target.labels)
     schema = pa.schema(list(kinds.items()), metadata=told)
-    path = run / NAME
-    try:
-        pq.write_table(pa.concat_tables(pa.table(part, schema=schema) for part in parts), path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").replace(path)
-    except OSError as error:
-        raise StorageError.writing(path, error) from error
+    with replacing(run / NAME) as file:
+        pq.write_table(pa.concat_tables(pa.table(part, schema=schema) for part in parts), file)
 
 
 def _truth(answers: Sequence[Answers], target: Target) -> list[Any]:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from moodline import __version__
 from moodline.core.errors import CheckpointError, MoodlineError, StorageError
-from moodline.core.files import write_text
+from moodline.core.files import replacing_path, write_text
 from moodline.core.labels import LABEL_SETS, VALUE_SCALES, LabelSet, Target, ValueScale, label_names, value_range
 from moodline.features.speaker_normalization import SpeakerNormalization, load_normalizations, save_normalizations
 from moodline.models.registry import model_class, model_reads
@@ -155,14 +155,15 @@ def save_checkpoint(
     try:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "config.json").unlink(missing_ok=True)
-        save_file(weights, directory / "model.safetensors")
+        with replacing_path(directory / "model.safetensors") as path:
+            save_file(weights, path)
         save_normalizations(directory, normalizations or {})
         other, (part, content) = _target_parts(target)
         (directory / other).unlink(missing_ok=True)
         _write_json(directory / part, content)
         _write_json(directory / "calibration.json", calibration)
         _write_json(directory / "metrics.json", metrics)
-        (directory / "README.md").write_text(card, encoding="utf-8")
+        write_text(directory / "README.md", card)
         _write_json(directory / "config.json", config)
     except OSError as error:
         raise StorageError.writing(directory, error) from error

@@ -27,7 +27,7 @@ from moodline.training.data import collate, make_example
 from moodline.training.inference import answer
 
 if TYPE_CHECKING:
-    from moodline.listen.base import ProgressCallback
+    from moodline.core.progress import ProgressCallback
     from moodline.listen.diarizer import Diarizer
     from moodline.listen.listen import Channels
     from moodline.listen.transcriber import Transcriber
