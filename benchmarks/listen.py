@@ -31,7 +31,7 @@ from moodline.cli import analyze
 from moodline.cli.analyze import Hearing
 from pathlib import Path
 import moodline.listen.listen as stages
-import moodline.recognizer as recognizer
+import moodline.pipeline.recognizer as recognizer
 times = {}
 
 def timed(name, function):

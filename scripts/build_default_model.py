@@ -20,7 +20,7 @@ from packing import PACKAGED, pack
 from voice_words_cases import answers_to, composed_cases, numbers, voice_cases
 
 from moodline.cli.console import progress_bar
-from moodline.core.files import write_json
+from moodline.core.files import replacing_folder, write_json
 from moodline.corpora.inspect import corpus_hash
 from moodline.corpora.registry import read_corpus
 from moodline.evaluation.results import provenance
@@ -44,10 +44,8 @@ def prepare(data: Path, work: Path, seeds: list[int], text_run: Path) -> Run:
     for seed in seeds:
         target = out / f"seed-{seed}" / "encoder-text"
         if not target.exists():
-            draft = target.with_name("encoder-text.tmp")
-            shutil.rmtree(draft, ignore_errors=True)
-            shutil.copytree(text_run / f"seed-{seed}" / "encoder-text", draft)
-            draft.rename(target)
+            with replacing_folder(target) as folder:
+                shutil.copytree(text_run / f"seed-{seed}" / "encoder-text", folder, dirs_exist_ok=True)
     with progress_bar() as progress:
         return train(recipe, composed, out, seeds, progress)
 

@@ -30,6 +30,7 @@ import soundfile
 from numpy.random import Generator
 
 from moodline.core.conversation import Conversation, Utterance
+from moodline.core.files import replacing
 from moodline.core.labels import MELD_7
 from moodline.core.progress import Progress
 from moodline.corpora.base import SPLITS, Corpus
@@ -259,9 +260,8 @@ def record(take: Take, audio: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         seed = (list(EFFECTS).index(condition), *map(int, clip.stem.split("-")))
         samples = apply_effect(condition, load_audio(clip), seed)
-        draft = path.with_suffix(".tmp")
-        soundfile.write(draft, samples, RATE, format="FLAC", subtype="PCM_16")
-        draft.replace(path)
+        with replacing(path) as file:
+            soundfile.write(file, samples, RATE, format="FLAC", subtype="PCM_16")
     return path.resolve()
 
 

@@ -84,7 +84,7 @@ def test_the_device_of_doctor_is_that_of_inference_and_training() -> None:
 import torch
 torch.cuda.is_available = lambda: False
 torch.backends.mps.is_available = torch.backends.mps.is_built = lambda: True
-from moodline.build import default_device
+from moodline.core.device import default_device
 from moodline.cli.doctor import examine
 from moodline.training.processes import processes
 found = examine()["device"]

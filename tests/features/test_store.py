@@ -207,7 +207,7 @@ def test_ragged_arrays_round_trip(tmp_path_factory: pytest.TempPathFactory, leng
 WORKER = """
 import hashlib, resource, sys, time
 import numpy as np
-from moodline.errors import MoodlineError
+from moodline.core.errors import MoodlineError
 from moodline.features import encode_to_store
 root, pause, limit, log = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 if limit:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ import soundfile
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import CheckpointError, ConfigError, ConversationError, UnknownNameError
 from moodline.core.prediction import Prediction
+from moodline.encoders.settings import EncoderSpec
 from moodline.models.registry import PRETRAINED
 from moodline.pipeline.recognizer import Recognizer
 from tests.tiny import LABELS, SAYINGS
@@ -34,7 +37,7 @@ TALK = talk("the bus leaves at nine", "what wonderful news, I am so happy", "how
 
 
 def scores(prediction: Prediction) -> list[float]:
-    return [u.scores[label] for u in prediction.utterances for label in prediction.labels]
+    return [u.probabilities[label] for u in prediction.utterances for label in prediction.labels]
 
 
 def test_a_prediction_is_whole(recognizer: Recognizer) -> None:
@@ -44,9 +47,9 @@ def test_a_prediction_is_whole(recognizer: Recognizer) -> None:
     assert [u.id for u in prediction.utterances] == [u.id for u in TALK]
     for answer, utterance in zip(prediction.utterances, TALK, strict=True):
         assert (answer.speaker, answer.text, answer.start) == (utterance.speaker, utterance.text, None)
-        assert sum(answer.scores.values()) == pytest.approx(1)
-        assert list(answer.scores.values()) == sorted(answer.scores.values(), reverse=True)
-        assert (answer.emotion, answer.confidence) == next(iter(answer.scores.items()))
+        assert sum(answer.probabilities.values()) == pytest.approx(1)
+        assert list(answer.probabilities.values()) == sorted(answer.probabilities.values(), reverse=True)
+        assert (answer.emotion, answer.confidence) == next(iter(answer.probabilities.items()))
         assert sum(answer.weights.values()) == pytest.approx(1)
         assert set(answer.weights) == set(answer.experts) == {"text"}
         for alone in answer.experts.values():
@@ -73,7 +76,7 @@ def test_the_same_every_time_and_in_any_company(recognizer: Recognizer, tiny_mod
 
 
 def test_labels_of_the_conversation_are_not_read(recognizer: Recognizer) -> None:
-    labelled = replace(TALK, utterances=tuple(replace(u, emotion="joy", score=1.0) for u in TALK))
+    labelled = replace(TALK, utterances=tuple(replace(u, emotion="joy", value=1.0) for u in TALK))
     assert scores(recognizer.recognize(labelled)) == pytest.approx(scores(recognizer.recognize(TALK)), abs=1e-5)
 
 
@@ -90,14 +93,14 @@ def test_abstaining(recognizer: Recognizer) -> None:
 
 def test_one_utterance(recognizer: Recognizer) -> None:
     (answer,) = recognizer.recognize(talk("hooray")).utterances
-    assert sum(answer.scores.values()) == pytest.approx(1)
+    assert sum(answer.probabilities.values()) == pytest.approx(1)
 
 
 def test_utterances_without_words_are_answered_from_their_context(recognizer: Recognizer) -> None:
     prediction = recognizer.recognize(talk(None, "I am furious", None))
     assert [u.text for u in prediction.utterances] == [None, "I am furious", None]
     for answer in prediction.utterances:
-        assert sum(answer.scores.values()) == pytest.approx(1)
+        assert sum(answer.probabilities.values()) == pytest.approx(1)
         assert sum(answer.weights.values()) == pytest.approx(1)
 
 
@@ -160,6 +163,25 @@ def test_sound_that_is_longer_than_the_encoder_takes_in_is_noted(tmp_path: Path)
     assert prediction.notes == ("The model takes in 30 s of sound a turn: the end of 1 of 2 was not judged, a.",)
 
 
+def test_the_inputs_of_each_modality_are_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from moodline.pipeline import features
+
+    built: list[str] = []
+    build = features.conversation_inputs
+
+    def counting(conversation: Conversation, modality: str, spec: EncoderSpec) -> Sequence[Any]:
+        built.append(modality)
+        return build(conversation, modality, spec)
+
+    monkeypatch.setattr(features, "conversation_inputs", counting)
+    sound = np.random.default_rng(0).normal(0, 0.05, 2 * 16_000).astype(np.float32)
+    soundfile.write(tmp_path / "two.wav", sound, 16_000)
+    rows = (Utterance("a", start=0.0, end=1.0, text="hooray"), Utterance("b", start=1.0, end=2.0, text="we won"))
+    found = Recognizer.load("voice-words").recognize(Conversation("c", rows, tmp_path / "two.wav"))
+    assert [u.modalities for u in found.utterances] == [("speech", "text")] * 2
+    assert sorted(built) == ["speech", "text"]
+
+
 def test_a_recording_in_one_call(recognizer: Recognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.listen.clips import part
 
@@ -186,7 +208,7 @@ def test_ten_thousand_utterances(recognizer: Recognizer) -> None:
 def test_very_long_and_strange_texts(recognizer: Recognizer) -> None:
     strange = ("word " * 5000, "!" * 3000, "日本語のテキスト", "\u200b\u200bx", "a\x00b", "🎉" * 500, "ß" * 2000)
     for answer in recognizer.recognize(talk(*strange)).utterances:
-        assert sum(answer.scores.values()) == pytest.approx(1)
+        assert sum(answer.probabilities.values()) == pytest.approx(1)
 
 
 def test_unknown_names(tmp_path: Path) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import CorpusError, StorageError
+from moodline.core.files import replacing_folder
 from moodline.corpora.base import Corpus
 from moodline.corpora.native_features import write_features
 from moodline.corpora.native_folds import FILE as FOLDS
@@ -69,21 +68,16 @@ def write_house(corpus: Corpus, out: Path) -> None:
         StorageError: the disk refuses.
     """
     out = Path(out).resolve()
-    draft = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.tmp"
     try:
-        draft.mkdir(parents=True)
-        _write(corpus, draft, out)
-        draft.replace(out)  # an empty directory gives way, a full one does not
-    except OSError as error:
-        if out.is_dir() and any(out.iterdir()):
-            raise CorpusError(f"{out} is in use", fix="Choose a directory that does not exist.") from None
-        raise StorageError.writing(out, error) from None
+        with replacing_folder(out) as draft:
+            _write(corpus, draft, out)
+    except StorageError as error:
+        check_free(out)  # another process may have filled it
+        raise error from None
     except UnicodeEncodeError as error:
         raise CorpusError(
             "convert: a text holds half a character (a lone surrogate)", repr(error.object)[:60]
         ) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _write(corpus: Corpus, folder: Path, final: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from moodline.core.errors import CorpusError
+from moodline.core.hashing import file_hash
 
 
 def sha256(path: Path) -> str:
@@ -17,8 +17,7 @@ def sha256(path: Path) -> str:
         CorpusError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_hash(path)
     except OSError as error:
         raise unreadable(path, error) from None
 

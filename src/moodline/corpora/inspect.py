@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from moodline.core.conversation import Conversation
+from moodline.core.hashing import text_hash
 from moodline.corpora.base import Corpus
 
 BINS = ((1, 1), (2, 5), (6, 10), (11, 20), (21, 50), (51, None))
@@ -52,7 +52,7 @@ def summarize(corpus: Corpus) -> dict[str, Any]:
 def corpus_hash(corpus: Corpus) -> str:
     """SHA-256 over the names and hashes of the files that were read, in order of name; hexadecimal."""
     lines = "".join(f"{name}\0{digest}\n" for name, digest in sorted(corpus.files.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()
+    return text_hash(lines)
 
 
 def _split(corpus: Corpus, conversations: Sequence[Conversation]) -> dict[str, Any]:

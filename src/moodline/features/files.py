@@ -1,82 +1,19 @@
-"""The bytes of a feature store: atomic writes, safetensors heads, memory maps."""
+"""The bytes of a feature store: safetensors heads, memory maps."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from moodline.core.errors import CheckpointError, StorageError
-from moodline.core.files import replacing
+from moodline.core.errors import CheckpointError
+from moodline.core.files import write_bytes
 
 RERUN = "Delete that folder and run the same command again."
 """What helps against a damaged store."""
-
-
-def text_hash(text: str) -> str:
-    """SHA-256 of a text, in hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Say what the disk refused: an OSError inside becomes a StorageError."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError.writing(path, error) from error
-
-
-@contextmanager
-def locked(final: Path) -> Iterator[None]:
-    """Hold the lock of the store ``final``, waiting for it if another process has it."""
-    from filelock import FileLock
-
-    make_directory(final.parent)
-    lock = FileLock(final.with_name(f".{final.name}.lock"))
-    with writing(final):
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def make_directory(directory: Path) -> None:
-    """Make a directory and its parents; StorageError if the disk refuses."""
-    with writing(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-
-
-def sync_directory(directory: Path) -> None:
-    """Flush a directory's entries to the disk, so that a rename survives a power cut."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_bytes(path: Path, pieces: Iterable[Any]) -> None:
-    """Write, flush to the disk and rename into place; on failure nothing is left but the old file.
-
-    Several processes may write the same file: each has its own beside it, and the last one to be done stays.
-    """
-    with replacing(path) as file:
-        for piece in pieces:
-            file.write(piece)
 
 
 def safetensors_head(shapes: Mapping[str, tuple[str, tuple[int, ...]]], metadata: dict[str, str]) -> bytes:

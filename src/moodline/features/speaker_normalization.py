@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import CheckpointError, FeatureError
+from moodline.core.files import replacing_path
 
 FILE = "normalization.safetensors"
 CONSTANT = 1e-12
@@ -115,7 +116,8 @@ def save_normalizations(directory: Path, found: Mapping[str, SpeakerNormalizatio
 
     arrays = {f"{m}.{name}": getattr(n, name) for m, n in found.items() for name in ("mean", "variance")}
     if arrays:
-        save_file(arrays, directory / FILE)
+        with replacing_path(directory / FILE) as path:
+            save_file(arrays, path)
 
 
 def load_normalizations(

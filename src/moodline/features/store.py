@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from moodline.core.errors import CheckpointError, FeatureError
-from moodline.features.files import RERUN, file_hash, map_arrays
+from moodline.core.hashing import file_hash
+from moodline.features.files import RERUN, map_arrays
 
 Kind = Literal["utterance", "frames"]
 """``"utterance"``: one vector [D] each; ``"frames"``: a sequence [T, D] each."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -18,19 +17,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from moodline.core.errors import CheckpointError, FeatureError
-from moodline.features.files import (
-    RERUN,
-    file_hash,
-    locked,
-    make_directory,
-    map_arrays,
-    safetensors_head,
-    sync_directory,
-    text_hash,
-    write_arrays,
-    write_bytes,
-    writing,
-)
+from moodline.core.files import locked, make_folder, replacing_folder, write_bytes
+from moodline.core.hashing import data_hash, file_hash, json_hash, text_hash
+from moodline.features.files import RERUN, map_arrays, safetensors_head, write_arrays
 from moodline.features.store import FORMAT, FeatureStore, Kind
 
 P = TypeVar("P")
@@ -73,8 +62,8 @@ def encode_to_store(
     hashes = _check_inputs(inputs, content_hash)
     ids = [utterance for utterance, _ in inputs]
     fields = json.loads(json.dumps(dict(key_fields), sort_keys=True))
-    meta = {"kind": kind, "fields": fields, "inputs": text_hash(json.dumps([ids, hashes]))}
-    key = text_hash(json.dumps([FORMAT, meta], sort_keys=True))[:16]
+    meta = {"kind": kind, "fields": fields, "inputs": json_hash([ids, hashes])}
+    key = json_hash([FORMAT, meta], sort_keys=True)[:16]
     parts = [str(fields[k]) for k in ("corpus", "split", "modality", "encoder") if fields.get(k)]
     name = re.sub(r"[^A-Za-z0-9._]+", "-", "-".join(parts)).strip("-.")[:80] or "features"
     final = Path(root) / f"{name}-{key}"
@@ -86,13 +75,11 @@ def encode_to_store(
         entry = {digest: k for k, digest in enumerate(first)}
         with locked(final):
             if not final.is_dir():  # another process may have finished while this one waited
-                make_directory(partial)
+                make_folder(partial)
                 work = _Work([_Item(ids[n], hashes[n], inputs[n][1]) for n in first.values()], encode, kind, progress)
                 shards = work.shards(partial, batch_size, shard_size)
-                _assemble(partial / "whole", shards, ids, [entry[h] for h in hashes], hashes, meta)
-                with writing(final):
-                    (partial / "whole").rename(final)
-                    sync_directory(final.parent)
+                with replacing_folder(final, partial / "whole") as whole:
+                    _assemble(whole, shards, ids, [entry[h] for h in hashes], hashes, meta)
     shutil.rmtree(partial, ignore_errors=True)
     store = FeatureStore.open(final)
     store.verify()
@@ -165,17 +152,16 @@ def write_store(
     ids = list(features)
     arrays = _check_outputs(list(features.values()), ids, kind)
     _check_dims(arrays, ids)
-    hashes = [hashlib.sha256(a.tobytes()).hexdigest() for a in arrays]
+    hashes = [data_hash(a.tobytes()) for a in arrays]
     partial = directory.with_name(f"{directory.name}.partial")
     with locked(directory):
         shutil.rmtree(partial, ignore_errors=True)
-        make_directory(partial)
+        make_folder(partial)
         shard = partial / "shard.safetensors"
         write_arrays(shard, _pack(arrays), {})
         meta = {"kind": kind, "fields": dict(fields or {}), "inputs": text_hash("\n".join(hashes))}
-        _assemble(partial / "whole", [shard], ids, list(range(len(ids))), hashes, meta)
-        with writing(directory):
-            (partial / "whole").rename(directory)
+        with replacing_folder(directory, partial / "whole") as whole:
+            _assemble(whole, [shard], ids, list(range(len(ids))), hashes, meta)
         shutil.rmtree(partial, ignore_errors=True)
     return FeatureStore.open(directory)
 
@@ -238,9 +224,7 @@ def _finished(shard: Path, stamp: str, count: int) -> bool:
 def _assemble(
     whole: Path, shards: Sequence[Path], ids: list[str], entries: list[int], hashes: list[str], meta: dict[str, Any]
 ) -> None:
-    """Join shards to a complete store in the directory ``whole``, streaming."""
-    shutil.rmtree(whole, ignore_errors=True)
-    make_directory(whole)
+    """Join shards to a complete store in the empty folder ``whole``, streaming."""
     maps = [map_arrays(shard) for shard in shards]
     dims = {m["values"].shape[1] for m in maps}
     if len(dims) > 1:
@@ -264,8 +248,6 @@ def _assemble(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_bytes(whole / "meta.json", [json.dumps(meta, indent=2, ensure_ascii=False).encode() + b"\n"])
-    with writing(whole):
-        sync_directory(whole)
 
 
 def _index_bytes(ids: list[str], entries: list[int], hashes: list[str]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
-ProgressCallback = Callable[[str, int, int], None]
-"""Called with (title, done, total)."""
 
 
 class Span(NamedTuple):

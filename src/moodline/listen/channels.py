@@ -12,6 +12,7 @@ import numpy as np
 
 from moodline.core.conversation import Utterance
 from moodline.core.errors import StorageError
+from moodline.core.files import replacing
 from moodline.listen.base import Span
 from moodline.media.audio import RATE
 
@@ -92,10 +93,9 @@ def cut_turns(
                 path = place / f"{channel}-{first}-{last}.wav"
                 if not path.exists():
                     files[channel].seek(min(first, files[channel].frames - 1))
-                    part = path.with_suffix(".part")
                     samples = files[channel].read(max(1, last - first), dtype="int16")
-                    soundfile.write(part, samples, RATE, format="WAV")
-                    part.replace(path)
+                    with replacing(path) as file:
+                        soundfile.write(file, samples, RATE, format="WAV")
                 out.append(replace(u, audio=path))
     except OSError as error:
         raise StorageError.writing(place, error) from None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodline.core.errors import UnknownNameError
-from moodline.listen.base import ProgressCallback, Samples, Span, SpeakerSpan
+from moodline.core.files import replacing
+from moodline.core.hashing import json_hash
+from moodline.core.progress import ProgressCallback
+from moodline.listen.base import Samples, Span, SpeakerSpan
 from moodline.media.audio import RATE
 
 Vectors = NDArray[np.float32]
@@ -140,7 +141,7 @@ def embed_windows(
     with soundfile.SoundFile(sound) as file:
         for first in range(0, len(windows), part):
             some = windows[first : first + part]
-            key = hashlib.sha256(json.dumps([encoder.id, WINDOW, some]).encode()).hexdigest()[:24]
+            key = json_hash([encoder.id, WINDOW, some])[:24]
             path = None if folder is None else folder / f"voices-{key}.npy"
             if path is not None and (kept := _load(path, len(some))) is not None:
                 out.append(kept)
@@ -172,15 +173,8 @@ def _load(path: Path, rows: int) -> Vectors | None:
 
 
 def _save(path: Path, vectors: Vectors) -> None:
-    from moodline.core.errors import StorageError
-
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            np.save(file, vectors.astype(np.float16))
-        part.replace(path)
-    except OSError as error:
-        raise StorageError.writing(path, error) from None
+    with replacing(path) as file:
+        np.save(file, vectors.astype(np.float16))
 
 
 def find_speakers(

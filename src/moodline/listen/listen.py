@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +12,11 @@ import numpy as np
 from moodline.core.cache import cache_directory
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import ConfigError, MediaError
-from moodline.features.files import file_hash, locked
+from moodline.core.files import locked, replacing
+from moodline.core.hashing import file_hash, text_hash
+from moodline.core.progress import ProgressCallback
 from moodline.listen import align
-from moodline.listen.base import Chunk, ProgressCallback, Span, SpeakerSpan
+from moodline.listen.base import Chunk, Span, SpeakerSpan
 from moodline.listen.channels import channels_of, cut_turns, own_speech
 from moodline.listen.diarizer import Diarizer, load_diarizer
 from moodline.listen.language import Evidence, evidence, foreign_words, language_names
@@ -91,7 +92,7 @@ def listen(
 
 def recording_folder(path: Path, channels: Channels = "mix") -> Path:
     """Where what belongs to a recording is kept, by its content."""
-    key = hashlib.sha256(f"{file_hash(path)} {channels} 1".encode()).hexdigest()
+    key = text_hash(f"{file_hash(path)} {channels} 1")
     return cache_directory() / "recordings" / key[:32]
 
 
@@ -271,9 +272,8 @@ class _Listener:
             found = np.load(kept, allow_pickle=False)
         except (OSError, ValueError):
             found = speech_probabilities(self._sound(channel), self.progress)
-            part = kept.with_suffix(".part.npy")
-            np.save(part, found.astype(np.float16))
-            part.replace(kept)
+            with replacing(kept) as file:
+                np.save(file, found.astype(np.float16))
         return speech_segments(found.astype(np.float32), self.decoded.seconds)
 
     def _diarize(self, segments: Sequence[Span]) -> list[SpeakerSpan]:

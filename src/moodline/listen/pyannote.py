@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from moodline.core.errors import ConfigError, MissingDependencyError
-from moodline.listen.base import ProgressCallback, Span, SpeakerSpan
+from moodline.core.progress import ProgressCallback
+from moodline.listen.base import Span, SpeakerSpan
 
 MODEL = "pyannote/speaker-diarization-3.1"
 

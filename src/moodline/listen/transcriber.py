@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from moodline.core.errors import StorageError, UnknownNameError
-from moodline.listen.base import Chunk, ProgressCallback, Recognized, Samples, Span, SpeakerSpan, Word
+from moodline.core.progress import ProgressCallback
+from moodline.listen.base import Chunk, Recognized, Samples, Span, SpeakerSpan, Word
 from moodline.media.audio import RATE
 
 JOIN = 0.6

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from moodline.core.errors import CheckpointError, MissingDependencyError
-from moodline.listen.base import ProgressCallback, Span
+from moodline.core.progress import ProgressCallback
+from moodline.listen.base import Span
 from moodline.media.audio import RATE
 
 WINDOW, CONTEXT = 512, 64

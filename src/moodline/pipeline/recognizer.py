@@ -14,7 +14,7 @@ from moodline.core.answers import Answers
 from moodline.core.conversation import Conversation, some_ids
 from moodline.core.device import default_device
 from moodline.core.errors import ConfigError, ConversationError, UnknownNameError
-from moodline.core.labels import ScoreScale, label_names
+from moodline.core.labels import ValueScale, label_names
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.encoders.base import Encoder, truncated_by
 from moodline.evaluation.calibration import SHOWN, softmax
@@ -22,12 +22,12 @@ from moodline.listen.language import foreign_words
 from moodline.models.registry import DEFAULT_MODEL, PRETRAINED, pretrained_directory
 from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
 from moodline.pipeline.encoders import load_encoders
-from moodline.pipeline.features import FeatureMap, encode_conversation, encoder_inputs
+from moodline.pipeline.features import FeatureMap, encode_inputs, encoder_inputs
 from moodline.training.data import collate, make_example
 from moodline.training.inference import answer
 
 if TYPE_CHECKING:
-    from moodline.listen.base import ProgressCallback
+    from moodline.core.progress import ProgressCallback
     from moodline.listen.diarizer import Diarizer
     from moodline.listen.listen import Channels
     from moodline.listen.transcriber import Transcriber
@@ -98,7 +98,8 @@ class Recognizer:
         threshold = self._threshold(abstain_below)
         if sum(map(len, self._known.values())) > REMEMBERED:
             self._known = {m: {} for m in self._known}
-        features = {m: self._features(conversation, m) for m in self.checkpoint.modalities}
+        inputs = {m: self._inputs(conversation, m) for m in self.checkpoint.modalities}
+        features = {m: self._features(m, given) for m, given in inputs.items()}
         if not any(features.values()):
             raise ConversationError(
                 f"conversation {conversation.id}: no utterance has what the model {self.checkpoint.name} reads",
@@ -108,7 +109,8 @@ class Recognizer:
             features[m] = normalization.apply(features[m], [conversation])
         example = make_example(conversation, features, self.checkpoint.config["dims"], None, self.checkpoint.reads)
         (found,) = answer(self.checkpoint.model, [example], collate, lengths=[len(example)])
-        return self._prediction(conversation, found, features, threshold)
+        notes = (*conversation.notes, *self._notes(conversation, inputs, features))
+        return self._prediction(conversation, found, features, threshold, notes)
 
     def listen(
         self,
@@ -153,7 +155,7 @@ class Recognizer:
 
     def _threshold(self, abstain_below: float | None) -> float:
         """What the caller says, or else the model's own; raises where neither makes sense."""
-        if abstain_below is not None and isinstance(self.checkpoint.target, ScoreScale):
+        if abstain_below is not None and isinstance(self.checkpoint.target, ValueScale):
             raise ConfigError(
                 f"model {self.checkpoint.name} answers with scores, so it has no confidence to abstain below",
                 abstain_below,
@@ -161,7 +163,9 @@ class Recognizer:
             )
         return self.abstain_below if abstain_below is None else abstain_below
 
-    def _notes(self, conversation: Conversation, features: Mapping[str, FeatureMap]) -> tuple[str, ...]:
+    def _notes(
+        self, conversation: Conversation, inputs: Mapping[str, Mapping[str, Any]], features: Mapping[str, FeatureMap]
+    ) -> tuple[str, ...]:
         """What the reader should know about the answers."""
         notes = []
         strange = foreign_words([u.text for u in conversation if u.text], self.checkpoint.languages)
@@ -171,7 +175,7 @@ class Recognizer:
             spec = self.checkpoint.modalities[m].encoder
             if spec is None or not features[m]:
                 continue
-            if cut := truncated_by(encoder, dict(encoder_inputs(conversation, m, spec))):
+            if cut := truncated_by(encoder, inputs[m]):
                 reads = encoder.settings
                 most = f"{reads['max_tokens']} word pieces" if m == "text" else f"{reads['max_seconds']:g} s of sound"
                 of = "window of turns" if spec.window else "turn"
@@ -179,24 +183,33 @@ class Recognizer:
                 notes.append(f"The model takes in {most} a {of}: {count}, {some_ids(cut)}.")
         return tuple(notes)
 
-    def _features(self, conversation: Conversation, modality: str) -> dict[str, np.ndarray]:
-        """The features of the utterances that have the modality; its encoder is loaded when the first one has it."""
-        spec = self.checkpoint.modalities[modality]
-        assert spec.encoder is not None
-        if not encoder_inputs(conversation, modality, spec.encoder):
+    def _inputs(self, conversation: Conversation, modality: str) -> dict[str, Any]:
+        """Utterance id to what the modality's encoder reads; without the utterances that lack the modality."""
+        spec = self.checkpoint.modalities[modality].encoder
+        assert spec is not None
+        return encoder_inputs(conversation, modality, spec)
+
+    def _features(self, modality: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The features of inputs; the modality's encoder is loaded when there is a first one."""
+        if not inputs:
             return {}
         if modality not in self.encoders:
-            found = self.checkpoint
-            self.encoders |= load_encoders(
-                {modality: spec}, found.directory, found.config.get("encoders", {}), self.device
-            )
-        return encode_conversation(conversation, modality, spec, self.encoders[modality], self._known[modality])
+            model = self.checkpoint
+            spec = model.modalities[modality]
+            revisions = model.config.get("encoders", {})
+            self.encoders |= load_encoders({modality: spec}, model.directory, revisions, self.device)
+        return encode_inputs(inputs, modality, self.encoders[modality], self._known[modality])
 
     def _prediction(
-        self, conversation: Conversation, found: Answers, features: Mapping[str, FeatureMap], abstain_below: float
+        self,
+        conversation: Conversation,
+        found: Answers,
+        features: Mapping[str, FeatureMap],
+        abstain_below: float,
+        notes: tuple[str, ...],
     ) -> Prediction:
         target = self.checkpoint.target
-        scale = target if isinstance(target, ScoreScale) else None
+        scale = target if isinstance(target, ValueScale) else None
         said = self._classes(found, abstain_below) if scale is None else self._scores(found, scale)
         ids = [utterance.id for utterance in conversation]
         rows = []
@@ -227,7 +240,7 @@ class Recognizer:
             sound=conversation.sound or conversation.media,
             scale=scale,
             level=None if scale is None else SHOWN,
-            notes=(*conversation.notes, *self._notes(conversation, features)),
+            notes=notes,
         )
 
     def _classes(self, found: Answers, abstain_below: float) -> list[dict[str, Any]]:
@@ -237,14 +250,14 @@ class Recognizer:
         experts = {n: softmax(z, calibration["experts"].get(n, 1.0)) for n, z in found.experts.items()}
         return [
             {
-                "scores": {labels[c]: float(p[c]) for c in np.argsort(-p, kind="stable")},
+                "probabilities": {labels[c]: float(p[c]) for c in np.argsort(-p, kind="stable")},
                 "abstained": bool(p.max() < abstain_below),
                 "experts": {n: dict(zip(labels, map(float, own[u]), strict=True)) for n, own in experts.items()},
             }
             for u, p in enumerate(mixture)
         ]
 
-    def _scores(self, found: Answers, scale: ScoreScale) -> list[dict[str, Any]]:
+    def _scores(self, found: Answers, scale: ValueScale) -> list[dict[str, Any]]:
         """For each utterance its score and interval, the experts' scores too, all kept within the range."""
         half = float(self.checkpoint.calibration["half_widths"][str(SHOWN)])
 
@@ -253,12 +266,12 @@ class Recognizer:
 
         return [
             {
-                "scores": {},
+                "probabilities": {},
                 "abstained": False,
                 "experts": {},
-                "score": kept(score),
+                "value": kept(score),
                 "interval": (kept(score - half), kept(score + half)),
-                "expert_scores": {n: kept(own[u, 0]) for n, own in found.experts.items()},
+                "expert_values": {n: kept(own[u, 0]) for n, own in found.experts.items()},
             }
             for u, score in enumerate(found.logits[:, 0].astype(np.float64))
         ]

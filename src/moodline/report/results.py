@@ -13,7 +13,7 @@ from moodline.core.errors import ConfigError, StorageError
 from moodline.core.files import replacing
 from moodline.evaluation.calibration import SHOWN
 from moodline.evaluation.predictions import NAME as PREDICTIONS
-from moodline.evaluation.predictions import ScorePredictions, read_any_predictions, read_guides
+from moodline.evaluation.predictions import RegressionPredictions, read_any_predictions, read_guides
 from moodline.evaluation.results import read_results
 from moodline.experiments.runs import seed_directories
 from moodline.pipeline.checkpoint import read_part
@@ -121,7 +121,7 @@ NAMES_OF = {
     "has0_acc2": "Has0 acc-2", "has0_f1": "Has0 F1", "non0_acc2": "Non0 acc-2", "non0_f1": "Non0 F1",
     "acc2": "acc-2", "acc2_weak": "weak acc-2", "f1": "F1", "acc3": "acc-3", "acc5": "acc-5", "acc7": "acc-7",
 }  # fmt: skip
-"""The accuracies of scores as the field calls them, see ``metrics.score_report``."""
+"""The accuracies of scores as the field calls them, see ``metrics.regression_report``."""
 
 
 def insert_table(path: Path, table: str, check: bool = False, markers: tuple[str, str] = (BEGIN, END)) -> bool:
@@ -244,7 +244,7 @@ def _score_plots(run: Path, folder: Path, suffix: str, folds: int) -> None:
     from moodline.report.regression_plots import plot_agreement, plot_residuals
 
     said = read_any_predictions(run)
-    assert isinstance(said, ScorePredictions)
+    assert isinstance(said, RegressionPredictions)
     widths = [
         read_part(place, "calibration.json")["half_widths"][str(SHOWN)]
         for seed in said.seeds

@@ -6,8 +6,6 @@ needs no random state: a run that was killed at any moment and started again end
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,6 +18,7 @@ from torch import Tensor, nn
 
 from moodline.core.errors import CheckpointError, ConfigError, DeviceMemoryError, MoodlineError, StorageError
 from moodline.core.files import replacing, write_json
+from moodline.core.hashing import json_hash
 from moodline.core.progress import Progress
 from moodline.evaluation.selection import Judge
 from moodline.training.data import epoch_batches
@@ -182,7 +181,7 @@ class _Run:
                 del settings[name]  # as states were written before it could be set
         shapes = {n: list(p.shape) for n, p in self.model.named_parameters() if n in self.saved_names}
         facts = [settings, shapes, self.train_lengths, self.dev_lengths, self.world]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        return json_hash(facts, sort_keys=True)
 
     def weights(self) -> dict[str, Tensor]:
         """Everything that training changes; not a copy."""

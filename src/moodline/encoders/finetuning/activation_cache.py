@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from moodline.core.files import make_folder, write_bytes
+from moodline.core.hashing import text_hash
 from moodline.encoders.backbone import Backbone, chosen_layers
 from moodline.encoders.base import length_batches
-from moodline.features.files import make_directory, text_hash, write_bytes
 from moodline.media.audio import AudioClip
 
 
@@ -60,7 +61,7 @@ class FrozenStates:
         Raises:
             StorageError: the disk refused a write.
         """
-        make_directory(self.folder)
+        make_folder(self.folder)
         paths = [self.folder / f"{_key(unit)[:32]}.npy" for unit in units]
         found = [_read(path) for path in paths]
         missing = [n for n, array in enumerate(found) if array is None]

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from moodline.core.errors import CheckpointError, ConfigError, StorageError
+from moodline.core.files import write_bytes
 from moodline.core.labels import LabelSet
 from moodline.core.settings import parse
 from moodline.encoders.backbone import Backbone, chosen_layers, result_settings, run_sorted
@@ -145,12 +146,7 @@ def save_finetuned(model: UtteranceClassifier, directory: str | Path, labels: La
         for name in (RECORD, CONFIG, WEIGHTS, CHANGED):
             (directory / name).unlink(missing_ok=True)  # never an old record or adapter beside new weights
         for name, content in contents.items():
-            temporary = directory / f"{name}.tmp"
-            try:
-                temporary.write_bytes(content)
-                temporary.replace(directory / name)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_bytes(directory / name, [content])
     except OSError as error:
         raise StorageError.writing(directory, error) from error
 

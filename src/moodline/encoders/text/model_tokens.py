@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodline.core.errors import ConfigError
+from moodline.core.hashing import text_hash
 from moodline.encoders.inputs import TextInput
 from moodline.encoders.settings import EncoderSpec
 from moodline.nn.pretrained import from_pretrained, model_files, model_source
@@ -40,7 +40,7 @@ class ModelTokens:
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         self.id, self.spec, self.said = spec.name, spec, False
-        self.revision = hashlib.sha256(self.tokenizer.to_str().encode()).hexdigest()[:16]
+        self.revision = text_hash(self.tokenizer.to_str())[:16]
         self.line_end = self._tokens("\n")
 
     @property

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from moodline.core.errors import ConfigError, MissingDependencyError, MoodlineError, StorageError
-from moodline.core.files import write_json, write_text
+from moodline.core.files import write_bytes, write_json, write_text
 from moodline.core.progress import ProgressCallback
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
@@ -174,7 +174,7 @@ class _Search:
         if path.exists():
             whole = path.read_bytes().rpartition(b"\n")
             if whole[2]:
-                path.write_bytes(whole[0] + whole[1])
+                write_bytes(path, whole[:2])
         backend = optuna.storages.journal.JournalFileBackend(str(path))
         study = optuna.create_study(
             study_name=self.recipe.name,

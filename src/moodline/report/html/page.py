@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import json
 import os
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from moodline.core.errors import MediaError, MissingDependencyError
+from moodline.core.hashing import text_hash
 from moodline.core.prediction import Prediction
 from moodline.report.html.data import page_data
 from moodline.report.html.sound import LIMIT, Sound, read_sound
@@ -81,7 +81,7 @@ def _policy(style: str, script: str) -> str:
     """What the page may do: run this script, wear this style, play its sound; nothing else."""
 
     def fingerprint(text: str) -> str:
-        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        return f"'sha256-{base64.b64encode(bytes.fromhex(text_hash(text))).decode()}'"
 
     return (
         f"default-src 'none'; script-src {fingerprint(script)}; style-src {fingerprint(style)}; "
