@@ -150,7 +150,7 @@ def test_commands_in_running_text_exist(page: Path) -> None:
 def test_names_exist(page: Path) -> None:
     """Recipes, settings of recipes, make targets, corpus options in the text."""
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"\b(?:mister-e|sure|egmf|linear|encoders)/(?![\w-]*\.)[\w-]+", text):
+    for name in re.findall(r"\b(?:mister-e|sure|egmf|linear|encoders)/(?![\w-]*\.)[\w-]+(?![\w/-])", text):
         assert name in (*recipe_names(), *study_names()), f"{page.name}: {name}"
     fields = {"model": (MisterEConfig, SureConfig, EgmfConfig), "training": (TrainConfig,)}
     fields["finetune.model"] = (FinetuneConfig,)
@@ -164,7 +164,9 @@ def test_names_exist(page: Path) -> None:
 
 
 def test_ablation_table_tells_the_defaults() -> None:
-    section = (ROOT / "docs" / "how-to" / "training.md").read_text(encoding="utf-8").partition("## Ablation switches")[2]
+    section = (
+        (ROOT / "docs" / "how-to" / "training.md").read_text(encoding="utf-8").partition("## Ablation switches")[2]
+    )
     rows = re.findall(r"^\|.*`model\.(\w+)=([\w.]+)` \| (\S+) \|$", section.partition("\n## ")[0], re.MULTILINE)
     assert len(rows) >= 7
     kinds = {f.name: f.default for f in dataclasses.fields(MisterEConfig)}

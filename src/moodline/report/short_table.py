@@ -15,8 +15,9 @@ SHORT_BEGIN, SHORT_END = "<!-- short results: begin (made by `make docs`) -->", 
 def best_on_dev(directory: Path) -> list[tuple[list[str], dict[str, Any]]]:
     """The modalities and the result file of the best recipe for each task, corpus, protocol and set of modalities.
 
-    The protocol is a fixed test split or cross-validation; their dev sets are not comparable. Best is decided by the mean dev number over seeds (weighted F1, or the smallest mean absolute error), never by the
-    test split. Results without a ``recipe.yaml`` beside them are left out, for their modalities are not recorded.
+    The protocol is a fixed test split or cross-validation; their dev sets are not comparable. Best is decided by the
+    mean dev number over seeds (weighted F1, or the smallest mean absolute error), never by the test split. Results
+    without a ``recipe.yaml`` beside them are left out, for their modalities are not recorded.
 
     Args:
         directory: a folder with ``RECIPE/results.json`` and ``RECIPE/recipe.yaml``.
