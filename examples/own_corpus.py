@@ -43,4 +43,4 @@ print("test weighted F1:", results["mean"]["weighted_f1"])
 
 recognizer = Recognizer.load(folder / "run" / "seed-0")
 (said,) = recognizer.recognize(Conversation("new", (Utterance("u0", text="You did it again!"),))).utterances
-print(said.text, said.scores)
+print(said.text, said.probabilities)

@@ -19,6 +19,6 @@ recognizer = Recognizer.load(model)  # load once, use for many conversations
 for conversation in read_transcript(transcript):
     prediction = recognizer.recognize(conversation, abstain_below=0.4)
     for u in prediction.utterances:
-        second = next(iter(list(u.scores)[1:]))
+        second = next(iter(list(u.probabilities)[1:]))
         doubt = f" (or {second})" if u.abstained else ""
         print(f"{u.speaker or 'unknown'}: {u.emotion} {u.confidence:.2f}{doubt}  {u.text}")

@@ -22,7 +22,7 @@ import numpy as np
 
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import CorpusError
-from moodline.core.labels import SENTIMENT_2, ScoreScale
+from moodline.core.labels import SENTIMENT_2, ValueScale
 from moodline.corpora.base import Corpus
 from moodline.corpora.convert import write_house
 from moodline.corpora.files import sha256
@@ -32,7 +32,7 @@ INNER = "additional_resources/hutto_ICWSM_2014.tar.gz"
 TABLE = "hutto_ICWSM_2014/amazonReviewSnippets_GroundTruth.txt"
 SHARES = {"train": 0.6, "dev": 0.15, "test": 0.25}
 """Of the reviews."""
-SCALE = ScoreScale("reviews", -4.0, 4.0)
+SCALE = ValueScale("reviews", -4.0, 4.0)
 
 
 def read_table(package: Path) -> str:
@@ -67,7 +67,7 @@ def reviews(table: str) -> list[Conversation]:
         score = round(float(parts[1]), 4)
         label = SENTIMENT_2.labels[int(score >= 0)]
         text = repair_text(parts[2])[0]
-        turn = Utterance(f"review{parts[0]}", f"review{review}", text=text or None, emotion=label, score=score)
+        turn = Utterance(f"review{parts[0]}", f"review{review}", text=text or None, emotion=label, value=score)
         turns.setdefault(review, []).append(turn)
     return [Conversation(f"review{key}", tuple(t)) for key, t in turns.items()]
 

@@ -45,7 +45,7 @@ def corpora(draw: st.DrawFn) -> Corpus:
                 end = None if start is None or length is None else start + length
                 turn = Utterance(
                     ids[-1], draw(st.none() | WORDS), start, end, draw(st.none() | WORDS),
-                    emotion=draw(st.none() | st.sampled_from(MELD_7.labels)), score=draw(st.none() | st.floats(-3, 3)),
+                    emotion=draw(st.none() | st.sampled_from(MELD_7.labels)), value=draw(st.none() | st.floats(-3, 3)),
                 )  # fmt: skip
                 turns.append(turn)
             conversations.append(Conversation(f"{split}-{c}", tuple(turns)))

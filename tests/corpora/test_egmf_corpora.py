@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from moodline.corpora.registry import read_corpus
-from moodline.evaluation.predictions import ScorePredictions, read_any_predictions
+from moodline.evaluation.predictions import RegressionPredictions, read_any_predictions
 from moodline.experiments.evaluate import evaluate
 from moodline.experiments.train import train
 from moodline.pipeline.recipe import load_recipe
@@ -41,5 +41,5 @@ def test_sims_in_chinese(task: str, tmp_path: Path) -> None:
     if task == "classes":
         assert results["labels"] == ["消极", "积极"]
     else:
-        assert isinstance(said, ScorePredictions)
+        assert isinstance(said, RegressionPredictions)
         assert np.abs(said.predicted).max() <= 1

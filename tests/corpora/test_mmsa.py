@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from moodline.core.errors import ConfigError, CorpusError, MoodlineError
-from moodline.core.labels import LABEL_SETS, MOSI_SCORES, SIMS_SCORES
+from moodline.core.labels import LABEL_SETS, MOSI_SCALE, SIMS_SCALE
 from moodline.corpora.convert import convert
 from moodline.corpora.inspect import summarize
 from moodline.corpora.registry import detect_corpus, read_corpus
@@ -63,7 +63,7 @@ def test_real_sizes_and_lengths(name: str, tmp_path: Path) -> None:
     assert detect_corpus(path.parent) == name
     corpus = read_corpus(name, tmp_path)
     assert corpus.name == name
-    assert corpus.scale == (MOSI_SCORES if name == "mosei" else SIMS_SCORES)
+    assert corpus.scale == (MOSI_SCALE if name == "mosei" else SIMS_SCALE)
     train = whole(name)["train"]
     ids = ["v1_10", "v1_2", "v2_1"]
     for m, own, d in zip(("audio", "vision"), ("speech", "visual"), SIZES[name][1:], strict=True):
@@ -72,7 +72,7 @@ def test_real_sizes_and_lengths(name: str, tmp_path: Path) -> None:
             assert frames.shape == (train[f"{m}_lengths"][n], d)
             assert np.array_equal(frames, train[m][n, : len(frames)])
     assert corpus.features["text"]["v1_2"].shape == (7, 768), "as long as BERT's mask says"
-    scores = {u.id: u.score for c in corpus.splits["train"] for u in c}
+    scores = {u.id: u.value for c in corpus.splits["train"] for u in c}
     assert [scores[i] for i in ids] == pytest.approx(SCORES[name])
     alone = [1, 1, 1] if name == "simsv2" else [2, 1]
     assert [len(c) for c in corpus.splits["train"]] == alone
@@ -102,7 +102,7 @@ def test_zero_goes_where_the_corpus_puts_it(tmp_path: Path) -> None:
     """CMU-MOSEI's binary accuracy has 0 among the positive, CH-SIMS's among the negative."""
     for name, expected in (("mosei", "positive"), ("sims", "negative"), ("simsv2", "negative")):
         corpus = read_corpus(name, dump(tmp_path / FILES[name], whole(name)))
-        (zero,) = [u for c in corpus.splits["train"] for u in c if u.score == 0]
+        (zero,) = [u for c in corpus.splits["train"] for u in c if u.value == 0]
         assert zero.emotion == expected
 
 
@@ -118,7 +118,7 @@ def test_chinese_names(labels: str, expected: tuple[str, ...], tmp_path: Path) -
     path = dump(tmp_path / FILES["sims"], whole("sims"))
     corpus = read_corpus("sims", path, labels=labels)
     assert corpus.labels == LABEL_SETS[labels]
-    said = {u.score: u.emotion for c in corpus.splits["train"] for u in c}
+    said = {u.value: u.emotion for c in corpus.splits["train"] for u in c}
     assert tuple(said[s] for s in sorted(said, key=float)) == expected
     convert(path, tmp_path / "sims", "sims", labels=labels)
     assert read_corpus("sims", tmp_path / "sims", labels=labels).splits == corpus.splits
@@ -128,7 +128,7 @@ def test_chinese_names(labels: str, expected: tuple[str, ...], tmp_path: Path) -
 def test_the_score_of_one_modality(tmp_path: Path) -> None:
     path = dump(tmp_path / FILES["sims"], whole("sims"))
     both = {
-        m: {u.id: u.score for c in read_corpus("sims", path, annotation=m).splits["train"] for u in c} for m in "MA"
+        m: {u.id: u.value for c in read_corpus("sims", path, annotation=m).splits["train"] for u in c} for m in "MA"
     }
     assert both["M"] == {key: pytest.approx(-score) for key, score in both["A"].items()}
     data = whole("sims")

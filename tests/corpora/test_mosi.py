@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from moodline.core.errors import ConfigError, CorpusError
-from moodline.core.labels import MOSI_SCORES
+from moodline.core.labels import MOSI_SCALE
 from moodline.corpora import mosi
 
 from .helpers import dump
@@ -58,7 +58,7 @@ def test_mmsa(protocol: int, tmp_path: Path) -> None:
     video = corpus.splits["train"][1]
     assert [u.id for u in video] == ["v1_2", "v1_10"]
     assert [u.emotion for u in video] == ["positive", "negative"]
-    assert [u.score for u in video] == [0.0, pytest.approx(-0.4)]
+    assert [u.value for u in video] == [0.0, pytest.approx(-0.4)]
     assert [u.text for u in video] == ["nice film 1", "nice film 0"]
     assert video.utterances[0].speaker == "v1"
     shapes = {n: rows["v1_10"].shape for n, rows in corpus.features.items()}
@@ -87,7 +87,7 @@ def test_shared_videos_and_labels(tmp_path: Path) -> None:
     data = mmsa(test=part(["v1$_$3"]))
     path = dump(tmp_path / "x" / "f.pkl", data)
     corpus = mosi.read(path)
-    assert corpus.scale == MOSI_SCORES
+    assert corpus.scale == MOSI_SCALE
     assert [c.id for c in corpus.splits["train"]] == ["v0_1", "v1_2", "v1_10"]
     assert corpus.info["options"]["conversation"] == "clip"
     with pytest.raises(ConfigError, match="video v1 is in two splits"):
@@ -150,7 +150,7 @@ def test_bclstm(tmp_path: Path) -> None:
     first = corpus.splits["train"][0]
     assert [u.id for u in first] == ["train00_x_9", "train00_x_10"]
     assert [u.emotion for u in first] == ["positive", "negative"]
-    assert (first.utterances[0].text, first.utterances[0].score) == ("i saw it 1", None)
+    assert (first.utterances[0].text, first.utterances[0].value) == ("i saw it 1", None)
     assert {n: r["train00_x_9"].shape for n, r in corpus.features.items()} == {
         "text": (100,),
         "speech": (73,),

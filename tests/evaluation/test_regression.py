@@ -15,10 +15,10 @@ import yaml
 from moodline.core.batch import Batch
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import CheckpointError, ConfigError, FeatureError, LabelError, MoodlineError
-from moodline.core.labels import MOSI_SCORES, ScoreScale
+from moodline.core.labels import MOSI_SCALE, ValueScale
 from moodline.corpora.convert import convert
 from moodline.corpora.registry import read_corpus
-from moodline.evaluation.predictions import ScorePredictions, read_any_predictions
+from moodline.evaluation.predictions import RegressionPredictions, read_any_predictions
 from moodline.evaluation.significance import compare
 from moodline.experiments.evaluate import evaluate
 from moodline.experiments.runs import Run
@@ -62,7 +62,7 @@ def test_results_are_those_of_the_predictions(run: Run) -> None:
     results = json.loads((run.directory / "results.json").read_text())
     check_result_file(run.directory / "results.json")
     said = read_any_predictions(run.directory)
-    assert isinstance(said, ScorePredictions)
+    assert isinstance(said, RegressionPredictions)
     errors = np.abs(said.predicted - said.truth)
     assert [s["test"]["mae"] for s in results["seeds"]] == pytest.approx(errors.mean(1), abs=1e-4)
     assert results["mean"]["mae"] == pytest.approx(errors.mean(), abs=1e-4)
@@ -88,7 +88,7 @@ def test_the_epoch_is_the_one_with_the_least_dev_error(run: Run) -> None:
 
 def test_utterances_without_a_score_are_not_tested(run: Run, scored: Path) -> None:
     test = read_corpus("house", scored).splits["test"]
-    known = [u.id for c in test for u in c if u.score is not None]
+    known = [u.id for c in test for u in c if u.value is not None]
     assert len(known) < sum(map(len, test))
     assert list(read_any_predictions(run.directory).utterances) == known
 
@@ -132,16 +132,16 @@ def test_answers_lie_in_the_range_with_their_intervals(words: Path) -> None:
     turns = [Utterance(f"u{n}", "Ann", text=t) for n, t in enumerate(["hooray, we won", "I hate this", "a bus"])]
     recognizer = Recognizer.load(words)
     said = recognizer.recognize(Conversation("talk", tuple(turns)))
-    assert said.scale == MOSI_SCORES
+    assert said.scale == MOSI_SCALE
     assert (said.labels, recognizer.labels, said.level) == ((), (), 0.8)
     width = recognizer.checkpoint.calibration["half_widths"]["0.8"]
     for u in said.utterances:
-        assert u.score is not None
+        assert u.value is not None
         assert u.interval is not None
-        assert -3 <= u.interval[0] <= u.score <= u.interval[1] <= 3
+        assert -3 <= u.interval[0] <= u.value <= u.interval[1] <= 3
         assert u.interval[1] - u.interval[0] <= 2 * width + 1e-6
-        assert u.to_dict().keys() >= {"score", "interval", "experts", "weights"}
-        assert not u.to_dict().keys() & {"emotion", "confidence", "scores", "abstained"}
+        assert u.to_dict().keys() >= {"value", "interval", "experts", "weights"}
+        assert not u.to_dict().keys() & {"emotion", "confidence", "probabilities", "abstained"}
     with pytest.raises(ConfigError, match="no confidence to abstain below"):
         recognizer.recognize(Conversation("talk", tuple(turns)), 0.5)
 
@@ -155,18 +155,18 @@ def test_every_format_holds_the_scores(words: Path, tmp_path: Path) -> None:
     code, out, error = call("analyze", tmp_path / "talk.json", "--model", words, *outputs)
     assert (code, error) == (0, "")
     first, second = json.loads((tmp_path / "out.json").read_text())["utterances"]
-    shown = f"{first['score']:+.2f}"
+    shown = f"{first['value']:+.2f}"
     assert shown in out
     assert f"[{shown}] Ann: hooray, we won" in (tmp_path / "out.srt").read_text()
     assert f'"{shown}"' in (tmp_path / "out.textgrid").read_text()
     assert "Ann [score]" in (tmp_path / "out.eaf").read_text()
     with (tmp_path / "out.csv").open(newline="") as file:
         row = next(csv.DictReader(file))
-    assert float(row["score"]) == float(row["score_model"]) == first["score"]
-    assert [float(row["score_low"]), float(row["score_high"])] == first["interval"]
+    assert float(row["value"]) == float(row["value_model"]) == first["value"]
+    assert [float(row["value_low"]), float(row["value_high"])] == first["interval"]
     assert "emotion" not in row
     page = (tmp_path / "out.html").read_text()
-    assert f'"v":{second["score"]}' in page
+    assert f'"v":{second["value"]}' in page
     assert "</script><b>" not in page
     for kind in ("srt", "vtt", "textgrid", "eaf"):  # what was written is read back without the scores
         code, out, _ = call("analyze", tmp_path / f"out.{kind}", "--model", words, "--json")
@@ -186,7 +186,7 @@ def test_a_recipe_of_scores_needs_scores(house: Path, scored: Path, tmp_path: Pa
     with pytest.raises(MoodlineError, match="no dev utterance has a score"):
         train(recipe, folder, tmp_path / "run")
     for wrong, words in (
-        ({"task": "score"}, "task: input should be 'classes' or 'scores'"),
+        ({"task": "score"}, "task: input should be 'classes', 'scores', 'classification' or 'regression'"),
         ({"model": {"name": "sure", "class_weights": True}}, "class_weights goes with classes"),
         ({"model": {"name": "sure", "score_loss": "huber"}}, "score_loss"),
     ):
@@ -197,12 +197,12 @@ def test_a_recipe_of_scores_needs_scores(house: Path, scored: Path, tmp_path: Pa
 
 def test_scores_of_the_house_format(scored: Path, tmp_path: Path) -> None:
     corpus = read_corpus("house", scored)
-    assert corpus.scale == MOSI_SCORES
+    assert corpus.scale == MOSI_SCALE
     convert(scored, tmp_path / "again")
     again = read_corpus("house", tmp_path / "again")
     assert (again.scale, again.splits) == (corpus.scale, corpus.splits)
     for content, words in (
-        ('{"name": "mosi", "low": -1, "high": 1}', "expected scores from -3 to 3"),
+        ('{"name": "mosi", "low": -1, "high": 1}', "expected values from -3 to 3"),
         ('{"name": "mine", "low": 0, "high": 1}', "utterance .* lies between 0 and 1"),
         ('{"name": "mine", "low": 3, "high": -3}', "expected low < high"),
         ('{"name": "mine", "low": "a", "high": 1}', "must be {name, low, high}"),
@@ -221,13 +221,13 @@ def test_a_corpus_of_scores_alone_needs_no_labels(tmp_path: Path) -> None:
     (tmp_path / "test.jsonl").write_text(json.dumps(line))
     (tmp_path / "scores.json").write_text('{"name": "mine", "low": 0, "high": 1}')
     corpus = read_corpus("house", tmp_path)
-    assert corpus.scale == ScoreScale("mine", 0, 1)
+    assert corpus.scale == ValueScale("mine", 0, 1)
     example = make_example(corpus.splits["test"][0], {"text": {"a1": np.ones(3)}}, {"text": 3}, corpus.scale)
     batch = collate([example])
     assert batch.count() == 1
-    assert batch.scores is not None
-    assert batch.scores[0, 0] == 0.5
-    assert batch.scores[0, 1].isnan()
+    assert batch.targets is not None
+    assert batch.targets[0, 0] == 0.5
+    assert batch.targets[0, 1].isnan()
 
 
 def test_batches_say_where_scores_are_wrong() -> None:
@@ -241,14 +241,14 @@ def test_batches_say_where_scores_are_wrong() -> None:
         (torch.tensor([[float("inf"), float("nan")]]), "finite"),
     ):
         with pytest.raises(FeatureError, match=words):
-            Batch(features, {"text": valid}, valid, scores=scores).check()
+            Batch(features, {"text": valid}, valid, targets=scores).check()
 
 
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
         ("scores.json", None, "expected scores.json"),
-        ("scores.json", {"name": "mosi", "low": -1, "high": 1}, "expected scores from -3 to 3"),
+        ("scores.json", {"name": "mosi", "low": -1, "high": 1}, "expected values from -3 to 3"),
         ("scores.json", {"name": "x", "low": 1, "high": 1}, "low < high"),
         ("scores.json", {"name": "x"}, "KeyError"),
         ("calibration.json", {"half_widths": {}}, "half_widths"),
@@ -275,7 +275,7 @@ def test_a_checkpoint_of_another_scale_or_task_is_refused(run: Run, scored: Path
     copy = Path(shutil.copytree(run.directory, tmp_path / "run"))
     for seed in run.seeds:
         (copy / f"seed-{seed}" / "scores.json").write_text('{"name": "mine", "low": 0, "high": 1}')
-    with pytest.raises(LabelError, match="expected scores from -3 to 3"):
+    with pytest.raises(LabelError, match="expected values from -3 to 3"):
         evaluate(Run.load(copy), scored, again=True)
     recipe = yaml.safe_load((copy / "recipe.yaml").read_text()) | {"task": "classes"}
     (copy / "recipe.yaml").write_text(yaml.safe_dump(recipe))

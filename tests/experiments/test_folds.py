@@ -18,7 +18,7 @@ from moodline.core.labels import IEMOCAP_6
 from moodline.corpora.base import Corpus
 from moodline.corpora.registry import read_corpus
 from moodline.evaluation.metrics import classification_report
-from moodline.evaluation.predictions import ScorePredictions, read_any_predictions
+from moodline.evaluation.predictions import RegressionPredictions, read_any_predictions
 from moodline.evaluation.significance import compare
 from moodline.experiments.encode import encode_corpus
 from moodline.experiments.evaluate import evaluate, predict_split
@@ -245,8 +245,8 @@ def test_scores_of_all_folds_are_scored_together(scored: Path, score_run: Path) 
     results = check_result_file(score_run / "results.json")
     assert (results["folds"], results["task"]) == (3, "scores")
     said = read_any_predictions(score_run)
-    assert isinstance(said, ScorePredictions)
-    whole = [u for cs in read_corpus("house", scored).splits.values() for c in cs for u in c if u.score is not None]
+    assert isinstance(said, RegressionPredictions)
+    whole = [u for cs in read_corpus("house", scored).splits.values() for c in cs for u in c if u.value is not None]
     assert sorted(said.utterances) == sorted(u.id for u in whole)
     errors = np.abs(said.predicted - said.truth)
     for s, entry in enumerate(results["seeds"]):

@@ -207,7 +207,7 @@ def test_the_recognizer_measures_against_the_conversation(house: Path, tmp_path:
     one, other = ([u.confidence for u in recognizer.recognize(c).utterances] for c in (conversation, stranger))
     assert one != pytest.approx(other, abs=1e-6)
     single = recognizer.recognize(Conversation("one", turns[:1]))
-    assert sum(single.utterances[0].scores.values()) == pytest.approx(1)
+    assert sum(single.utterances[0].probabilities.values()) == pytest.approx(1)
     moved = Path(shutil.copytree(tmp_path / "run" / "seed-0", tmp_path / "moved"))
     again = Recognizer.load(moved, device="cpu").recognize(conversation)
     assert [u.confidence for u in again.utterances] == pytest.approx(one, abs=1e-6)

@@ -21,14 +21,14 @@ def random_batch(
     classes: int = 4,
     seed: int = 0,
     missing: float = 0.0,
-    scores: tuple[float, float] | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> Batch:
     """Conversations of the given lengths; a share of (utterance, modality) pairs is missing.
 
     Args:
         dims, lengths, seed, missing: see above.
         classes: how many classes the labels are of.
-        scores: give scores of this range in place of labels.
+        value_range: give values of this range in place of labels.
     """
     generator = torch.Generator().manual_seed(seed)
     shape = (len(lengths), max(lengths))
@@ -38,10 +38,10 @@ def random_batch(
     labels = torch.randint(0, classes, shape, generator=generator)
     batch = Batch(features, present, valid, torch.where(valid, labels, torch.tensor(IGNORE)))
     batch = dataclasses.replace(batch, **random_sequences(dims, present, generator))
-    if scores is not None:
-        drawn = scores[0] + (scores[1] - scores[0]) * torch.rand(shape, generator=generator)
+    if value_range is not None:
+        drawn = value_range[0] + (value_range[1] - value_range[0]) * torch.rand(shape, generator=generator)
         nothing = torch.full(shape, IGNORE)
-        batch = dataclasses.replace(batch, labels=nothing, scores=drawn.masked_fill(~valid, float("nan")))
+        batch = dataclasses.replace(batch, labels=nothing, targets=drawn.masked_fill(~valid, float("nan")))
     return batch.check()
 
 

@@ -39,9 +39,9 @@ Range = tuple[float, float] | None
 SCORES: tuple[Range, ...] = (None, (-1.0, 1.0))
 """A model of classes, and one of scores in this range."""
 cases = pytest.mark.parametrize(
-    ("name", "dims", "scores"),
+    ("name", "dims", "value_range"),
     [
-        pytest.param(n, d, s, id=f"{n}-{'-'.join(d)}-{'scores' if s else 'classes'}")
+        pytest.param(n, d, s, id=f"{n}-{'-'.join(d)}-{'values' if s else 'classes'}")
         for n in MODELS
         for d in DIMS
         for s in SCORES
@@ -54,15 +54,15 @@ def own_settings(name: str) -> dict[str, object]:
     return {"backbone": tiny_backbone()} if name == "egmf" else {}
 
 
-def build(name: str, dims: dict[str, int], scores: Range, **settings: object) -> nn.Module:
+def build(name: str, dims: dict[str, int], value_range: Range, **settings: object) -> nn.Module:
     settings = SMALL[name] | own_settings(name) | settings
-    return build_model({"name": name, **settings}, dims, 1 if scores else CLASSES, scores)
+    return build_model({"name": name, **settings}, dims, 1 if value_range else CLASSES, value_range)
 
 
-def make(name: str, dims: dict[str, int], scores: Range = None, **settings: object) -> nn.Module:
+def make(name: str, dims: dict[str, int], value_range: Range = None, **settings: object) -> nn.Module:
     torch.manual_seed(0)
-    model = build(name, dims, scores, **settings)
-    model.fit_statistics([random_batch(dims, [7, 3], CLASSES, seed=9, scores=scores)])  # type: ignore[operator]
+    model = build(name, dims, value_range, **settings)
+    model.fit_statistics([random_batch(dims, [7, 3], CLASSES, seed=9, value_range=value_range)])  # type: ignore[operator]
     with torch.no_grad():
         for p in model.parameters():  # zeros (biases, missing vectors) would hide mistakes
             p.add_(0.05 * torch.randn_like(p) * p.requires_grad)
@@ -82,8 +82,11 @@ def row(output: Output, batch: Batch, index: int) -> dict[str, torch.Tensor]:
 
 
 @cases
-def test_padding_and_company_change_nothing(name: str, dims: dict[str, int], scores: Range) -> None:
-    model, batch = make(name, dims, scores), random_batch(dims, [1, 6, 4, 9], CLASSES, missing=0.3, scores=scores)
+def test_padding_and_company_change_nothing(name: str, dims: dict[str, int], value_range: Range) -> None:
+    model, batch = (
+        make(name, dims, value_range),
+        random_batch(dims, [1, 6, 4, 9], CLASSES, missing=0.3, value_range=value_range),
+    )
     together = model(batch)
     for i in range(4):
         alone_batch = one(batch, i)
@@ -94,9 +97,12 @@ def test_padding_and_company_change_nothing(name: str, dims: dict[str, int], sco
 
 @cases
 def test_what_stands_in_padding_and_in_missing_places_is_never_read(
-    name: str, dims: dict[str, int], scores: Range
+    name: str, dims: dict[str, int], value_range: Range
 ) -> None:
-    model, batch = make(name, dims, scores), random_batch(dims, [2, 6], CLASSES, missing=0.4, scores=scores)
+    model, batch = (
+        make(name, dims, value_range),
+        random_batch(dims, [2, 6], CLASSES, missing=0.4, value_range=value_range),
+    )
     other = poisoned(batch)
     a, b = model(batch), model(other)
     assert close(a.logits[batch.valid], b.logits[batch.valid])
@@ -106,16 +112,22 @@ def test_what_stands_in_padding_and_in_missing_places_is_never_read(
 
 
 @cases
-def test_gradients_are_finite_with_poisoned_padding(name: str, dims: dict[str, int], scores: Range) -> None:
-    model, batch = make(name, dims, scores), random_batch(dims, [2, 6], CLASSES, missing=0.4, scores=scores)
+def test_gradients_are_finite_with_poisoned_padding(name: str, dims: dict[str, int], value_range: Range) -> None:
+    model, batch = (
+        make(name, dims, value_range),
+        random_batch(dims, [2, 6], CLASSES, missing=0.4, value_range=value_range),
+    )
     other = poisoned(batch)
     model.loss(other, model(other))["total"].backward()  # type: ignore[operator]
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
 @cases
-def test_order_of_conversations_changes_nothing(name: str, dims: dict[str, int], scores: Range) -> None:
-    model, batch = make(name, dims, scores), random_batch(dims, [3, 5, 2], CLASSES, missing=0.2, scores=scores)
+def test_order_of_conversations_changes_nothing(name: str, dims: dict[str, int], value_range: Range) -> None:
+    model, batch = (
+        make(name, dims, value_range),
+        random_batch(dims, [3, 5, 2], CLASSES, missing=0.2, value_range=value_range),
+    )
     order = torch.tensor([2, 0, 1])
     shuffled = select(batch, order)
     assert close(model(batch).logits[order], model(shuffled).logits)
@@ -125,18 +137,21 @@ def test_order_of_conversations_changes_nothing(name: str, dims: dict[str, int],
 
 
 @cases
-def test_one_utterance_alone(name: str, dims: dict[str, int], scores: Range) -> None:
-    model, batch = make(name, dims, scores), random_batch(dims, [1], CLASSES, scores=scores)
+def test_one_utterance_alone(name: str, dims: dict[str, int], value_range: Range) -> None:
+    model, batch = make(name, dims, value_range), random_batch(dims, [1], CLASSES, value_range=value_range)
     output = model(batch)
-    assert output.logits.shape == (1, 1, 1 if scores else CLASSES)
+    assert output.logits.shape == (1, 1, 1 if value_range else CLASSES)
     assert torch.isfinite(model.loss(batch, output)["total"])  # type: ignore[operator]
 
 
 @cases
 def test_weights_are_a_distribution_and_zero_where_an_expert_has_nothing_to_read(
-    name: str, dims: dict[str, int], scores: Range
+    name: str, dims: dict[str, int], value_range: Range
 ) -> None:
-    model, batch = make(name, dims, scores), random_batch(dims, [6, 4], CLASSES, missing=0.5, scores=scores)
+    model, batch = (
+        make(name, dims, value_range),
+        random_batch(dims, [6, 4], CLASSES, missing=0.5, value_range=value_range),
+    )
     output = model(batch)
     assert output.weights is not None
     assert output.weights.shape == (*batch.valid.shape, len(output.experts))
@@ -149,9 +164,9 @@ def test_weights_are_a_distribution_and_zero_where_an_expert_has_nothing_to_read
 
 @cases
 def test_a_conversation_without_any_modality_still_gets_finite_answers(
-    name: str, dims: dict[str, int], scores: Range
+    name: str, dims: dict[str, int], value_range: Range
 ) -> None:
-    model, batch = make(name, dims, scores), random_batch(dims, [3], CLASSES, scores=scores)
+    model, batch = make(name, dims, value_range), random_batch(dims, [3], CLASSES, value_range=value_range)
     empty = replace(batch, present={m: torch.zeros_like(p) for m, p in batch.present.items()})
     output = model(empty)
     assert torch.isfinite(output.logits).all()
@@ -159,12 +174,12 @@ def test_a_conversation_without_any_modality_still_gets_finite_answers(
 
 
 @cases
-def test_utterances_without_label_or_score_do_not_count(name: str, dims: dict[str, int], scores: Range) -> None:
-    model, batch = make(name, dims, scores), random_batch(dims, [5], CLASSES, scores=scores)
+def test_utterances_without_label_or_score_do_not_count(name: str, dims: dict[str, int], value_range: Range) -> None:
+    model, batch = make(name, dims, value_range), random_batch(dims, [5], CLASSES, value_range=value_range)
     assert batch.labels is not None
     hole = torch.tensor([[False, False, True, False, False]])
-    known = None if batch.scores is None else batch.scores.masked_fill(hole, float("nan"))
-    partly = replace(batch, labels=batch.labels.masked_fill(hole, IGNORE), scores=known)
+    known = None if batch.targets is None else batch.targets.masked_fill(hole, float("nan"))
+    partly = replace(batch, labels=batch.labels.masked_fill(hole, IGNORE), targets=known)
     assert partly.count() == 4
     output = model(partly)
     changed = Output(
@@ -177,8 +192,11 @@ def test_utterances_without_label_or_score_do_not_count(name: str, dims: dict[st
 
 
 @cases
-def test_the_loss_falls(name: str, dims: dict[str, int], scores: Range) -> None:
-    model, batch = make(name, dims, scores).train(), random_batch(dims, [6, 4, 5], CLASSES, scores=scores)
+def test_the_loss_falls(name: str, dims: dict[str, int], value_range: Range) -> None:
+    model, batch = (
+        make(name, dims, value_range).train(),
+        random_batch(dims, [6, 4, 5], CLASSES, value_range=value_range),
+    )
     optimizer = torch.optim.Adam(model.parameters(), lr=RATES.get(name, 1e-2))
     losses = []
     for _ in range(30):
@@ -191,10 +209,10 @@ def test_the_loss_falls(name: str, dims: dict[str, int], scores: Range) -> None:
 
 
 @cases
-def test_save_and_load(name: str, dims: dict[str, int], scores: Range, tmp_path: Path) -> None:
-    model, batch = make(name, dims, scores), random_batch(dims, [4, 2], CLASSES, scores=scores)
+def test_save_and_load(name: str, dims: dict[str, int], value_range: Range, tmp_path: Path) -> None:
+    model, batch = make(name, dims, value_range), random_batch(dims, [4, 2], CLASSES, value_range=value_range)
     save_file(model.state_dict(), tmp_path / "m.safetensors")
-    other = build(name, dims, scores)
+    other = build(name, dims, value_range)
     other.load_state_dict(load_file(tmp_path / "m.safetensors"))
     assert torch.equal(model(batch).logits, other.eval()(batch).logits)
 
@@ -204,14 +222,14 @@ def test_save_and_load(name: str, dims: dict[str, int], scores: Range, tmp_path:
     lengths=st.lists(st.integers(1, 7), min_size=1, max_size=5),
     seed=st.integers(0, 99),
     missing=st.sampled_from([0.0, 0.5, 0.9]),
-    scores=st.sampled_from(SCORES),
+    value_range=st.sampled_from(SCORES),
 )
 def test_any_batch_equals_its_conversations_one_by_one(
-    lengths: list[int], seed: int, missing: float, scores: Range
+    lengths: list[int], seed: int, missing: float, value_range: Range
 ) -> None:
     for name in MODELS:
-        model = make(name, DIMS[1], scores)
-        batch = random_batch(DIMS[1], lengths, CLASSES, seed, missing, scores)
+        model = make(name, DIMS[1], value_range)
+        batch = random_batch(DIMS[1], lengths, CLASSES, seed, missing, value_range)
         together = model(batch)
         for i in range(len(lengths)):
             single = one(batch, i)
@@ -223,9 +241,9 @@ def test_any_batch_equals_its_conversations_one_by_one(
 def test_a_model_of_scores_says_the_same_of_every_range(name: str, kind: str) -> None:
     """Scores stretched to another range: the answers are stretched alike, the losses stay."""
     dims, other = DIMS[1], (0.0, 10.0)
-    batch = random_batch(dims, [4, 2], scores=(-1.0, 1.0))
-    assert batch.scores is not None
-    stretched = replace(batch, scores=5 + 5 * batch.scores)
+    batch = random_batch(dims, [4, 2], value_range=(-1.0, 1.0))
+    assert batch.targets is not None
+    stretched = replace(batch, targets=5 + 5 * batch.targets)
     a, b = make(name, dims, (-1.0, 1.0), score_loss=kind), make(name, dims, other, score_loss=kind)
     said, of_other = a(batch), b(stretched)
     assert torch.allclose(of_other.logits[batch.valid], 5 + 5 * said.logits[batch.valid], atol=1e-4)
@@ -237,5 +255,5 @@ def test_scores_and_classes_contradict_each_other(name: str) -> None:
     settings = SMALL[name] | own_settings(name)
     with pytest.raises(ConfigError, match="classes must be 1, got 4"):
         build_model({"name": name, **settings}, DIMS[1], 4, (-1.0, 1.0))
-    with pytest.raises(ConfigError, match="scores must be a range"):
+    with pytest.raises(ConfigError, match="value_range must be"):
         build_model({"name": name, **settings}, DIMS[1], 1, (1.0, -1.0))

@@ -33,7 +33,7 @@ KINDS: list[tuple[str, dict[str, Any]]] = [
 def make(dims: dict[str, int] = DIMS, kind: str = "llama", changes: dict[str, Any] | None = None, **set_: Any) -> Egmf:
     torch.manual_seed(1)
     settings = {**SMALL, "backbone": tiny_backbone(kind, **changes or {}), "prompt_words": True, **set_}
-    classes = {"classes": 1} if set_.get("scores") else {"classes": 4, "labels": LABELS}
+    classes = {"classes": 1} if set_.get("value_range") else {"classes": 4, "labels": LABELS}
     model = Egmf(EgmfConfig(dims=dims, **(classes | settings)))
     model.fit_statistics([random_batch(dims, [7, 3], seed=9)])
     with torch.no_grad():
@@ -88,7 +88,7 @@ def test_constrained_decoding() -> None:
 @pytest.mark.parametrize("scoring", ["all", "constrained"])
 def test_scores(scoring: str) -> None:
     """The expected value over all numbers with one decimal, and the likeliest of them."""
-    model, batch = make(scores=(-1.0, 1.0), scoring=scoring), random_batch(DIMS, [3], scores=(-1.0, 1.0))
+    model, batch = make(value_range=(-1.0, 1.0), scoring=scoring), random_batch(DIMS, [3], value_range=(-1.0, 1.0))
     output = model(batch)
     assert model.numbers == tuple(n / 10 for n in range(-10, 11))
     _, u, pseudo, _, words = utterances(batch, model)[1]
@@ -102,10 +102,10 @@ def test_scores(scoring: str) -> None:
     assert (output.logits.abs() <= 1).all()
 
 
-@pytest.mark.parametrize("scores", [None, (-1.0, 1.0)])
-def test_the_loss_of_training_is_that_of_the_scores(scores: Any) -> None:
+@pytest.mark.parametrize("value_range", [None, (-1.0, 1.0)])
+def test_the_loss_of_training_is_that_of_the_scores(value_range: Any) -> None:
     """In training only the true answers go through the language model; the loss is the same as with all of them."""
-    model, batch = make(scores=scores), random_batch(DIMS, [4, 2], missing=0.3, scores=scores)
+    model, batch = make(value_range=value_range), random_batch(DIMS, [4, 2], missing=0.3, value_range=value_range)
     told = model.loss(batch, model(batch))["total"]
     model.train()
     for module in model.modules():

@@ -14,7 +14,7 @@ import transformers
 
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import CheckpointError, ConfigError, FeatureError, LabelError, MissingDependencyError
-from moodline.core.labels import LabelSet, ScoreScale
+from moodline.core.labels import LabelSet, ValueScale
 from moodline.encoders.inputs import TextInput
 from moodline.encoders.load import load_encoder
 from moodline.encoders.settings import EncoderSpec
@@ -166,7 +166,7 @@ def test_quantised_loading_without_its_package(monkeypatch: pytest.MonkeyPatch) 
 
 
 READS = Egmf.reads
-ONE = Conversation("c", (Utterance("u", "Ada", text="hm", emotion="joy", score=0.2), Utterance("v", "Ben", text="so")))
+ONE = Conversation("c", (Utterance("u", "Ada", text="hm", emotion="joy", value=0.2), Utterance("v", "Ben", text="so")))
 
 
 def features(speech: Any) -> dict[str, dict[str, Any]]:
@@ -196,9 +196,9 @@ def test_sound_of_no_length_is_no_sound() -> None:
 
 
 def test_scores_outside_their_range() -> None:
-    loud = Conversation("c", (Utterance("u", text="hm", score=3.4),))
+    loud = Conversation("c", (Utterance("u", text="hm", value=3.4),))
     with pytest.raises(LabelError, match=r"between -3 and 3"):
-        make_example(loud, features(np.ones((1, 5))), {"speech": 5, "text": 2}, ScoreScale("mosi", -3, 3), READS)
+        make_example(loud, features(np.ones((1, 5))), {"speech": 5, "text": 2}, ValueScale("mosi", -3, 3), READS)
 
 
 def test_a_recipes_tokens_are_those_of_its_backbone() -> None:

@@ -37,7 +37,7 @@ TALK = talk("the bus leaves at nine", "what wonderful news, I am so happy", "how
 
 
 def scores(prediction: Prediction) -> list[float]:
-    return [u.scores[label] for u in prediction.utterances for label in prediction.labels]
+    return [u.probabilities[label] for u in prediction.utterances for label in prediction.labels]
 
 
 def test_a_prediction_is_whole(recognizer: Recognizer) -> None:
@@ -47,9 +47,9 @@ def test_a_prediction_is_whole(recognizer: Recognizer) -> None:
     assert [u.id for u in prediction.utterances] == [u.id for u in TALK]
     for answer, utterance in zip(prediction.utterances, TALK, strict=True):
         assert (answer.speaker, answer.text, answer.start) == (utterance.speaker, utterance.text, None)
-        assert sum(answer.scores.values()) == pytest.approx(1)
-        assert list(answer.scores.values()) == sorted(answer.scores.values(), reverse=True)
-        assert (answer.emotion, answer.confidence) == next(iter(answer.scores.items()))
+        assert sum(answer.probabilities.values()) == pytest.approx(1)
+        assert list(answer.probabilities.values()) == sorted(answer.probabilities.values(), reverse=True)
+        assert (answer.emotion, answer.confidence) == next(iter(answer.probabilities.items()))
         assert sum(answer.weights.values()) == pytest.approx(1)
         assert set(answer.weights) == set(answer.experts) == {"text"}
         for alone in answer.experts.values():
@@ -76,7 +76,7 @@ def test_the_same_every_time_and_in_any_company(recognizer: Recognizer, tiny_mod
 
 
 def test_labels_of_the_conversation_are_not_read(recognizer: Recognizer) -> None:
-    labelled = replace(TALK, utterances=tuple(replace(u, emotion="joy", score=1.0) for u in TALK))
+    labelled = replace(TALK, utterances=tuple(replace(u, emotion="joy", value=1.0) for u in TALK))
     assert scores(recognizer.recognize(labelled)) == pytest.approx(scores(recognizer.recognize(TALK)), abs=1e-5)
 
 
@@ -93,14 +93,14 @@ def test_abstaining(recognizer: Recognizer) -> None:
 
 def test_one_utterance(recognizer: Recognizer) -> None:
     (answer,) = recognizer.recognize(talk("hooray")).utterances
-    assert sum(answer.scores.values()) == pytest.approx(1)
+    assert sum(answer.probabilities.values()) == pytest.approx(1)
 
 
 def test_utterances_without_words_are_answered_from_their_context(recognizer: Recognizer) -> None:
     prediction = recognizer.recognize(talk(None, "I am furious", None))
     assert [u.text for u in prediction.utterances] == [None, "I am furious", None]
     for answer in prediction.utterances:
-        assert sum(answer.scores.values()) == pytest.approx(1)
+        assert sum(answer.probabilities.values()) == pytest.approx(1)
         assert sum(answer.weights.values()) == pytest.approx(1)
 
 
@@ -208,7 +208,7 @@ def test_ten_thousand_utterances(recognizer: Recognizer) -> None:
 def test_very_long_and_strange_texts(recognizer: Recognizer) -> None:
     strange = ("word " * 5000, "!" * 3000, "日本語のテキスト", "\u200b\u200bx", "a\x00b", "🎉" * 500, "ß" * 2000)
     for answer in recognizer.recognize(talk(*strange)).utterances:
-        assert sum(answer.scores.values()) == pytest.approx(1)
+        assert sum(answer.probabilities.values()) == pytest.approx(1)
 
 
 def test_unknown_names(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def make() -> Callable[..., Prediction]:
                 start=n * 3661.0 if timed else None,
                 end=n * 3661.0 + 1.2346 if timed else None,
                 text=text,
-                scores=scores,
+                probabilities=scores,
                 abstained=max(scores.values()) < 0.45,
                 experts=dict.fromkeys(experts, scores),
                 weights=dict.fromkeys(experts, share),

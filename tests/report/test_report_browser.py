@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from moodline.core.labels import MOSI_SCORES
+from moodline.core.labels import MOSI_SCALE
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.write import write_prediction
 from tests.report.test_report_html import HOSTILE
@@ -96,7 +96,7 @@ def talk(name: str = "talk", *, count: int = 12, timed: bool = True, experts: bo
                 start=n * 2.25 if timed else None,
                 end=n * 2.25 + 2 if timed else None,
                 text=WORDS[n % len(WORDS)],
-                scores=scores,
+                probabilities=scores,
                 abstained=n % 5 == 4,
                 experts={"speech": other, "text": scores} if experts else {"text": scores},
                 weights={"speech": 0.25, "text": 0.75} if experts else {"text": 1.0},
@@ -132,14 +132,14 @@ def test_a_click_shows_the_scores_of_the_turn(show: Open) -> None:
     page.click("#turn-4")
     u = prediction.utterances[4]
     shown = page.eval_on_selector_all("#scores tr", "all => all.map(e => [e.cells[0].innerText, e.cells[2].innerText])")
-    expected = [(label, f"{100 * score:.1f}\u00a0%") for label, score in u.scores.items()]
+    expected = [(label, f"{100 * score:.1f}\u00a0%") for label, score in u.probabilities.items()]
     assert [(name.split()[-1], number) for name, number in shown] == expected
     widths = page.eval_on_selector_all("#scores .fill", "all => all.map(e => e.offsetWidth / e.parentNode.offsetWidth)")
-    assert widths == pytest.approx(list(u.scores.values()), abs=0.02)
+    assert widths == pytest.approx(list(u.probabilities.values()), abs=0.02)
     rows = page.eval_on_selector_all("#weights tr", "all => all.map(e => [e.cells[0].innerText, e.cells[2].innerText])")
     assert rows == [["speech", "25.0\u00a0%"], ["text", "75.0\u00a0%"]]
     cells = page.eval_on_selector_all("#experts tbody tr", "all => all.map(e => [...e.cells].map(c => c.innerText))")
-    assert cells == [[n, f"{100 * u.experts['speech'][n]:.1f}", f"{100 * u.scores[n]:.1f}"] for n in LABELS]
+    assert cells == [[n, f"{100 * u.experts['speech'][n]:.1f}", f"{100 * u.probabilities[n]:.1f}"] for n in LABELS]
     said = page.inner_text("#details")
     assert all(
         word in said for word in ("Turn 5", "0:09.0–0:11.0", "Nagg", WORDS[4], "abstained", "speech, text", "id u4")
@@ -343,7 +343,7 @@ def test_hostile_words_are_shown_as_they_are(show: Open) -> None:
     plain = talk(count=1)
     scores = {HOSTILE: 1.0}
     u = dataclasses.replace(
-        plain.utterances[0], id=HOSTILE, speaker=HOSTILE, text=HOSTILE, scores=scores, experts={HOSTILE: scores},
+        plain.utterances[0], id=HOSTILE, speaker=HOSTILE, text=HOSTILE, probabilities=scores, experts={HOSTILE: scores},
         weights={HOSTILE: 1.0}, modalities=(HOSTILE,),
     )  # fmt: skip
     page = show([Prediction(HOSTILE, HOSTILE, "0", (HOSTILE,), (u,), notes=(HOSTILE,))], width=360)
@@ -442,16 +442,16 @@ def test_scores_in_place_of_emotions(show: Open) -> None:
     rows = [
         dataclasses.replace(
             u,
-            scores={},
+            probabilities={},
             abstained=False,
             experts={},
-            score=score,
+            value=score,
             interval=(score - 0.5, score + 0.5),
-            expert_scores={"speech": -score, "text": score},
+            expert_values={"speech": -score, "text": score},
         )
         for u, score in zip(talk(count=3).utterances, (1.5, -2.25, 0.0), strict=True)
     ]
-    one = dataclasses.replace(talk(), labels=(), utterances=tuple(rows), scale=MOSI_SCORES, level=0.8)
+    one = dataclasses.replace(talk(), labels=(), utterances=tuple(rows), scale=MOSI_SCALE, level=0.8)
     page = show([one])
     assert [c.inner_text() for c in page.query_selector_all("#legend .chip")] == [
         "−3.00",

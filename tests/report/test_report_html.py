@@ -87,7 +87,7 @@ def test_scores_weights_and_experts_are_in_the_page(make: Make) -> None:
         assert (turn["i"], turn["t"], talk["speakers"][turn["s"]]["name"]) == (u.id, u.text, u.speaker)
         assert (talk["labels"][turn["e"]], bool(turn["u"])) == (u.emotion, u.abstained)
         for n, label in enumerate(talk["labels"]):
-            assert turn["p"][n] / data["scale"] == pytest.approx(u.scores[label], abs=1e-4)
+            assert turn["p"][n] / data["scale"] == pytest.approx(u.probabilities[label], abs=1e-4)
             assert turn["x"][1][n] / data["scale"] == pytest.approx(u.experts["text"][label], abs=1e-4)
         assert [w / data["scale"] for w in turn["w"]] == pytest.approx(list(u.weights.values()), abs=1e-4)
         assert (turn["a"], turn["b"]) == (u.start, pytest.approx(u.end, abs=0.001))
@@ -122,7 +122,7 @@ def test_no_text_of_the_data_becomes_markup(make: Make) -> None:
     plain = make()
     scores = {HOSTILE: 0.9, "joy": 0.1}
     u = dataclasses.replace(
-        plain.utterances[0], id=HOSTILE, speaker=HOSTILE, text=HOSTILE + "\ud800", scores=scores,
+        plain.utterances[0], id=HOSTILE, speaker=HOSTILE, text=HOSTILE + "\ud800", probabilities=scores,
         experts={HOSTILE: scores}, weights={HOSTILE: 1.0}, modalities=(HOSTILE,),
     )  # fmt: skip
     hostile = Prediction(

@@ -93,7 +93,7 @@ def test_a_terminal_without_unicode_gets_none_in_the_frame(make: Make) -> None:
 
 def test_the_summary_has_one_line_for_every_speaker(make: Make) -> None:
     prediction = make()
-    again = dataclasses.replace(prediction.utterances[0], id="u9", scores={"neutral": 1.0})
+    again = dataclasses.replace(prediction.utterances[0], id="u9", probabilities={"neutral": 1.0})
     prediction = dataclasses.replace(prediction, utterances=(*prediction.utterances, again))
     assert mood_summary(prediction).plain.splitlines() == [
         "Ann                    joy 50% · neutral 50%  (2 turns)",
@@ -106,7 +106,8 @@ def test_the_summary_has_one_line_for_every_speaker(make: Make) -> None:
 def test_the_summary_of_an_unnamed_conversation_and_of_many_emotions(make: Make) -> None:
     one = make().utterances[0]
     utterances = tuple(
-        dataclasses.replace(one, id=str(n), speaker=None, scores={label: 1.0}) for n, label in enumerate("aaabbcdef")
+        dataclasses.replace(one, id=str(n), speaker=None, probabilities={label: 1.0})
+        for n, label in enumerate("aaabbcdef")
     )
     prediction = dataclasses.replace(make(), utterances=utterances)
     assert mood_summary(prediction).plain == "everyone  a 33% · b 22% · c 11% · d 11% · other 22%  (9 turns)"

@@ -39,7 +39,7 @@ def test_jsonl_has_one_conversation_a_line(make: Make, tmp_path: Path) -> None:
 
 COLUMNS = [
     "conversation", "id", "speaker", "start", "end", "text", "emotion", "confidence", "abstained",
-    "score_neutral", "score_joy", "score_anger", "weight_speech", "weight_text", "weight_fusion",
+    "probability_neutral", "probability_joy", "probability_anger", "weight_speech", "weight_text", "weight_fusion",
 ]  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def test_csv_has_one_row_for_every_utterance(make: Make, tmp_path: Path) -> None
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == COLUMNS
     assert [row["conversation"] for row in rows] == ["a"] * 4 + ["b"] * 4
-    assert rows[0]["confidence"] == rows[0]["score_joy"] == "0.8123"
+    assert rows[0]["confidence"] == rows[0]["probability_joy"] == "0.8123"
     assert rows[0]["end"] == "1.235"
     assert [row["abstained"] for row in rows[:2]] == ["False", "True"]
     assert rows[1]["text"] == make().utterances[1].text
@@ -62,7 +62,7 @@ def test_parquet_has_the_same_columns_typed(make: Make, tmp_path: Path) -> None:
     table = parquet.read_table(tmp_path / "a.parquet")
     assert table.column_names == COLUMNS
     assert table.to_pylist() == prediction_rows([make("a"), make("b", timed=False)])
-    assert [str(table.schema.field(c).type) for c in ("speaker", "start", "abstained", "score_joy")] == [
+    assert [str(table.schema.field(c).type) for c in ("speaker", "start", "abstained", "probability_joy")] == [
         "string", "double", "bool", "double",
     ]  # fmt: skip
     assert table.schema.metadata[b"moodline.model"] == b"tiny"

@@ -21,7 +21,7 @@ class Answers:
         attention: modality to weights float32 [U, N, P] of N reasoning steps and the utterances [U, N, P] they are on,
             −1 for none; empty for a model that does not reason.
         guides: name to float32 [U], how much each part inside a model counted (EGMF's α); empty for most models.
-        scores: float32 [U], the true ones, NaN where there is none; None for a model of classes.
+        targets: float32 [U], the true ones, NaN where there is none; None for a model of classes.
     """
 
     logits: NDArray[np.float32]
@@ -30,10 +30,10 @@ class Answers:
     labels: NDArray[np.int64]
     uncertainty: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     attention: dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]] = field(default_factory=dict)
-    scores: NDArray[np.float32] | None = None
+    targets: NDArray[np.float32] | None = None
     guides: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def truth(self) -> NDArray[np.float32]:
         """The true scores [U], NaN where there is none."""
-        return np.full(len(self.labels), np.nan, np.float32) if self.scores is None else self.scores
+        return np.full(len(self.labels), np.nan, np.float32) if self.targets is None else self.targets

@@ -33,7 +33,7 @@ class Batch:
         labels: int64 [B, U], ``IGNORE`` at padding and at unlabelled utterances; None at inference.
         speakers: int64 [B, U], the speaker's number within the conversation (0 for the first to speak);
             -1 where unknown; None where no model asks for it.
-        scores: float [B, U], NaN at padding and where there is none; None for a model of classes.
+        targets: float [B, U], NaN at padding and where there is none; None for a model of classes.
         frames: modality to float [B, U, T, D], for models that read frame sequences.
         frames_valid: modality to bool [B, U, T].
         tokens: int64 [B, U, T], the words for a model with a language model of its own; they are its text modality.
@@ -49,7 +49,7 @@ class Batch:
     valid: Tensor
     labels: Tensor | None = None
     speakers: Tensor | None = None
-    scores: Tensor | None = None
+    targets: Tensor | None = None
     frames: dict[str, Tensor] = field(default_factory=dict)
     frames_valid: dict[str, Tensor] = field(default_factory=dict)
     tokens: Tensor | None = None
@@ -75,11 +75,11 @@ class Batch:
                 raise FeatureError(f"{name}: frames must be finite", "NaN or infinity", "Clean the features first.")
         if self.labels is not None and bool((self.labels[~self.valid] != IGNORE).any()):
             raise FeatureError("labels outside valid must be IGNORE")
-        if self.scores is not None:
-            if self.scores.shape != shape or bool((~torch.isnan(self.scores[~self.valid])).any()):
-                raise FeatureError("scores must be [B, U], NaN outside valid", tuple(self.scores.shape))
-            if bool(torch.isinf(self.scores).any()):
-                raise FeatureError("scores must be finite, or NaN where there is none", "infinity")
+        if self.targets is not None:
+            if self.targets.shape != shape or bool((~torch.isnan(self.targets[~self.valid])).any()):
+                raise FeatureError("targets must be [B, U], NaN outside valid", tuple(self.targets.shape))
+            if bool(torch.isinf(self.targets).any()):
+                raise FeatureError("targets must be finite, or NaN where there is none", "infinity")
         return self
 
     def to(self, device: torch.device | str) -> Batch:
@@ -96,8 +96,8 @@ class Batch:
 
     def count(self) -> int:
         """How many labelled (or, for a model that regresses, scored) utterances there are: a loss is divided by it."""
-        if self.scores is not None:
-            return int((~torch.isnan(self.scores)).sum())
+        if self.targets is not None:
+            return int((~torch.isnan(self.targets)).sum())
         return int((self.labels != IGNORE).sum()) if self.labels is not None else 0
 
 
@@ -107,7 +107,7 @@ class Output:
 
     Args:
         logits: [B, U, C], before the softmax; of a model that regresses [B, U, 1], the scores themselves, in the
-            range of its ``config.scores`` (a little beyond it where the network is not bounded).
+            range of its ``config.value_range`` (a little beyond it where the network is not bounded).
         experts: expert name to the same; what each one would have said alone.
         weights: [B, U, K], the gate weights in the order of ``experts``; sums to 1 over real experts.
         extras: anything else a model's own loss or report needs.

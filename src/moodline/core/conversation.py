@@ -28,7 +28,7 @@ class Utterance:
         audio: a file that holds just this utterance, or None.
         video: likewise.
         emotion: the label's name; None if unlabelled.
-        score: sentiment score, corpus range; None if there is none.
+        value: what a regression learns, such as sentiment from −3 to 3; None if there is none.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Utterance:
     audio: Path | None = None
     video: Path | None = None
     emotion: str | None = None
-    score: float | None = None
+    value: float | None = None
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -49,7 +49,7 @@ class Utterance:
                 f"utterance {self.id}: the text is empty",
                 fix="Remove the utterance, or leave its text out (null) if it only has audio or video.",
             )
-        for name, value in (("start", self.start), ("end", self.end), ("score", self.score)):
+        for name, value in (("start", self.start), ("end", self.end), ("value", self.value)):
             if value is not None and not math.isfinite(value):
                 raise ConversationError(f"utterance {self.id}: {name} must be a finite number", value)
         if self.start is not None and self.start < 0:
@@ -99,8 +99,8 @@ class Conversation:
         return iter(self.utterances)
 
     def unlabelled(self) -> Conversation:
-        """The same conversation without emotions and scores, as at inference."""
-        return replace(self, utterances=tuple(replace(u, emotion=None, score=None) for u in self.utterances))
+        """The same conversation without emotions and values, as at inference."""
+        return replace(self, utterances=tuple(replace(u, emotion=None, value=None) for u in self.utterances))
 
     def to_dict(self) -> dict[str, Any]:
         """The house format: one JSON object per conversation (``transcripts/native.py`` reads it back)."""
@@ -166,6 +166,8 @@ def _utterance(row: Any, number: int, where: str, base: Path | None) -> Utteranc
     place = f"{where}: utterance {number}"
     if not isinstance(row, dict):
         raise ConversationError(f"{place}: expected an object", type(row).__name__)
+    if "score" in row:  # the name of ``value`` in older files
+        row = {"value": row["score"]} | {k: v for k, v in row.items() if k != "score"}
     unknown = set(row) - set(_FIELDS)
     if unknown:
         raise ConversationError(f"{place}: unknown field '{sorted(unknown)[0]}'", fix=f"Known: {', '.join(_FIELDS)}.")
@@ -175,7 +177,7 @@ def _utterance(row: Any, number: int, where: str, base: Path | None) -> Utteranc
         if value is not None and not isinstance(value, str):
             raise ConversationError(f"{place}: {name} must be a string", repr(value)[:40])
         values[name] = value
-    for name in ("start", "end", "score"):
+    for name in ("start", "end", "value"):
         value = row.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise ConversationError(f"{place}: {name} must be a number (seconds as a float)", repr(value)[:40])

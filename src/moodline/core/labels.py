@@ -1,4 +1,4 @@
-"""What a corpus or a model speaks of: label sets, classes in an order, and score scales, numbers in a range.
+"""What a corpus or a model speaks of: label sets, classes in an order, and value scales, numbers in a range.
 
 Names are stored, never bare numbers: the same seven MELD emotions circulate in at least three orders.
 """
@@ -62,12 +62,12 @@ class LabelSet:
 
 
 @dataclass(frozen=True)
-class ScoreScale:
-    """The numbers that utterances are scored with, e.g. sentiment from −3 to 3; what a model answers that regresses.
+class ValueScale:
+    """The range of a regression, e.g. sentiment from −3 to 3.
 
     Args:
         name: a short name; that of a corpus family decides which accuracies are measured (``evaluation/metrics.py``).
-        low, high: the least and the greatest score.
+        low, high: the least and the greatest value.
     """
 
     name: str
@@ -76,7 +76,7 @@ class ScoreScale:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise LabelError(f"score scale {self.name}: expected low < high, both finite", [self.low, self.high])
+            raise LabelError(f"value scale {self.name}: expected low < high, both finite", [self.low, self.high])
 
     def __len__(self) -> int:
         """How many numbers a model answers for an utterance: one."""
@@ -84,49 +84,49 @@ class ScoreScale:
 
     @property
     def range(self) -> tuple[float, float]:
-        """The least and the greatest score."""
+        """The least and the greatest value."""
         return (self.low, self.high)
 
-    def check(self, score: float | None, where: str) -> float:
-        """The score as a float, NaN for None.
+    def check(self, value: float | None, where: str) -> float:
+        """The value as a float, NaN for None.
 
         Raises:
             LabelError: it lies outside the range.
         """
-        if score is None:
+        if value is None:
             return math.nan
-        if not self.low <= score <= self.high:
+        if not self.low <= value <= self.high:
             raise LabelError(
-                f"{where}: a score of scale {self.name} lies between {self.low:g} and {self.high:g}",
-                f"{score:g}",
-                "Correct the score, or leave it out.",
+                f"{where}: a value of scale {self.name} lies between {self.low:g} and {self.high:g}",
+                f"{value:g}",
+                "Correct the value, or leave it out.",
             )
-        return float(score)
+        return float(value)
 
-    def check_same(self, other: ScoreScale, where: str) -> None:
+    def check_same(self, other: ValueScale, where: str) -> None:
         """Raise unless ``other`` has the same range."""
         if other.range != self.range:
             raise LabelError(
-                f"{where}: expected scores from {self.low:g} to {self.high:g}",
+                f"{where}: expected values from {self.low:g} to {self.high:g}",
                 f"{other.low:g} to {other.high:g}",
-                "Use a checkpoint and a corpus with the same score scale.",
+                "Use a checkpoint and a corpus with the same value scale.",
             )
 
 
-Target = LabelSet | ScoreScale
+Target = LabelSet | ValueScale
 """What a model learns to answer."""
 
 
-def score_range(target: Target) -> tuple[float, float] | None:
-    """The range of the scores; None for classes."""
-    return target.range if isinstance(target, ScoreScale) else None
+def value_range(target: Target) -> tuple[float, float] | None:
+    """(low, high) of a regression; None for classes."""
+    return target.range if isinstance(target, ValueScale) else None
 
 
 def check_same_target(expected: Target, found: Target, where: str) -> None:
-    """Raise unless two targets have the same classes in the same order, or the same range of scores."""
+    """Raise unless two targets have the same classes in the same order, or the same range of values."""
     if isinstance(expected, LabelSet) and isinstance(found, LabelSet):
         expected.check_same(found.labels, where)
-    elif isinstance(expected, ScoreScale) and isinstance(found, ScoreScale):
+    elif isinstance(expected, ValueScale) and isinstance(found, ValueScale):
         expected.check_same(found, where)
     else:
         kinds = ["classes" if isinstance(t, LabelSet) else "scores" for t in (expected, found)]
@@ -134,8 +134,8 @@ def check_same_target(expected: Target, found: Target, where: str) -> None:
 
 
 def label_names(target: Target) -> tuple[str, ...]:
-    """The names of the classes; none for scores."""
-    return () if isinstance(target, ScoreScale) else target.labels
+    """The names of the classes; none for a regression."""
+    return () if isinstance(target, ValueScale) else target.labels
 
 
 # Orders as in the field's loaders; dictionaries elsewhere are made from these names.
@@ -153,7 +153,7 @@ RAVDESS_8 = LabelSet("ravdess-8", ("neutral", "calm", "happy", "sad", "angry", "
 _SETS = (MELD_7, EMORYNLP_7, IEMOCAP_6, SENTIMENT_2, SENTIMENT_3, SENTIMENT_2_ZH, SENTIMENT_3_ZH, CHERMA_7, CHERMA_7_ZH)
 LABEL_SETS: dict[str, LabelSet] = {s.name: s for s in (*_SETS, RAVDESS_8)}
 
-MOSI_SCORES = ScoreScale("mosi", -3.0, 3.0)
-SIMS_SCORES = ScoreScale("sims", -1.0, 1.0)
+MOSI_SCALE = ValueScale("mosi", -3.0, 3.0)
+SIMS_SCALE = ValueScale("sims", -1.0, 1.0)
 
-SCORE_SCALES: dict[str, ScoreScale] = {s.name: s for s in (MOSI_SCORES, SIMS_SCORES)}
+VALUE_SCALES: dict[str, ValueScale] = {s.name: s for s in (MOSI_SCALE, SIMS_SCALE)}

@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from moodline.core.labels import ScoreScale
+from moodline.core.labels import ValueScale
+
+FORMAT = 2
+"""The version of ``Prediction.to_dict``; version 1, without a number, had ``scores`` for ``probabilities``."""
 
 
 @dataclass(frozen=True)
 class UtterancePrediction:
-    """The emotion of one utterance, or its score.
+    """The emotion of one utterance, or its value.
 
     Args:
         id, speaker, start, end, text: the utterance's own.
-        scores: label to calibrated probability, highest first; sums to 1. Empty for a model of scores.
+        probabilities: label to calibrated probability, highest first; sums to 1. Empty for a regression.
         abstained: True where the confidence is below the threshold: the caller's, else the model's own, if it has one.
         experts: expert name ("speech", "text", "visual", "fusion") to its own label-to-probability mapping.
         weights: expert name to gate weight; sums to 1.
@@ -25,9 +28,9 @@ class UtterancePrediction:
         attention: modality that the utterance had to the model's reasoning steps, each the utterances it looked at
             most, (id, weight), the largest first; empty where the model does not reason.
         guides: part inside the model (EGMF's experts) to how much it counted; empty for most models.
-        score: what a model of scores says; None for one of classes.
-        interval: from where to where the true score is expected, see ``Prediction.level``.
-        expert_scores: expert name to its own score.
+        value: the answer of a regression; None for classes.
+        interval: the ends between which the true value is expected, see ``Prediction.level``.
+        expert_values: expert name to its own value.
     """
 
     id: str
@@ -35,27 +38,27 @@ class UtterancePrediction:
     start: float | None
     end: float | None
     text: str | None
-    scores: dict[str, float]
+    probabilities: dict[str, float]
     abstained: bool
     experts: dict[str, dict[str, float]]
     weights: dict[str, float]
     modalities: tuple[str, ...] = ()
     uncertainty: dict[str, float] = field(default_factory=dict)
     attention: dict[str, tuple[tuple[tuple[str, float], ...], ...]] = field(default_factory=dict)
-    score: float | None = None
+    value: float | None = None
     interval: tuple[float, float] | None = None
-    expert_scores: dict[str, float] = field(default_factory=dict)
+    expert_values: dict[str, float] = field(default_factory=dict)
     guides: dict[str, float] = field(default_factory=dict)
 
     @property
     def emotion(self) -> str:
-        """The label with the highest probability; empty for a model of scores."""
-        return next(iter(self.scores), "")
+        """The label with the highest probability; empty for a regression."""
+        return next(iter(self.probabilities), "")
 
     @property
     def confidence(self) -> float:
-        """The calibrated probability of ``emotion``; 0 for a model of scores."""
-        return next(iter(self.scores.values()), 0.0)
+        """The calibrated probability of ``emotion``; 0 for a regression."""
+        return next(iter(self.probabilities.values()), 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """One object of the result format, numbers to four decimals; the last three fields only where there are any."""
@@ -70,19 +73,19 @@ class UtterancePrediction:
         if self.guides:
             more["guides"] = {name: round(x, 4) for name, x in self.guides.items()}
         said: dict[str, Any]
-        if self.score is None:
+        if self.value is None:
             said = {
                 "emotion": self.emotion,
                 "confidence": round(self.confidence, 4),
                 "abstained": self.abstained,
-                "scores": [{"label": k, "score": round(v, 4)} for k, v in self.scores.items()],
+                "probabilities": [{"label": k, "probability": round(v, 4)} for k, v in self.probabilities.items()],
                 "experts": {e: {k: round(v, 4) for k, v in s.items()} for e, s in self.experts.items()},
             }
         else:
             said = {
-                "score": round(self.score, 4),
+                "value": round(self.value, 4),
                 "interval": None if self.interval is None else [round(x, 4) for x in self.interval],
-                "experts": {e: round(s, 4) for e, s in self.expert_scores.items()},
+                "experts": {e: round(s, 4) for e, s in self.expert_values.items()},
             }
         return {
             "id": self.id,
@@ -110,8 +113,8 @@ class Prediction:
         sound: a sound file of the whole recording that ``media.audio`` reads (``media`` itself, or what was decoded
             from it), for waveforms and playback; None if there is none.
         notes: what the reader should know, one sentence each (another language, clipped sound, …).
-        scale: of the scores; None for a model of classes.
-        level: the share of true scores that the intervals should hold, from the errors on dev; None for classes.
+        scale: of the values of a regression; None for classes.
+        level: the share of true values that the intervals should hold, from the errors on dev; None for classes.
     """
 
     conversation: str
@@ -122,12 +125,13 @@ class Prediction:
     media: Path | None = None
     sound: Path | None = None
     notes: tuple[str, ...] = ()
-    scale: ScoreScale | None = None
+    scale: ValueScale | None = None
     level: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole result: model name and version once, then the utterances."""
+        """The whole result: format, model name and version once, then the utterances."""
         return {
+            "format": FORMAT,
             "conversation": self.conversation,
             "media": None if self.media is None else str(self.media),
             "model": self.model,

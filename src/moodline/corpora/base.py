@@ -9,7 +9,7 @@ import numpy as np
 
 from moodline.core.conversation import Conversation
 from moodline.core.groups import ALONE, Groups
-from moodline.core.labels import LabelSet, ScoreScale
+from moodline.core.labels import LabelSet, ValueScale
 
 SPLITS = ("train", "dev", "test")
 
@@ -70,7 +70,7 @@ class Corpus:
     speakers: Literal["conversation", "corpus"] = "conversation"
     auxiliary: tuple[Corpus, ...] = ()
     folds: tuple[FoldSplits, ...] = ()
-    scale: ScoreScale | None = None
+    scale: ValueScale | None = None
     groups: Groups = ALONE
     languages: tuple[str, ...] = ()
 

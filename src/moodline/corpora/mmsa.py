@@ -22,7 +22,7 @@ import numpy as np
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import ConfigError, CorpusError
 from moodline.core.groups import ALONE, Groups
-from moodline.core.labels import LABEL_SETS, MOSI_SCORES, SIMS_SCORES, LabelSet, ScoreScale
+from moodline.core.labels import LABEL_SETS, MOSI_SCALE, SIMS_SCALE, LabelSet, ValueScale
 from moodline.corpora.base import SPLITS, Corpus, Defect
 from moodline.corpora.files import expected, one_pickle, pickles, sha256
 from moodline.corpora.safe_pickle import load_pickle
@@ -45,17 +45,17 @@ class Family:
     """
 
     name: str
-    scale: ScoreScale
+    scale: ValueScale
     sizes: tuple[int, int]
     labels: tuple[str, ...] = ("sentiment-2", "sentiment-3")
     zero: int = 1
 
 
 _CHINESE = ("sentiment-2", "sentiment-3", "sentiment-2-zh", "sentiment-3-zh")
-MOSI = Family("mosi", MOSI_SCORES, (5, 20))
-MOSEI = Family("mosei", MOSI_SCORES, (74, 35))
-SIMS = Family("sims", SIMS_SCORES, (33, 709), _CHINESE, zero=0)
-SIMS2 = Family("simsv2", SIMS_SCORES, (25, 177), _CHINESE, zero=0)
+MOSI = Family("mosi", MOSI_SCALE, (5, 20))
+MOSEI = Family("mosei", MOSI_SCALE, (74, 35))
+SIMS = Family("sims", SIMS_SCALE, (33, 709), _CHINESE, zero=0)
+SIMS2 = Family("simsv2", SIMS_SCALE, (25, 177), _CHINESE, zero=0)
 FAMILIES = {f.name: f for f in (MOSI, MOSEI, SIMS, SIMS2)}
 
 _LENGTHS = {"text": "text_lengths", "audio": "audio_lengths", "vision": "vision_lengths"}
@@ -210,7 +210,7 @@ def _conversations(
                 defects.append(Defect("empty text", key, "reported"))
             if case == "lower" and text.isupper():
                 text = text.lower()
-            utterance = Utterance(key, row.video, text=text or None, emotion=row.emotion, score=row.score)
+            utterance = Utterance(key, row.video, text=text or None, emotion=row.emotion, value=row.score)
             turns.setdefault(key if alone else row.video, []).append(utterance)
             for modality, values in row.features.items():
                 features.setdefault(modality, {})[key] = values

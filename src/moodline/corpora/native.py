@@ -33,7 +33,7 @@ import numpy as np
 from moodline.core.conversation import Conversation
 from moodline.core.errors import ConfigError, CorpusError, LabelError
 from moodline.core.groups import ALONE, Groups
-from moodline.core.labels import LABEL_SETS, SCORE_SCALES, SENTIMENT_2, LabelSet, ScoreScale
+from moodline.core.labels import LABEL_SETS, SENTIMENT_2, VALUE_SCALES, LabelSet, ValueScale
 from moodline.corpora.base import SPLITS, Corpus, Defect, FoldSplits
 from moodline.corpora.files import expected, hashes, read_bytes, unreadable
 from moodline.corpora.native_features import read_features
@@ -320,16 +320,16 @@ def _check_labels(labels: LabelSet, splits: dict[str, tuple[Conversation, ...]])
                 raise LabelError(f"house: {split}: utterance {utterance.id}: {error}") from None
 
 
-def _scores_file(path: Path, files: list[Path]) -> ScoreScale | None:
+def _scores_file(path: Path, files: list[Path]) -> ValueScale | None:
     if not path.is_file():
         return None
     data = _object(path, files)
     name, ends = data.get("name"), [data.get(k) for k in ("low", "high")]
     if not isinstance(name, str) or not all(isinstance(x, int | float) and not isinstance(x, bool) for x in ends):
         raise LabelError(f"house: {path.name} must be {{name, low, high}}", repr(data)[:60])
-    scale = ScoreScale(name, float(data["low"]), float(data["high"]))
-    if name in SCORE_SCALES:
-        SCORE_SCALES[name].check_same(scale, f"house: {path.name}")
+    scale = ValueScale(name, float(data["low"]), float(data["high"]))
+    if name in VALUE_SCALES:
+        VALUE_SCALES[name].check_same(scale, f"house: {path.name}")
     return scale
 
 
@@ -343,7 +343,7 @@ def _groups(path: Path, files: list[Path]) -> Groups:
     return Groups(name, of)
 
 
-def _check_scores(scale: ScoreScale, splits: dict[str, tuple[Conversation, ...]]) -> None:
+def _check_scores(scale: ValueScale, splits: dict[str, tuple[Conversation, ...]]) -> None:
     for split, members in splits.items():
         for utterance in (u for c in members for u in c):
-            scale.check(utterance.score, f"house: {split}: utterance {utterance.id}")
+            scale.check(utterance.value, f"house: {split}: utterance {utterance.id}")

@@ -96,7 +96,7 @@ SHOWN = 0.8
 """The level of the interval that is told with an answer."""
 
 
-def calibrate_scores(truth: Floats, predicted: Floats) -> dict[str, Any]:
+def calibrate_intervals(truth: Floats, predicted: Floats) -> dict[str, Any]:
     """How wide intervals around a model's scores must be, from its errors on dev (split conformal prediction).
 
     The half width for a share p of n errors is the ⌈(n + 1) p⌉-th least of them, which holds the next error with a

@@ -1,7 +1,7 @@
 """Metrics and statistics of the protocol, computed by scikit-learn and numpy on class indices and on scores.
 
 Weighted F1 is the headline number of classes; it is never called accuracy here. That of scores is the mean absolute
-error. What is measured of scores beside it depends on the corpus and is as MMSA defines it (``score_report``).
+error. What is measured of scores beside it depends on the corpus and is as MMSA defines it (``regression_report``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.core.labels import ScoreScale
+from moodline.core.labels import ValueScale
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -205,7 +205,7 @@ def abstention_threshold(probabilities: NDArray[Any], labels: Ints, accuracy: fl
     return 0.0 if last >= len(right) - 1 else float(confidence[last])
 
 
-def score_report(truth: Floats, predicted: Floats, scale: ScoreScale) -> dict[str, Any]:
+def regression_report(truth: Floats, predicted: Floats, scale: ValueScale) -> dict[str, Any]:
     """The numbers of one evaluation of scores, those of a corpus by the definitions of MMSA (thuiar/MMSA, metricsTop).
 
     - ``mosi`` (CMU-MOSI and CMU-MOSEI): ``has0_acc2`` and ``has0_f1`` (weighted) tell scores from 0 on from those

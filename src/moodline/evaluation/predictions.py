@@ -1,13 +1,17 @@
-"""``predictions.parquet``: what every seed of a run said of every test utterance, written and read back.
+"""``predictions.parquet``: what every seed of a run predicted for every test utterance, written and read back.
 
 One row per seed and utterance: ``seed, conversation, utterance, label, predicted``, the mixture's probabilities
-(``score:LABEL``), and for each expert its label (``expert:NAME``), its gate weight (``weight:NAME``; 0 where it cannot
-say anything) and its probabilities (``score:NAME:LABEL``), none of them calibrated; ``guide:NAME`` is how much a part
-inside a model counted (EGMF's α). Files of older versions have the first five columns only. ``group`` is that of the
-conversation, where a corpus has groups (``Corpus.groups``). No words of a corpus are in it, but its labels are.
+(``probability:LABEL``), and for each expert its label (``expert:NAME``), its gate weight (``weight:NAME``; 0 where its
+modality is missing) and its probabilities (``probability:NAME:LABEL``), none of them calibrated; ``guide:NAME`` is how
+much a part inside a model counted (EGMF's α). ``group`` is that of the conversation, where a corpus has groups
+(``Corpus.groups``). No words of a corpus are in it, but its labels are.
 
-Of a model of scores: ``label`` and ``predicted`` are numbers, as are the experts' (``expert:NAME``), and there are no
+Of a regression: ``label`` and ``predicted`` are numbers, as are the experts' (``expert:NAME``), and there are no
 probabilities.
+
+``moodline.format`` in the file's metadata is the version of this layout. Older files are read: those of version 1,
+without that entry, call the probabilities ``score:LABEL`` and ``score:NAME:LABEL``, and the first ones have the first
+five columns only.
 """
 
 from __future__ import annotations
@@ -26,12 +30,15 @@ from moodline.core.conversation import Conversation
 from moodline.core.errors import ConfigError
 from moodline.core.files import replacing
 from moodline.core.groups import ALONE, Groups
-from moodline.core.labels import IGNORE, LabelSet, ScoreScale, Target
+from moodline.core.labels import IGNORE, LabelSet, Target, ValueScale
 from moodline.evaluation.calibration import softmax
 from moodline.evaluation.metrics import Floats, Ints
 
 NAME = "predictions.parquet"
 COLUMNS = ("seed", "conversation", "utterance", "label", "predicted")
+FORMAT = 2
+PROBABILITY = {1: "score", 2: "probability"}
+"""How the columns of probabilities begin, by the version of the file."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,12 @@ class Predictions:
         conversations, utterances: N ids.
         truth: [N] true classes.
         predicted: [S, N] the mixture's classes.
-        scores: [S, N, C] the mixture's probabilities; None in files of older versions.
+        probabilities: [S, N, C] the mixture's probabilities; None in files of older versions.
         experts: expert name to [S, N] its classes; empty in files of older versions, like the next two.
         weights: expert name to [S, N] gate weights.
-        expert_scores: expert name to [S, N, C] its probabilities.
-        groups: N names of what is units together, as actors; none where conversations are.
-        units: what is units, in the plural.
+        expert_probabilities: expert name to [S, N, C] its probabilities.
+        groups: N names of what is resampled together, as actors; none where conversations are.
+        units: what is resampled, in the plural.
     """
 
     labels: tuple[str, ...]
@@ -58,16 +65,16 @@ class Predictions:
     utterances: tuple[str, ...]
     truth: Ints
     predicted: Ints
-    scores: Floats | None = None
+    probabilities: Floats | None = None
     experts: dict[str, Ints] = field(default_factory=dict)
     weights: dict[str, Floats] = field(default_factory=dict)
-    expert_scores: dict[str, Floats] = field(default_factory=dict)
+    expert_probabilities: dict[str, Floats] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     units: str = ALONE.name
 
     @property
     def clusters(self) -> Ints:
-        """[N] the number of what each utterance is units with, its group or conversation, in order of appearance."""
+        """[N] the number of each utterance's group or conversation, in order of appearance."""
         return _clusters(self.groups or self.conversations)
 
     def of_seeds(self, seeds: Sequence[int]) -> Predictions:
@@ -77,29 +84,29 @@ class Predictions:
             self,
             seeds=tuple(seeds),
             predicted=self.predicted[kept],
-            scores=None if self.scores is None else self.scores[kept],
+            probabilities=None if self.probabilities is None else self.probabilities[kept],
             experts={k: v[kept] for k, v in self.experts.items()},
             weights={k: v[kept] for k, v in self.weights.items()},
-            expert_scores={k: v[kept] for k, v in self.expert_scores.items()},
+            expert_probabilities={k: v[kept] for k, v in self.expert_probabilities.items()},
         )
 
 
 @dataclass(frozen=True)
-class ScorePredictions:
-    """The predictions of a run of scores for its N scored test utterances, S seeds.
+class RegressionPredictions:
+    """The predictions of a regression for its N test utterances that have a value, S seeds.
 
     Args:
-        scale: of the scores.
+        scale: of the values.
         seeds: S seeds.
         conversations, utterances: N ids.
-        truth: [N] true scores.
+        truth: [N] true values.
         predicted: [S, N] the mixture's.
-        experts: expert name to [S, N] its scores.
+        experts: expert name to [S, N] its values.
         weights: expert name to [S, N] gate weights.
         groups, units: as those of ``Predictions``.
     """
 
-    scale: ScoreScale
+    scale: ValueScale
     seeds: tuple[int, ...]
     conversations: tuple[str, ...]
     utterances: tuple[str, ...]
@@ -112,10 +119,10 @@ class ScorePredictions:
 
     @property
     def clusters(self) -> Ints:
-        """[N] the number of what each utterance is units with, its group or conversation, in order of appearance."""
+        """[N] the number of each utterance's group or conversation, in order of appearance."""
         return _clusters(self.groups or self.conversations)
 
-    def of_seeds(self, seeds: Sequence[int]) -> ScorePredictions:
+    def of_seeds(self, seeds: Sequence[int]) -> RegressionPredictions:
         """Those of some of the seeds, in the order given."""
         kept = [self.seeds.index(s) for s in seeds]
         return replace(
@@ -144,7 +151,7 @@ def write_predictions(
 
     Args:
         run: the run's directory.
-        target: the label set, or the scale of the scores.
+        target: the label set, or the scale of the values.
         seeds: of the run.
         conversations: of the test split.
         predictions: for each seed the answers to them.
@@ -168,10 +175,10 @@ def write_predictions(
             part["group"] = [g for c, g in zip(conversations, groups.each(conversations), strict=True) for _ in c]
         logits = np.concatenate([a.logits for a in answers])
         weights = np.concatenate([a.weights for a in answers])
-        part |= _said("predicted", "score", logits, target)
+        part |= _said("predicted", PROBABILITY[FORMAT], logits, target)
         for k, name in enumerate(answers[0].experts):
             own = np.concatenate([a.experts[name] for a in answers])
-            part |= _said(f"expert:{name}", f"score:{name}", own, target)
+            part |= _said(f"expert:{name}", f"{PROBABILITY[FORMAT]}:{name}", own, target)
             part[f"weight:{name}"] = weights[:, k].astype(np.float32)
         for name in answers[0].guides:
             part[f"guide:{name}"] = np.concatenate([a.guides[name] for a in answers])
@@ -181,10 +188,11 @@ def write_predictions(
         for name, column in parts[0].items()
     } | ({"label": pa.string()} if isinstance(target, LabelSet) else {"label": pa.float32()})
     told = {
+        "moodline.format": str(FORMAT),
         "moodline.experts": json.dumps(list(predictions[0][0].experts)),
         "moodline.drawn": groups.name,
     }
-    if isinstance(target, ScoreScale):
+    if isinstance(target, ValueScale):
         told["moodline.scale"] = json.dumps([target.name, target.low, target.high])
     else:
         told["moodline.labels"] = json.dumps(target.labels)
@@ -194,23 +202,23 @@ def write_predictions(
 
 
 def _truth(answers: Sequence[Answers], target: Target) -> list[Any]:
-    """The true label or score of every utterance, None where there is none."""
-    if isinstance(target, ScoreScale):
+    """The true label or value of every utterance, None where there is none."""
+    if isinstance(target, ValueScale):
         return [None if np.isnan(y) else float(y) for a in answers for y in a.truth]
     return [None if y == IGNORE else target.labels[y] for a in answers for y in a.labels]
 
 
-def _said(label: str, score: str, logits: NDArray[Any], target: Target) -> dict[str, Any]:
-    """The columns of one voice: its label and its probabilities, or its score."""
-    if isinstance(target, ScoreScale):
+def _said(label: str, probability: str, logits: NDArray[Any], target: Target) -> dict[str, Any]:
+    """The columns of the mixture or of one expert: its label and its probabilities, or its value."""
+    if isinstance(target, ValueScale):
         return {label: logits[:, 0].astype(np.float32)}
-    scores = softmax(logits).astype(np.float32)
+    p = softmax(logits).astype(np.float32)
     columns: dict[str, Any] = {label: [target.labels[y] for y in logits.argmax(-1)]}
-    return columns | {f"{score}:{name}": scores[:, c] for c, name in enumerate(target.labels)}
+    return columns | {f"{probability}:{name}": p[:, c] for c, name in enumerate(target.labels)}
 
 
-def read_any_predictions(run: Path) -> Predictions | ScorePredictions:
-    """Read the file of a run, of this version or an older one; utterances without a label or score are left out.
+def read_any_predictions(run: Path) -> Predictions | RegressionPredictions:
+    """Read the file of a run, of this version or an older one; utterances without a label or value are left out.
 
     Raises:
         ConfigError: no such run, no predictions, or not readable.
@@ -225,8 +233,11 @@ def read_any_predictions(run: Path) -> Predictions | ScorePredictions:
     try:
         table = pq.read_table(path)
         told = table.schema.metadata or {}
+        version = int(told.get(b"moodline.format", b"1"))
+        if version not in PROBABILITY:
+            raise ValueError(f"format {version}, expected at most {FORMAT}")
         labels = json.loads(told.get(b"moodline.labels", b"[]"))
-        scale = ScoreScale(*json.loads(told[b"moodline.scale"])) if b"moodline.scale" in told else None
+        scale = ValueScale(*json.loads(told[b"moodline.scale"])) if b"moodline.scale" in told else None
         experts = json.loads(told.get(b"moodline.experts", b"[]"))
         units = told.get(b"moodline.drawn", ALONE.name.encode()).decode()
         grouped = ("group",) if "group" in table.column_names else ()
@@ -235,14 +246,14 @@ def read_any_predictions(run: Path) -> Predictions | ScorePredictions:
             columns |= {f"{kind}:{name}": table[f"{kind}:{name}"].to_numpy() for kind in ("expert", "weight")}
         for voice in ([], *([name] for name in experts)):
             for label in labels:
-                column = ":".join(["score", *voice, label])
-                columns[column] = table[column].to_numpy()
+                column = table[":".join([PROBABILITY[version], *voice, label])]
+                columns[":".join([PROBABILITY[FORMAT], *voice, label])] = column.to_numpy()
     except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are of these
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(
             f"{path}: not readable predictions", reason[:120], "Run: moodline evaluate --again."
         ) from None
-    found = _scores_arranged(path, columns, scale, experts) if scale else _arranged(path, columns, labels, experts)
+    found = _values_arranged(path, columns, scale, experts) if scale else _arranged(path, columns, labels, experts)
     return replace(found, units=units)
 
 
@@ -250,7 +261,7 @@ def read_guides(run: Path) -> tuple[list[Any], dict[str, NDArray[np.float32]]]:
     """How much the parts inside a model counted, for every row of the file, all seeds.
 
     Returns:
-        The true label or score of each row (None where there is none), and name to [rows]; empty for most models.
+        The true label or value of each row (None where there is none), and name to [rows]; empty for most models.
 
     Raises:
         ConfigError: not readable.
@@ -281,15 +292,17 @@ def _names(columns: dict[str, Any], order: Ints) -> tuple[str, ...]:
     return tuple(columns["group"][order[0]].tolist()) if "group" in columns else ()
 
 
-def _scores_arranged(path: Path, columns: dict[str, Any], scale: ScoreScale, experts: list[str]) -> ScorePredictions:
-    """The columns by seed, of scores."""
+def _values_arranged(
+    path: Path, columns: dict[str, Any], scale: ValueScale, experts: list[str]
+) -> RegressionPredictions:
+    """The columns by seed, of a regression."""
     truth = columns["label"].astype(np.float64)
     columns, order, seeds = _by_seed(path, columns, ~np.isnan(truth))
 
     def numbers(column: str) -> Floats:
         return np.asarray(columns[column][order], dtype=np.float64)
 
-    return ScorePredictions(
+    return RegressionPredictions(
         scale=scale,
         seeds=tuple(seeds),
         conversations=tuple(columns["conversation"][order[0]].tolist()),
@@ -311,8 +324,9 @@ def _arranged(path: Path, columns: dict[str, Any], labels: list[str], experts: l
     def classes(column: str) -> Ints:
         return np.array([index[x] for x in columns[column]], dtype=np.int64)[order]
 
-    def scores(*voice: str) -> Floats:
-        return np.stack([columns[":".join(["score", *voice, n])][order] for n in names], axis=-1).astype(np.float64)
+    def probabilities(*expert: str) -> Floats:
+        kept = [columns[":".join([PROBABILITY[FORMAT], *expert, n])][order] for n in names]
+        return np.stack(kept, axis=-1).astype(np.float64)
 
     return Predictions(
         labels=names,
@@ -322,8 +336,8 @@ def _arranged(path: Path, columns: dict[str, Any], labels: list[str], experts: l
         truth=classes("label")[0],
         predicted=classes("predicted"),
         groups=_names(columns, order),
-        scores=scores() if labels else None,
+        probabilities=probabilities() if labels else None,
         experts={e: classes(f"expert:{e}") for e in experts},
         weights={e: columns[f"weight:{e}"][order].astype(np.float64) for e in experts},
-        expert_scores={e: scores(e) for e in experts},
+        expert_probabilities={e: probabilities(e) for e in experts},
     )

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from moodline.core.answers import Answers
-from moodline.core.labels import ScoreScale
-from moodline.evaluation.metrics import bootstrap, clustered_errors, interval, mae_from_sums, percent, score_report
+from moodline.core.labels import ValueScale
+from moodline.evaluation.metrics import bootstrap, clustered_errors, interval, mae_from_sums, percent, regression_report
 from moodline.evaluation.resampling import ResamplingUnits
 from moodline.evaluation.selection import scored
 
@@ -19,18 +19,18 @@ SCORE_HEADLINE = ("mae", "corr")
 """What is told of an expert alone, and of a fold alone."""
 
 
-def score_numbers(answers: Sequence[Answers], scale: ScoreScale, calibration: dict[str, Any]) -> dict[str, Any]:
+def regression_numbers(answers: Sequence[Answers], scale: ValueScale, calibration: dict[str, Any]) -> dict[str, Any]:
     """The numbers of one model on one split.
 
     Args:
         answers: of every conversation.
         scale: of the scores.
-        calibration: of ``calibrate_scores``, fitted on dev; its half widths are numbers, or arrays with one for each
+        calibration: of ``calibrate_intervals``, fitted on dev; its half widths are numbers, or arrays with one for each
             scored utterance (of several models together).
 
     Returns:
-        ``score_report`` of the mixture; ``coverage``, how many true scores (percent) lie within the intervals of each
-        level; ``experts``, the error and correlation of each alone; ``gate_weights``, their ``mean``.
+        ``regression_report`` of the mixture; ``coverage``, how many true values (percent) lie within the intervals of
+        each level; ``experts``, the error and correlation of each alone; ``gate_weights``, their ``mean``.
     """
     truth, predicted = scored(answers)
     real = ~np.isnan(np.concatenate([a.truth for a in answers]))
@@ -39,21 +39,21 @@ def score_numbers(answers: Sequence[Answers], scale: ScoreScale, calibration: di
     experts = {}
     for name in answers[0].experts:
         alone = np.concatenate([a.experts[name][:, 0] for a in answers])[real].astype(np.float64)
-        report = score_report(truth, alone, scale)
+        report = regression_report(truth, alone, scale)
         experts[name] = {k: report[k] for k in SCORE_HEADLINE}
     mean = {n: round(float(w), 4) for n, w in zip(answers[0].experts, weights.mean(0), strict=True)}
     return {
-        **score_report(truth, predicted, scale),
+        **regression_report(truth, predicted, scale),
         "coverage": {level: percent((errors <= width).mean()) for level, width in calibration["half_widths"].items()},
         "experts": experts,
         "gate_weights": {"mean": mean},
     }
 
 
-def summarize_scores(
+def summarize_values(
     recipe: str,
     corpus: str,
-    scale: ScoreScale,
+    scale: ValueScale,
     seeds: list[dict[str, Any]],
     predictions: Sequence[Sequence[Answers]],
     units: ResamplingUnits,

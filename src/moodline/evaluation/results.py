@@ -17,7 +17,7 @@ import numpy as np
 from moodline import __version__
 from moodline.core.answers import Answers
 from moodline.core.errors import ConfigError
-from moodline.core.labels import IGNORE, ScoreScale, Target
+from moodline.core.labels import IGNORE, Target, ValueScale
 from moodline.evaluation.calibration import softmax
 from moodline.evaluation.metrics import (
     bootstrap,
@@ -27,7 +27,7 @@ from moodline.evaluation.metrics import (
     interval,
     percent,
 )
-from moodline.evaluation.regression_results import score_numbers, summarize_scores
+from moodline.evaluation.regression_results import regression_numbers, summarize_values
 from moodline.evaluation.resampling import ResamplingUnits
 
 SCHEMA = 1
@@ -45,10 +45,10 @@ def score(answers: Sequence[Answers], target: Target, calibration: dict[str, Any
 
     Returns:
         ``classification_report`` of the mixture, ``ece`` (percent, calibrated), ``experts`` (each alone) and
-        ``gate_weights`` (mean, and by true class); of scores what ``score_numbers`` gives.
+        ``gate_weights`` (mean, and by true class); of scores what ``regression_numbers`` gives.
     """
-    if isinstance(target, ScoreScale):
-        return score_numbers(answers, target, calibration)
+    if isinstance(target, ValueScale):
+        return regression_numbers(answers, target, calibration)
     labels = target
     truth = np.concatenate([a.labels for a in answers])
     real = truth != IGNORE
@@ -90,8 +90,8 @@ def summarize(
         predictions: for each seed its answers on test, conversations in the same order.
         units: what the interval draws.
     """
-    if isinstance(target, ScoreScale):
-        return {"schema": SCHEMA} | summarize_scores(recipe, corpus, target, seeds, predictions, units)
+    if isinstance(target, ValueScale):
+        return {"schema": SCHEMA} | summarize_values(recipe, corpus, target, seeds, predictions, units)
     labels = target
     truth = np.concatenate([a.labels for a in predictions[0]])
     groups = np.repeat(units.number, [len(a.labels) for a in predictions[0]])

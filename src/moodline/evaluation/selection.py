@@ -9,7 +9,7 @@ import numpy as np
 
 from moodline.core.answers import Answers
 from moodline.core.errors import ConfigError
-from moodline.core.labels import IGNORE, ScoreScale, Target
+from moodline.core.labels import IGNORE, Target, ValueScale
 from moodline.evaluation.metrics import weighted_f1
 
 
@@ -34,7 +34,7 @@ class Judge:
 
 def judge_of(target: Target) -> Judge:
     """How models that learn ``target`` are judged: classes by weighted F1 (a share), scores by mean absolute error."""
-    return by_mae() if isinstance(target, ScoreScale) else by_weighted_f1(len(target))
+    return by_mae() if isinstance(target, ValueScale) else by_weighted_f1(len(target))
 
 
 def by_weighted_f1(classes: int) -> Judge:

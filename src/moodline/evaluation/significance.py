@@ -19,7 +19,7 @@ from moodline.evaluation.metrics import (
     percent,
     weighted_f1_from_confusion,
 )
-from moodline.evaluation.predictions import Predictions, ScorePredictions, read_any_predictions
+from moodline.evaluation.predictions import Predictions, RegressionPredictions, read_any_predictions
 
 Value = Callable[[NDArray[Any]], NDArray[Any]]
 """From sums over conversations […, S, …], e.g. confusion counts, to one number for each seed […, S]."""
@@ -52,7 +52,7 @@ def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
     metric, sign = "weighted_f1", 1
     shown: Callable[[Any], float] = percent
     try:
-        if isinstance(a, ScorePredictions) and isinstance(b, ScorePredictions):
+        if isinstance(a, RegressionPredictions) and isinstance(b, RegressionPredictions):
             metric, sign, shown = "mae", -1, _four
             found = paired_test(common_errors(a, b), mae_from_sums, draws)
         elif isinstance(a, Predictions) and isinstance(b, Predictions):
@@ -85,7 +85,7 @@ def _four(value: float) -> float:
     return round(float(value), 4)
 
 
-def common_errors(a: ScorePredictions, b: ScorePredictions) -> tuple[Floats, Floats]:
+def common_errors(a: RegressionPredictions, b: RegressionPredictions) -> tuple[Floats, Floats]:
     """Sums of absolute errors [S, G, 2] of each conversation, for two runs tested on the same utterances.
 
     Raises:

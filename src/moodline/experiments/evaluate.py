@@ -13,7 +13,7 @@ from moodline.core.conversation import Conversation
 from moodline.core.device import default_device
 from moodline.core.errors import ConfigError
 from moodline.core.files import write_json
-from moodline.core.labels import ScoreScale, check_same_target
+from moodline.core.labels import ValueScale, check_same_target
 from moodline.core.progress import ProgressCallback
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
@@ -57,8 +57,8 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
         )
     test = [c for fold in folds for c in fold.corpus.splits.get("test", ())]
     target = target_of(run.recipe, corpus)
-    kind = "scored" if isinstance(target, ScoreScale) else "labelled"
-    if not any((u.score if kind == "scored" else u.emotion) is not None for c in test for u in c):
+    kind = "scored" if isinstance(target, ValueScale) else "labelled"
+    if not any((u.value if kind == "scored" else u.emotion) is not None for c in test for u in c):
         raise ConfigError(f"{corpus.name}: there is no {kind} test split in {data}", fix="Give one to evaluate on.")
     seeds, predictions, seconds, begun = [], [], [], time.monotonic()
     revisions: dict[tuple[str, str], list[str]] = {}
@@ -122,7 +122,7 @@ def predict_split(
     }
     across = corpus.speakers == "corpus"
     features |= {m: n.apply(features[m], conversations, across) for m, n in checkpoint.normalizations.items()}
-    target = checkpoint.target if isinstance(checkpoint.target, ScoreScale) else corpus.labels
+    target = checkpoint.target if isinstance(checkpoint.target, ValueScale) else corpus.labels
     examples = make_examples(conversations, features, checkpoint.config["dims"], target, checkpoint.reads)
     return answer(checkpoint.model, examples, collate, lengths=[len(e) for e in examples])
 

@@ -17,7 +17,7 @@ import numpy as np
 from moodline.core.answers import Answers
 from moodline.core.conversation import Conversation
 from moodline.core.errors import ConfigError
-from moodline.core.labels import ScoreScale, Target
+from moodline.core.labels import Target, ValueScale
 from moodline.corpora.base import Corpus
 from moodline.corpora.registry import READERS, read_corpus, reader_options
 from moodline.evaluation.regression_results import SCORE_HEADLINE
@@ -148,7 +148,7 @@ def join(tested: Sequence[Tested], target: Target) -> tuple[dict[str, Any], list
 def headline(answers: Sequence[Answers], calibration: dict[str, Any], target: Target) -> dict[str, Any]:
     """The few numbers that are told of a single fold."""
     numbers = score(answers, target, calibration)
-    told = SCORE_HEADLINE if isinstance(target, ScoreScale) else (*HEADLINE, "ece")
+    told = SCORE_HEADLINE if isinstance(target, ValueScale) else (*HEADLINE, "ece")
     return {name: numbers[name] for name in (*told, "utterances")}
 
 
@@ -166,7 +166,7 @@ def together(
         for ``score``: none for logits that are calibrated already, for scores the half widths of each utterance's own
         model.
     """
-    if not isinstance(target, ScoreScale):
+    if not isinstance(target, ValueScale):
         return [calibrated(a, calibration) for answers, calibration in parts for a in answers], CALIBRATED
     counts = [sum(int((~np.isnan(a.truth)).sum()) for a in answers) for answers, _ in parts]
     widths = {

@@ -12,11 +12,11 @@ import torch
 
 from moodline.core.answers import Answers
 from moodline.core.errors import MoodlineError
-from moodline.core.labels import IGNORE, label_names, score_range
+from moodline.core.labels import IGNORE, label_names, value_range
 from moodline.core.progress import ProgressCallback
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
-from moodline.evaluation.calibration import calibrate, calibrate_scores
+from moodline.evaluation.calibration import calibrate, calibrate_intervals
 from moodline.evaluation.results import score, training_seconds
 from moodline.evaluation.selection import judge_of, scored
 from moodline.experiments.auxiliary_corpora import read_auxiliary, with_auxiliary
@@ -135,7 +135,7 @@ def fit_model(
     train_set = make_examples(corpus.splits["train"], features, dims, target, reads)
     dev_set = make_examples(corpus.splits["dev"], features, dims, target, reads)
     torch.manual_seed(seed)
-    model = build_model(recipe.model, dims, len(target), score_range(target), label_names(target))
+    model = build_model(recipe.model, dims, len(target), value_range(target), label_names(target))
     model.fit_statistics(collate(train_set[i : i + 64]) for i in range(0, len(train_set), 64))  # type: ignore[operator]
     result = fit(
         model,
@@ -186,8 +186,8 @@ def training_features(
 
 def calibrate_on(answers: Sequence[Answers]) -> dict[str, Any]:
     """What is fitted on the labelled or scored utterances of the dev answers, see ``evaluation/calibration.py``."""
-    if answers[0].scores is not None:
-        return calibrate_scores(*scored(answers))
+    if answers[0].targets is not None:
+        return calibrate_intervals(*scored(answers))
     labels = np.concatenate([a.labels for a in answers])
     real = labels != IGNORE
     experts = {n: np.concatenate([a.experts[n] for a in answers])[real] for n in answers[0].experts}

@@ -49,7 +49,7 @@ from moodline.nn.packing import PackedUtterances
 from moodline.nn.prompting import WORDINGS, make_prompt
 from moodline.nn.sequences import FrameEncoder, SequenceAttention
 from moodline.nn.statistics import TrainingStatistics
-from moodline.nn.value_range import score_problems, to_range, truth
+from moodline.nn.value_range import to_range, truth, value_range_problems
 
 EXPERTS = {"fine": (8.0, "mish"), "semantic": (4.0, "gelu"), "global": (2.0, "silu")}
 """The paper's experts: fine-grained local, semantic correlation, global context; bottleneck and activation."""
@@ -62,11 +62,11 @@ class EgmfConfig(Settings):
     dims: dict[str, int]
     """Feature size D of each modality; set from the data."""
     classes: int
-    """Number of classes C; set from the label set; 1 with ``scores``."""
+    """Number of classes C; set from the label set; 1 with ``value_range``."""
     backbone: str
     """The causal language model: a hub's id, a folder of transformers, or gemma3-270m once it was converted."""
-    scores: tuple[float, float] | None = None
-    """The range of the scores to learn in place of classes; set from the corpus, if the recipe's task is scores."""
+    value_range: tuple[float, float] | None = None
+    """The range (low, high) of the values to learn in place of classes; set from the corpus for a regression."""
     labels: tuple[str, ...] = ()
     """The classes' names; set from the label set. Without them their numbers are spoken."""
     spoken: dict[str, str] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class EgmfConfig(Settings):
             problems.append(f"dims must name at least one modality with a positive size, got {self.dims}")
         if self.heads >= 1 and self.hidden % self.heads:
             problems.append(f"hidden must be a multiple of heads, {self.heads}, got {self.hidden}")
-        if self.labels and self.scores is None and len(self.labels) != self.classes:
+        if self.labels and self.value_range is None and len(self.labels) != self.classes:
             problems.append(f"labels must name the {self.classes} classes, got {len(self.labels)}")
         if self.labels and set(self.spoken) - set(self.labels):
             problems.append(
@@ -145,7 +145,7 @@ class EgmfConfig(Settings):
         for name in ("dropout", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 problems.append(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        problems += score_problems(self.classes, self.scores)
+        problems += value_range_problems(self.classes, self.value_range)
         if problems:
             raise ConfigError("egmf: " + "; ".join(problems))
 
@@ -218,11 +218,11 @@ class Egmf(nn.Module):
         d = c.hidden
         self.modalities = tuple(c.dims)
         self.clues = tuple(m for m in c.dims if m != "text")
-        self.numbers = _grid(c.scores) if c.scores else ()
+        self.numbers = _grid(c.value_range) if c.value_range else ()
         language = LanguageModel.load(c.backbone, c.dtype, c.lora, c.gradient_checkpointing, c.load_bits)
         names = c.labels or tuple(str(n) for n in range(c.classes))
         answers = [f"{x:.1f}" for x in self.numbers] or [c.spoken.get(name, name) for name in names]
-        prompt = make_prompt(language.tokenizer, WORDINGS[c.wording], answers, c.scores, c.chat)
+        prompt = make_prompt(language.tokenizer, WORDINGS[c.wording], answers, c.value_range, c.chat)
         self.answerer = LabelScorer(language, prompt, c.scoring == "constrained")
         self.frames = nn.ModuleDict({m: FrameEncoder(c.dims[m], c.frame_hidden[m], d, c.dropout) for m in self.clues})
         if "text" in c.dims:
@@ -332,9 +332,9 @@ class Egmf(nn.Module):
 
     def _truth(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Where there is a true answer [B, U], and the numbers of the answers there, int64 [N]."""
-        real, y = truth(batch, self.config.scores)
-        if self.config.scores is not None:
-            y = ((to_range(y, self.config.scores) - self.config.scores[0]) * 10).round().long()
+        real, y = truth(batch, self.config.value_range)
+        if self.config.value_range is not None:
+            y = ((to_range(y, self.config.value_range) - self.config.value_range[0]) * 10).round().long()
         return real, y
 
     def _lengths(self, chosen: Tensor) -> Tensor:
@@ -381,7 +381,7 @@ class Egmf(nn.Module):
         return [row[:length] for row, length in zip(tokens, kept, strict=True)]
 
 
-def _grid(scores: tuple[float, float]) -> tuple[float, ...]:
-    """The numbers with one decimal from the lowest to the highest score."""
-    low, high = (round(10 * x) for x in scores)
+def _grid(value_range: tuple[float, float]) -> tuple[float, ...]:
+    """The numbers with one decimal from the lowest to the highest value."""
+    low, high = (round(10 * x) for x in value_range)
     return tuple(n / 10 for n in range(low, high + 1))

@@ -19,9 +19,9 @@ from moodline.core.errors import ConfigError
 from moodline.core.settings import Settings
 from moodline.nn.dropout import Dropout
 from moodline.nn.inputs import ModalityInput, fit_statistics, hide_modalities
-from moodline.nn.losses import ScoreLoss, focal_loss, score_loss
+from moodline.nn.losses import RegressionLoss, focal_loss, regression_loss
 from moodline.nn.packing import PackedUtterances
-from moodline.nn.value_range import from_range, score_problems, to_range, truth
+from moodline.nn.value_range import from_range, to_range, truth, value_range_problems
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class LinearConfig(Settings):
     dims: dict[str, int]
     """Feature size D of each modality; set from the data."""
     classes: int
-    """Number of classes C; set from the label set; 1 with ``scores``."""
-    scores: tuple[float, float] | None = None
-    """The range of the scores to learn in place of classes; set from the corpus, if the recipe's task is scores."""
-    score_loss: ScoreLoss = "l1"
-    """With ``scores``: how far an answer is from the true score."""
+    """Number of classes C; set from the label set; 1 with ``value_range``."""
+    value_range: tuple[float, float] | None = None
+    """The range (low, high) of the values to learn in place of classes; set from the corpus for a regression."""
+    score_loss: RegressionLoss = "l1"
+    """With ``value_range``: how far an answer is from the true score."""
     gamma: float = 0.0
     """Focal parameter γ; 0 is cross-entropy."""
     dropout: float = 0.0
@@ -52,7 +52,7 @@ class LinearConfig(Settings):
         for name in ("dropout", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 problems.append(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        problems += score_problems(self.classes, self.scores)
+        problems += value_range_problems(self.classes, self.value_range)
         if problems:
             raise ConfigError("linear: " + "; ".join(problems))
 
@@ -91,7 +91,7 @@ class Linear(nn.Module):
         x = torch.cat([self.inputs[m](rows.pack(batch.features[m]), here) for m, here in present.items()], dim=-1)
         some = torch.stack(list(present.values())).any(0)
         told = torch.where(some[:, None], self.classify(self.dropout(x)), 0.0)
-        logits = rows.pad(told if c.scores is None else to_range(told, c.scores))
+        logits = rows.pad(told if c.value_range is None else to_range(told, c.value_range))
         return Output(logits, {"model": logits}, batch.valid[..., None].to(logits))
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
@@ -101,7 +101,7 @@ class Linear(nn.Module):
             ``total``, a scalar.
         """
         c = self.config
-        real, y = truth(batch, c.scores)
-        if c.scores is None:
+        real, y = truth(batch, c.value_range)
+        if c.value_range is None:
             return {"total": focal_loss(output.logits[real], y, c.gamma)}
-        return {"total": score_loss(from_range(output.logits[real], c.scores).squeeze(-1), y, c.score_loss)}
+        return {"total": regression_loss(from_range(output.logits[real], c.value_range).squeeze(-1), y, c.score_loss)}

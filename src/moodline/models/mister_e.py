@@ -18,7 +18,7 @@ Where this file goes beyond the paper or differs from it:
   is the same; beyond, time and memory for each utterance stay level instead of growing with the conversation.
 - The contrastive loss compares the utterances of a batch in parts of at most ``CONTRASTIVE_PART``, for the same
   reason. The paper's batches are smaller than one part.
-- Scores can be learned in place of classes (``scores``): every head gives one number, the gate weighs the numbers,
+- Scores can be learned in place of classes (``value_range``): every head gives one number, the gate weighs the numbers,
   the losses are distances of scores (``score_loss``) where they were focal losses and KL, and utterances are positives
   of each other whose scores round to the same of seven steps. γ then has no effect.
 - Where paper and released code disagree (gate, fusion head, KL) both are settings; the paper's is the default.
@@ -44,17 +44,17 @@ from moodline.nn.dropout import Dropout
 from moodline.nn.gate import Gate
 from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
 from moodline.nn.losses import (
-    ClassGoal,
+    ClassificationGoal,
     Goal,
-    ScoreGoal,
-    ScoreLoss,
+    RegressionGoal,
+    RegressionLoss,
     directional_kl,
     supervised_contrastive_loss,
     symmetric_kl,
 )
 from moodline.nn.packing import PackedUtterances
 from moodline.nn.recurrent import BiGRU
-from moodline.nn.value_range import from_range, score_problems, to_range, truth
+from moodline.nn.value_range import from_range, to_range, truth, value_range_problems
 
 FUSION = "fusion"
 CONTRASTIVE_PART = 2048
@@ -72,11 +72,11 @@ class MisterEConfig(Settings):
     dims: dict[str, int]
     """Feature size D of each modality, e.g. ``{"speech": 2048, "text": 2048}``; set from the data."""
     classes: int
-    """Number of classes C; set from the label set; 1 with ``scores``."""
-    scores: tuple[float, float] | None = None
-    """The range of the scores to learn in place of classes; set from the corpus, if the recipe's task is scores."""
-    score_loss: ScoreLoss = "l1"
-    """With ``scores``: how far an answer is from the true score."""
+    """Number of classes C; set from the label set; 1 with ``value_range``."""
+    value_range: tuple[float, float] | None = None
+    """The range (low, high) of the values to learn in place of classes; set from the corpus for a regression."""
+    score_loss: RegressionLoss = "l1"
+    """With ``value_range``: how far an answer is from the true score."""
     hidden: int = 1024
     """Width d of the context and multimodal networks; even (the BiGRU has d/2 per direction)."""
     kernels: tuple[int, ...] = (1, 3, 5)
@@ -153,7 +153,7 @@ class MisterEConfig(Settings):
         for name in ("dropout", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 problems.append(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        problems += score_problems(self.classes, self.scores)
+        problems += value_range_problems(self.classes, self.value_range)
         if problems:
             raise ConfigError("mister-e: " + "; ".join(problems))
 
@@ -235,7 +235,7 @@ class MisterE(nn.Module):
         super().__init__()
         self.config = config
         c, d = config, config.hidden
-        self.goal: Goal = ClassGoal(c.gamma) if c.scores is None else ScoreGoal(c.score_loss)
+        self.goal: Goal = ClassificationGoal(c.gamma) if c.value_range is None else RegressionGoal(c.score_loss)
         self.modalities = tuple(c.dims)
         several = len(self.modalities) > 1
         modular = c.structure == "modular"
@@ -331,10 +331,10 @@ class MisterE(nn.Module):
             ``total`` and the named terms it is made of, scalars.
         """
         c = self.config
-        real, y = truth(batch, c.scores)
+        real, y = truth(batch, c.value_range)
         present = {m: mask[real] for m, mask in output.extras["present"].items()}
         experts = {name: self.to_network_range(z[real]) for name, z in output.experts.items()}
-        kind = "focal" if c.scores is None else "score"
+        kind = "focal" if c.value_range is None else "score"
         terms: dict[str, Tensor] = {}
         if c.expert_losses or len(experts) == 1:
             for name, z in experts.items():
@@ -356,11 +356,11 @@ class MisterE(nn.Module):
 
     def to_corpus_range(self, z: Tensor) -> Tensor:
         """What the network says, as others read it: logits as they are, numbers in the range of the scores."""
-        return z if self.config.scores is None else to_range(z, self.config.scores)
+        return z if self.config.value_range is None else to_range(z, self.config.value_range)
 
     def to_network_range(self, told: Tensor) -> Tensor:
         """The inverse of ``_told``."""
-        return told if self.config.scores is None else from_range(told, self.config.scores)
+        return told if self.config.value_range is None else from_range(told, self.config.value_range)
 
     def _contrastive(self, streams: dict[str, Tensor], labels: Tensor, present: dict[str, Tensor]) -> Tensor:
         total, number = labels.new_zeros((), dtype=torch.float32), len(labels)

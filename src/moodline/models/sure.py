@@ -18,8 +18,8 @@ What the paper states (equation numbers below), what only its released code says
   losses, which the paper does not have; |log σ²| is softly bounded, and begins low; the query starts from the
   memory's recurrent state of the utterance (the paper's c_i); the reasoning LSTM begins at zero; its one weight
   matrix has one bias.
-- Also ours: scores in place of classes (``scores``): the last layer gives one number, and its distance from the true
-  score takes the place of the NLL.
+- Also ours: regression in place of classes (``value_range``): the last layer gives one number, and its distance from
+  the true value takes the place of the NLL.
 - Also ours: any set of modalities. A missing one is replaced by a learned vector, nobody attends to it, and no loss
   of its Gaussian or experts counts there. An utterance without any gets the uniform answer. Padding enters nothing;
   all layers work on the N real utterances laid end to end (``nn/packing.py``). Attention reaches less than
@@ -48,12 +48,12 @@ from moodline.nn.dropout import Dropout
 from moodline.nn.experts import Routing, SparseExperts, balance, usage_entropy
 from moodline.nn.gaussian import Gaussian, kl_to_standard, sample
 from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
-from moodline.nn.losses import ScoreLoss, focal_loss, score_loss
+from moodline.nn.losses import RegressionLoss, focal_loss, regression_loss
 from moodline.nn.memory_attention import recall
 from moodline.nn.packing import PackedUtterances
 from moodline.nn.positions import sinusoids
 from moodline.nn.recurrent import BiGRU
-from moodline.nn.value_range import from_range, score_problems, to_range, truth
+from moodline.nn.value_range import from_range, to_range, truth, value_range_problems
 
 ATTENTION_KEPT = 8
 """Of each reasoning step's attention, so many places are told for an utterance."""
@@ -69,11 +69,11 @@ class SureConfig(Settings):
     dims: dict[str, int]
     """Feature size D of each modality, e.g. ``{"speech": 1582, "text": 1024}``; set from the data."""
     classes: int
-    """Number of classes C; set from the label set; 1 with ``scores``."""
-    scores: tuple[float, float] | None = None
-    """The range of the scores to learn in place of classes; set from the corpus, if the recipe's task is scores."""
-    score_loss: ScoreLoss = "l1"
-    """With ``scores``: how far an answer is from the true score."""
+    """Number of classes C; set from the label set; 1 with ``value_range``."""
+    value_range: tuple[float, float] | None = None
+    """The range (low, high) of the values to learn in place of classes; set from the corpus for a regression."""
+    score_loss: RegressionLoss = "l1"
+    """With ``value_range``: how far an answer is from the true score."""
     hidden: int = 1024
     """Width d of everything; even, and a multiple of ``heads``."""
     experts: int = 4
@@ -141,8 +141,8 @@ class SureConfig(Settings):
         for name in ("dropout", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 problems.append(f"{name} must be in [0, 1), got {getattr(self, name)}")
-        problems += score_problems(self.classes, self.scores)
-        if self.class_weights and self.scores is not None:
+        problems += value_range_problems(self.classes, self.value_range)
+        if self.class_weights and self.value_range is not None:
             problems.append("class_weights goes with classes, not with scores")
         if problems:
             raise ConfigError("sure: " + "; ".join(problems))
@@ -328,7 +328,7 @@ class Sure(nn.Module):
         logits = self.classify(torch.cat([fused[m] for m in self.modalities], dim=-1))
         some = torch.stack(list(present.values())).any(0)
         logits = torch.where(some[:, None], logits, torch.zeros_like(logits))
-        padded = rows.pad(logits if c.scores is None else to_range(logits, c.scores))
+        padded = rows.pad(logits if c.value_range is None else to_range(logits, c.value_range))
         extras = {"present": masks, "traces": traces} | self._tell(traces, present, rows)
         return Output(padded, {"model": padded}, batch.valid[..., None].to(padded), extras)
 
@@ -340,12 +340,12 @@ class Sure(nn.Module):
             experts are used, which is no part of the total.
         """
         c = self.config
-        real, y = truth(batch, c.scores)
-        if c.scores is None:
+        real, y = truth(batch, c.value_range)
+        if c.value_range is None:
             terms = {"nll": focal_loss(output.logits[real], y, 0.0, self.class_weight if c.class_weights else None)}
         else:
-            told = from_range(output.logits[real], c.scores)
-            terms = {"score": score_loss(told.squeeze(-1), y, c.score_loss)}
+            told = from_range(output.logits[real], c.value_range)
+            terms = {"score": regression_loss(told.squeeze(-1), y, c.score_loss)}
         rows = PackedUtterances(batch.valid)
         present = {m: rows.pack(mask) for m, mask in output.extras["present"].items()}
         traces: dict[str, Trace] = output.extras["traces"]

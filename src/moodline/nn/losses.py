@@ -17,7 +17,7 @@ from torch import Tensor
 
 from moodline.core.labels import IGNORE
 
-ScoreLoss = Literal["l1", "mse", "smooth_l1"]
+RegressionLoss = Literal["l1", "mse", "smooth_l1"]
 """How far a score is from the true one: |d|, d², or d²/2 within 1 and |d| − 1/2 beyond."""
 
 
@@ -45,7 +45,7 @@ def focal_loss(logits: Tensor, labels: Tensor, gamma: float, weight: Tensor | No
     return (loss * per_row).sum() / per_row.sum()
 
 
-def score_distance(a: Tensor, b: Tensor, kind: ScoreLoss) -> Tensor:
+def value_distance(a: Tensor, b: Tensor, kind: RegressionLoss) -> Tensor:
     """The distance of scores [N] from others [N], each; gradients flow into both."""
     d = (a.float() - b.float()).abs()
     if kind == "l1":
@@ -53,7 +53,7 @@ def score_distance(a: Tensor, b: Tensor, kind: ScoreLoss) -> Tensor:
     return d * d if kind == "mse" else torch.where(d < 1, 0.5 * d * d, d - 0.5)
 
 
-def score_loss(predicted: Tensor, scores: Tensor, kind: ScoreLoss) -> Tensor:
+def regression_loss(predicted: Tensor, scores: Tensor, kind: RegressionLoss) -> Tensor:
     """Mean distance of predicted scores from the true ones.
 
     Args:
@@ -67,7 +67,7 @@ def score_loss(predicted: Tensor, scores: Tensor, kind: ScoreLoss) -> Tensor:
     real = ~torch.isnan(scores)
     if not bool(real.any()):
         return predicted.float().sum() * 0.0
-    return score_distance(predicted[real], scores[real], kind).mean()
+    return value_distance(predicted[real], scores[real], kind).mean()
 
 
 def supervised_contrastive_loss(embeddings: Tensor, labels: Tensor, temperature: float) -> Tensor:
@@ -166,7 +166,7 @@ def gate_likelihood(weights: Tensor, experts: Tensor, labels: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class ClassGoal:
+class ClassificationGoal:
     """What the losses of a model of classes are made of; ``z`` are logits [N, C], ``y`` classes [N].
 
     Args:
@@ -193,22 +193,22 @@ class ClassGoal:
 
 
 @dataclass(frozen=True)
-class ScoreGoal:
+class RegressionGoal:
     """The same of a model that regresses; ``z`` are numbers [N, 1], ``y`` the true ones [N], both from −3 to 3.
 
     Args:
         kind: the distance that all terms use.
     """
 
-    kind: ScoreLoss
+    kind: RegressionLoss
 
     def loss(self, z: Tensor, y: Tensor) -> Tensor:
         """How wrong an answer is, a mean."""
-        return score_loss(z.squeeze(-1), y, self.kind)
+        return regression_loss(z.squeeze(-1), y, self.kind)
 
     def apart(self, teacher: Tensor, student: Tensor) -> Tensor:
         """How far two answers are apart, [N]."""
-        return score_distance(teacher.squeeze(-1), student.squeeze(-1), self.kind)
+        return value_distance(teacher.squeeze(-1), student.squeeze(-1), self.kind)
 
     def groups(self, y: Tensor) -> Tensor:
         """Which utterances are alike, int64 [N]: those whose scores round to the same of seven whole numbers."""
@@ -218,8 +218,8 @@ class ScoreGoal:
         """Mean of Σ_k w_k d(z_k, y) for weights [N, K] and answers [N, K, 1], held fixed: whom to believe."""
         if not len(y):
             return weights.sum() * 0.0
-        d = score_distance(z.detach().squeeze(-1), y[:, None].expand(-1, z.shape[1]), self.kind)
+        d = value_distance(z.detach().squeeze(-1), y[:, None].expand(-1, z.shape[1]), self.kind)
         return (weights.float() * d).sum(-1).mean()
 
 
-Goal = ClassGoal | ScoreGoal
+Goal = ClassificationGoal | RegressionGoal

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from moodline import __version__
 from moodline.core.errors import CheckpointError, MoodlineError, StorageError
 from moodline.core.files import replacing_path, write_text
-from moodline.core.labels import LABEL_SETS, SCORE_SCALES, LabelSet, ScoreScale, Target, label_names, score_range
+from moodline.core.labels import LABEL_SETS, VALUE_SCALES, LabelSet, Target, ValueScale, label_names, value_range
 from moodline.features.speaker_normalization import SpeakerNormalization, load_normalizations, save_normalizations
 from moodline.models.registry import model_class, model_reads
 from moodline.pipeline.recipe import ModalitySpec, parse, to_plain
@@ -70,7 +70,7 @@ def build_model(
     settings: dict[str, Any],
     dims: dict[str, int],
     classes: int,
-    scores: tuple[float, float] | None = None,
+    value_range: tuple[float, float] | None = None,
     labels: Sequence[str] = (),
 ) -> nn.Module:
     """A model with fresh weights.
@@ -78,18 +78,19 @@ def build_model(
     Args:
         settings: ``name`` and the model's own settings, as in a recipe.
         dims: modality to feature size.
-        classes: number of classes; 1 for a model of scores.
-        scores: the range of the scores to learn in place of classes; None for a model of classes.
+        classes: number of classes; 1 for a regression.
+        value_range: (low, high) of the values to learn in place of classes; None for a classification.
         labels: the classes' names, for a model that speaks them.
 
     Raises:
         UnknownNameError, ConfigError: see ``config.parse``.
     """
     kind = model_class(settings["name"])
-    rest = {k: v for k, v in settings.items() if k != "name"}
+    set_from_data = ("name", "scores")  # ``scores``: the older name of value_range
+    rest = {k: v for k, v in settings.items() if k not in set_from_data}
     sizes: dict[str, Any] = {"dims": dims, "classes": classes}
-    if scores is not None:
-        sizes["scores"] = scores
+    if value_range is not None:
+        sizes["value_range"] = value_range
     elif "labels" in kind.Config.__dataclass_fields__:
         sizes["labels"] = list(labels)
     config = parse(kind.Config, rest | sizes, f"model {settings['name']}")
@@ -220,12 +221,12 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
 
 
 def _build(config: dict[str, Any], target: Target) -> nn.Module:
-    return build_model(config["model"], config["dims"], len(target), score_range(target), label_names(target))
+    return build_model(config["model"], config["dims"], len(target), value_range(target), label_names(target))
 
 
 def _target_parts(target: Target) -> tuple[str, tuple[str, dict[str, Any]]]:
     """The file that a checkpoint of this target does not have; the one that it has, and what is in it."""
-    if isinstance(target, ScoreScale):
+    if isinstance(target, ValueScale):
         return "labels.json", ("scores.json", {"name": target.name, "low": target.low, "high": target.high})
     return "scores.json", ("labels.json", {"name": target.name, "labels": list(target.labels)})
 
@@ -234,8 +235,8 @@ def _read_target(directory: Path, config: dict[str, Any]) -> Target:
     """Classes or scores, as the files say, which must agree."""
     if not config["labels"]:
         data = read_part(directory, "scores.json")
-        scale = ScoreScale(str(data["name"]), float(data["low"]), float(data["high"]))
-        SCORE_SCALES.get(scale.name, scale).check_same(scale, "scores.json")
+        scale = ValueScale(str(data["name"]), float(data["low"]), float(data["high"]))
+        VALUE_SCALES.get(scale.name, scale).check_same(scale, "scores.json")
         return scale
     data = read_part(directory, "labels.json")
     labels = LabelSet(str(data["name"]), tuple(map(str, data["labels"])))
@@ -246,7 +247,7 @@ def _read_target(directory: Path, config: dict[str, Any]) -> Target:
 
 def _check_calibration(calibration: dict[str, Any], target: Target) -> None:
     """Raise a ValueError unless the numbers can be used."""
-    if isinstance(target, ScoreScale):
+    if isinstance(target, ValueScale):
         widths = calibration["half_widths"].values()
         if not widths or not all(0 <= float(w) < math.inf for w in widths):
             raise ValueError("the half_widths of calibration.json must be numbers from 0 on")

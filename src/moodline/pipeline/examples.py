@@ -41,7 +41,7 @@ def target_of(recipe: Recipe, corpus: Corpus) -> Target:
     """
     if recipe.task == "classes":
         return corpus.labels
-    scored = any(u.score is not None for split in corpus.splits.values() for c in split for u in c)
+    scored = any(u.value is not None for split in corpus.splits.values() for c in split for u in c)
     if corpus.scale is None or not scored:
         raise ConfigError(
             f"{recipe.name}: its task is scores, and the files of {corpus.name} bring none",

@@ -76,6 +76,11 @@ class ModalitySpec(Settings):
             check_together(self.encoder, self.finetune.model)
 
 
+def task_key(task: Any) -> Any:
+    """The word that recipes and results store for a task: ``classes`` or ``scores``; anything else as it is."""
+    return {"classification": "classes", "regression": "scores"}.get(task, task) if isinstance(task, str) else task
+
+
 @dataclass(frozen=True)
 class Recipe(Settings):
     """One experiment."""
@@ -92,12 +97,14 @@ class Recipe(Settings):
     """``name`` of a model and its settings; sizes are set from the data."""
     training: TrainConfig = field(default_factory=TrainConfig)
     """How the model is trained; its seed is the run's."""
-    task: Literal["classes", "scores"] = "classes"
-    """What the model learns: the corpus's classes, or its scores (regression)."""
+    task: Literal["classes", "scores", "classification", "regression"] = "classes"
+    """What the model learns: the corpus's ``classes``, or its values (``scores``, the word of older files too).
+    ``classification`` and ``regression`` mean the same."""
     folds: int = 0
     """Cross-validation: so many folds of the corpus's reader (its option ``fold``); 0 takes the corpus's own splits."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "task", task_key(self.task))
         problems = []
         if self.folds < 0 or self.folds == 1:
             problems.append(f"folds must be 0, or 2 or more, got {self.folds}")
@@ -145,8 +152,8 @@ def model_problems(model: Any, modalities: Iterable[str], task: Any = "classes")
     except UnknownNameError as error:
         return [str(error)]
     sizes: dict[str, Any] = {"dims": dict.fromkeys(modalities, 1), "classes": 2}
-    if task == "scores":
-        sizes |= {"classes": 1, "scores": (-1.0, 1.0)}
+    if task_key(task) == "scores":
+        sizes |= {"classes": 1, "value_range": (-1.0, 1.0)}
     settings = {k: v for k, v in model.items() if k != "name"} | sizes
     return validated(kind, settings, "model")[1]
 

@@ -14,7 +14,7 @@ from moodline.core.answers import Answers
 from moodline.core.conversation import Conversation, some_ids
 from moodline.core.device import default_device
 from moodline.core.errors import ConfigError, ConversationError, UnknownNameError
-from moodline.core.labels import ScoreScale, label_names
+from moodline.core.labels import ValueScale, label_names
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.encoders.base import Encoder, truncated_by
 from moodline.evaluation.calibration import SHOWN, softmax
@@ -155,7 +155,7 @@ class Recognizer:
 
     def _threshold(self, abstain_below: float | None) -> float:
         """What the caller says, or else the model's own; raises where neither makes sense."""
-        if abstain_below is not None and isinstance(self.checkpoint.target, ScoreScale):
+        if abstain_below is not None and isinstance(self.checkpoint.target, ValueScale):
             raise ConfigError(
                 f"model {self.checkpoint.name} answers with scores, so it has no confidence to abstain below",
                 abstain_below,
@@ -209,7 +209,7 @@ class Recognizer:
         notes: tuple[str, ...],
     ) -> Prediction:
         target = self.checkpoint.target
-        scale = target if isinstance(target, ScoreScale) else None
+        scale = target if isinstance(target, ValueScale) else None
         said = self._classes(found, abstain_below) if scale is None else self._scores(found, scale)
         ids = [utterance.id for utterance in conversation]
         rows = []
@@ -250,14 +250,14 @@ class Recognizer:
         experts = {n: softmax(z, calibration["experts"].get(n, 1.0)) for n, z in found.experts.items()}
         return [
             {
-                "scores": {labels[c]: float(p[c]) for c in np.argsort(-p, kind="stable")},
+                "probabilities": {labels[c]: float(p[c]) for c in np.argsort(-p, kind="stable")},
                 "abstained": bool(p.max() < abstain_below),
                 "experts": {n: dict(zip(labels, map(float, own[u]), strict=True)) for n, own in experts.items()},
             }
             for u, p in enumerate(mixture)
         ]
 
-    def _scores(self, found: Answers, scale: ScoreScale) -> list[dict[str, Any]]:
+    def _scores(self, found: Answers, scale: ValueScale) -> list[dict[str, Any]]:
         """For each utterance its score and interval, the experts' scores too, all kept within the range."""
         half = float(self.checkpoint.calibration["half_widths"][str(SHOWN)])
 
@@ -266,12 +266,12 @@ class Recognizer:
 
         return [
             {
-                "scores": {},
+                "probabilities": {},
                 "abstained": False,
                 "experts": {},
-                "score": kept(score),
+                "value": kept(score),
                 "interval": (kept(score - half), kept(score + half)),
-                "expert_scores": {n: kept(own[u, 0]) for n, own in found.experts.items()},
+                "expert_values": {n: kept(own[u, 0]) for n, own in found.experts.items()},
             }
             for u, score in enumerate(found.logits[:, 0].astype(np.float64))
         ]

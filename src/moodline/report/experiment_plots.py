@@ -27,7 +27,7 @@ from moodline.report.plots import (
     plot_gate_weights,
     plot_per_class,
 )
-from moodline.report.regression_plots import plot_score_case
+from moodline.report.regression_plots import plot_value_case
 
 CLASS_COLOURS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00")
 """Paul Tol's light colours for the classes, in the order of the label set; none of them is an expert's."""
@@ -63,7 +63,7 @@ def draw_study(data: dict[str, Any], folder: Path) -> None:
         if data["labels"]:
             plot_case(data["case"], data["labels"], folder / "case")
         else:
-            plot_score_case(data["case"], (data["scale"]["low"], data["scale"]["high"]), folder / "case")
+            plot_value_case(data["case"], (data["scale"]["low"], data["scale"]["high"]), folder / "case")
     if not data["labels"]:
         return
     plot_per_class(

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.core.labels import ScoreScale
+from moodline.core.labels import ValueScale
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.plots import EXPERT_COLOURS, INK, LINES, canvas, save
 
@@ -86,7 +86,7 @@ def write_mood_plot(prediction: list[Prediction], file: BinaryIO, suffix: str) -
 
 def _scores(figure: Any, axes: Any, one: Prediction) -> None:
     """Probability of every label as shades, the answer as a dot, hollow where the model had better abstain."""
-    scores = np.array([[u.scores.get(label, np.nan) for u in one.utterances] for label in one.labels])
+    scores = np.array([[u.probabilities.get(label, np.nan) for u in one.utterances] for label in one.labels])
     shades = axes.imshow(scores, aspect="auto", cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     size = 6 if len(one.utterances) <= NUMBERED else 3
     for x, u in enumerate(one.utterances):
@@ -100,11 +100,11 @@ def _scores(figure: Any, axes: Any, one: Prediction) -> None:
     figure.colorbar(shades, ax=axes, label="probability", pad=0.01)
 
 
-def _score_line(axes: Any, one: Prediction, scale: ScoreScale) -> None:
+def _score_line(axes: Any, one: Prediction, scale: ValueScale) -> None:
     """The score of every utterance as a line, and as a band where the true scores are expected."""
     places = np.arange(len(one.utterances))
-    scores = np.array([u.score for u in one.utterances], dtype=np.float64)
-    ends = np.array([u.interval or (u.score, u.score) for u in one.utterances], dtype=np.float64)
+    scores = np.array([u.value for u in one.utterances], dtype=np.float64)
+    ends = np.array([u.interval or (u.value, u.value) for u in one.utterances], dtype=np.float64)
     level = "" if one.level is None else f" {100 * one.level:.0f} %"
     axes.axhline(sum(scale.range) / 2, color=INK, lw=0.8, ls="--")
     if len(places) > 1:

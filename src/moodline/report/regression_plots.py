@@ -75,7 +75,7 @@ def plot_residuals(
     return written
 
 
-def plot_score_case(case: dict[str, Any], limits: tuple[float, float], path: Path) -> tuple[Path, ...]:
+def plot_value_case(case: dict[str, Any], limits: tuple[float, float], path: Path) -> tuple[Path, ...]:
     """Draw one conversation: true scores, what the mixture and each expert said, and the gate weights below.
 
     Args:

@@ -13,7 +13,7 @@ from moodline.core.errors import ConfigError, StorageError
 from moodline.core.files import replacing
 from moodline.evaluation.calibration import SHOWN
 from moodline.evaluation.predictions import NAME as PREDICTIONS
-from moodline.evaluation.predictions import ScorePredictions, read_any_predictions, read_guides
+from moodline.evaluation.predictions import RegressionPredictions, read_any_predictions, read_guides
 from moodline.evaluation.results import read_results
 from moodline.experiments.runs import seed_directories
 from moodline.pipeline.checkpoint import read_part
@@ -121,16 +121,17 @@ NAMES_OF = {
     "has0_acc2": "Has0 acc-2", "has0_f1": "Has0 F1", "non0_acc2": "Non0 acc-2", "non0_f1": "Non0 F1",
     "acc2": "acc-2", "acc2_weak": "weak acc-2", "f1": "F1", "acc3": "acc-3", "acc5": "acc-5", "acc7": "acc-7",
 }  # fmt: skip
-"""The accuracies of scores as the field calls them, see ``metrics.score_report``."""
+"""The accuracies of scores as the field calls them, see ``metrics.regression_report``."""
 
 
-def insert_table(path: Path, results: list[dict[str, Any]], check: bool = False) -> bool:
-    """Put the table between the markers of a Markdown file.
+def insert_table(path: Path, table: str, check: bool = False, markers: tuple[str, str] = (BEGIN, END)) -> bool:
+    """Put a table between the markers of a Markdown file.
 
     Args:
         path: the file.
-        results: of ``collect_results``.
+        table: Markdown, e.g. of ``markdown_table``.
         check: change nothing.
+        markers: the lines before and after the table.
 
     Returns:
         Whether the file was out of date.
@@ -138,20 +139,29 @@ def insert_table(path: Path, results: list[dict[str, Any]], check: bool = False)
     Raises:
         ConfigError: the file lacks the markers.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise ConfigError(f"{path}: expected a Markdown file", reason, "Name one with the result markers.") from None
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    text = read_markdown(path)
+    head, begin, rest = text.partition(markers[0])
+    _, end, tail = rest.partition(markers[1])
     if not begin or not end:
-        raise ConfigError(f"{path}: expected the markers {BEGIN} and {END}")
-    fresh = f"{head}{BEGIN}\n{markdown_table(results)}\n{END}{tail}"
+        raise ConfigError(f"{path}: expected the markers {markers[0]} and {markers[1]}")
+    fresh = f"{head}{begin}\n{table}\n{end}{tail}"
     if fresh != text and not check:
         with replacing(path) as file:
             file.write(fresh.encode())
     return fresh != text
+
+
+def read_markdown(path: Path) -> str:
+    """The text of a Markdown file.
+
+    Raises:
+        ConfigError: there is none, or it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise ConfigError(f"{path}: expected a Markdown file", reason, "Name one with the result markers.") from None
 
 
 def draw_plots(run: Path, results: dict[str, Any]) -> None:
@@ -162,13 +172,7 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
     from moodline.report import plots
     from moodline.report.expert_share_plots import plot_guides
 
-    folder = run / "plots"
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StorageError.writing(folder, error) from error
-    labels = results["labels"]
-    tests = [s["test"] for s in results["seeds"]]
+    folder = _plot_folder(run / "plots")
     histories = []
     for seed in results["seeds"]:
         for directory in seed_directories(run, seed["seed"], results.get("folds", 0)):
@@ -183,20 +187,56 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
             plots.plot_learning_curves(histories, folder / f"learning-curves.{suffix}")
         if "scale" in results:
             _score_plots(run, folder, suffix, results.get("folds", 0))
-            continue
-        summed = np.sum([t["confusion"] for t in tests], axis=0)
-        title = f"{results['recipe']}: test confusion, {len(tests)} {'seeds together' if len(tests) > 1 else 'seed'}"
-        plots.plot_confusion(summed, labels, folder / f"confusion.{suffix}", title)
-        per_class = {
-            n: (float(np.mean(v)), float(np.std(v, ddof=1)) if len(v) > 1 else 0.0)
-            for n in labels
-            for v in [[t["per_class"][n]["f1"] for t in tests]]
-        }
-        plots.plot_per_class(per_class, folder / f"per-class-f1.{suffix}")
-        weights = [t["gate_weights"]["per_class"] for t in tests]
-        if len(tests[0]["experts"]) > 1:
-            mean = {n: {e: float(np.mean([w[n][e] for w in weights])) for e in weights[0][n]} for n in weights[0]}
-            plots.plot_gate_weights(mean, folder / f"gate-weights.{suffix}")
+        else:
+            _class_plots(results, folder, suffix)
+
+
+def draw_published(directory: Path, target: Path) -> list[Path]:
+    """The plots that result files alone give: confusion matrix, gate weights and class F1, as PNG and SVG.
+
+    Args:
+        directory: a folder with ``results.json`` files, as ``publish_results`` makes it.
+        target: the plots go to ``target/RECIPE``.
+
+    Returns:
+        The folders; results of scores have no such plots.
+    """
+    folders = []
+    for results in collect_results(directory):
+        if "scale" not in results:
+            folders.append(_plot_folder(target / results["recipe"]))
+            for suffix in ("png", "svg"):
+                _class_plots(results, folders[-1], suffix)
+    return folders
+
+
+def _plot_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.writing(folder, error) from error
+    return folder
+
+
+def _class_plots(results: dict[str, Any], folder: Path, suffix: str) -> None:
+    """Confusion matrix, class F1 and, of several experts, gate weights."""
+    from moodline.report import plots
+
+    labels = results["labels"]
+    tests = [s["test"] for s in results["seeds"]]
+    summed = np.sum([t["confusion"] for t in tests], axis=0)
+    title = f"{results['recipe']}: test confusion, {len(tests)} {'seeds together' if len(tests) > 1 else 'seed'}"
+    plots.plot_confusion(summed, labels, folder / f"confusion.{suffix}", title)
+    per_class = {
+        n: (float(np.mean(v)), float(np.std(v, ddof=1)) if len(v) > 1 else 0.0)
+        for n in labels
+        for v in [[t["per_class"][n]["f1"] for t in tests]]
+    }
+    plots.plot_per_class(per_class, folder / f"per-class-f1.{suffix}")
+    weights = [t["gate_weights"]["per_class"] for t in tests]
+    if len(tests[0]["experts"]) > 1:
+        mean = {n: {e: float(np.mean([w[n][e] for w in weights])) for e in weights[0][n]} for n in weights[0]}
+        plots.plot_gate_weights(mean, folder / f"gate-weights.{suffix}")
 
 
 def _score_plots(run: Path, folder: Path, suffix: str, folds: int) -> None:
@@ -204,7 +244,7 @@ def _score_plots(run: Path, folder: Path, suffix: str, folds: int) -> None:
     from moodline.report.regression_plots import plot_agreement, plot_residuals
 
     said = read_any_predictions(run)
-    assert isinstance(said, ScorePredictions)
+    assert isinstance(said, RegressionPredictions)
     widths = [
         read_part(place, "calibration.json")["half_widths"][str(SHOWN)]
         for seed in said.seeds
@@ -216,11 +256,13 @@ def _score_plots(run: Path, folder: Path, suffix: str, folds: int) -> None:
 
 
 def publish_results(run: Path, target: Path) -> None:
-    """Copy what may be committed (results, recipe, plots; no predictions, no weights) to ``target``."""
+    """Copy what is committed, results and recipe, to ``target``.
+
+    No predictions, for they hold the corpus's labels; no weights; no plots, which ``draw_published`` makes again.
+    """
     try:
         target.mkdir(parents=True, exist_ok=True)
-        plots = [p for p in sorted((run / "plots").iterdir()) if p.suffix in (".svg", ".png")]
-        for path in (*plots, run / "recipe.yaml", run / "results.json"):
+        for path in (run / "recipe.yaml", run / "results.json"):
             with replacing(target / path.name) as file:
                 file.write(path.read_bytes())
     except OSError as error:

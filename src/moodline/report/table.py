@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from moodline.core.labels import ScoreScale
+from moodline.core.labels import ValueScale
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.tiers import interval, score
 
@@ -92,7 +92,7 @@ def mood_summary(prediction: Prediction) -> Text:
         own = [u for u in prediction.utterances if u.speaker == speaker]
         turns = (f"  ({len(own)} {'turn' if len(own) == 1 else 'turns'})", "dim")
         if prediction.scale is not None:
-            scores = [u.score or 0.0 for u in own]
+            scores = [u.value or 0.0 for u in own]
             said = f"mean {score(sum(scores) / len(scores))}, from {score(min(scores))} to {score(max(scores))}"
             lines.append(Text.assemble((set_cell_size(names[speaker], width + 2), "bold"), said, turns))
             continue
@@ -137,11 +137,11 @@ def _emotion(u: UtterancePrediction) -> Text:
     return Text(clean(u.emotion) + ("?" if u.abstained else ""), _STYLE_OF.get(u.emotion.lower(), ""))
 
 
-def _score(u: UtterancePrediction, scale: ScoreScale) -> Text:
+def _score(u: UtterancePrediction, scale: ValueScale) -> Text:
     """A bar from the middle of the range to the score, and the score."""
     from rich.text import Text
 
-    value = u.score or 0.0
+    value = u.value or 0.0
     share = (2 * value - scale.low - scale.high) / (scale.high - scale.low)
     filled = min(_HALF, round(abs(share) * _HALF))
     bar = "█" * filled

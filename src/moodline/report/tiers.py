@@ -87,5 +87,5 @@ def interval(u: UtterancePrediction) -> str:
 def answers(prediction: Prediction) -> tuple[tuple[str, Callable[[UtterancePrediction], str]], ...]:
     """The two tiers that stand below a speaker's turns: the end of their names, and what is on them."""
     if prediction.scale is not None:
-        return (SCORE, lambda u: score(u.score or 0.0)), (INTERVAL, interval)
+        return (SCORE, lambda u: score(u.value or 0.0)), (INTERVAL, interval)
     return (EMOTION, emotion), (CONFIDENCE, lambda u: f"{u.confidence:.2f}")

@@ -93,11 +93,11 @@ def left_out(path: Path, prediction: Sequence[Prediction]) -> str | None:
 def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
     """One flat row for every utterance, the form of CSV and Parquet.
 
-    Columns: conversation, id, speaker, start, end, text, emotion, confidence, abstained, then ``score_<label>`` for
-    each label in the model's order, ``weight_<expert>`` for each expert and, where the model tells it,
-    ``uncertainty_<modality>`` and ``guide_<part>``; numbers to four decimals, times to three. Of a model of scores,
-    ``score, score_low, score_high`` and ``score_<expert>`` in place of emotion, confidence, abstained and the labels'
-    scores.
+    Columns: conversation, id, speaker, start, end, text, emotion, confidence, abstained, then ``probability_<label>``
+    for each label in the model's order, ``weight_<expert>`` for each expert and, where the model tells it,
+    ``uncertainty_<modality>`` and ``guide_<part>``; numbers to four decimals, times to three. Of a regression,
+    ``value, value_low, value_high`` and ``value_<expert>`` in place of emotion, confidence, abstained and the
+    probabilities.
     """
     labels = list(dict.fromkeys(label for p in prediction for label in p.labels))
     experts = list(dict.fromkeys(expert for p in prediction for u in p.utterances for expert in u.weights))
@@ -122,12 +122,12 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
 
 
 def _answer(u: UtterancePrediction, labels: Sequence[str], experts: Sequence[str]) -> dict[str, Any]:
-    if u.score is not None:
+    if u.value is not None:
         low, high = u.interval or (None, None)
-        row = {"score": round(u.score, 4), "score_low": _rounded(low, 4), "score_high": _rounded(high, 4)}
-        return row | {f"score_{expert}": _rounded(u.expert_scores.get(expert), 4) for expert in experts}
+        row = {"value": round(u.value, 4), "value_low": _rounded(low, 4), "value_high": _rounded(high, 4)}
+        return row | {f"value_{expert}": _rounded(u.expert_values.get(expert), 4) for expert in experts}
     row = {"emotion": u.emotion, "confidence": round(u.confidence, 4), "abstained": u.abstained}  # type: ignore[dict-item]
-    return row | {f"score_{label}": _rounded(u.scores.get(label), 4) for label in labels}
+    return row | {f"probability_{label}": _rounded(u.probabilities.get(label), 4) for label in labels}
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
@@ -239,7 +239,7 @@ def _caption(u: UtterancePrediction) -> str:
     if u.speaker:
         name = " ".join(u.speaker.split())
         text = f"{name if plausible(name) else f'[{name}]'}: {text}"
-    said = f"{u.emotion}{'?' if u.abstained else ''} {u.confidence:.2f}" if u.score is None else score(u.score)
+    said = f"{u.emotion}{'?' if u.abstained else ''} {u.confidence:.2f}" if u.value is None else score(u.value)
     return f"[{said}] {text}".replace("-->", "→")
 
 

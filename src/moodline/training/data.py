@@ -14,7 +14,7 @@ from torch import Tensor
 from moodline.core.batch import Batch
 from moodline.core.conversation import Conversation
 from moodline.core.errors import FeatureError
-from moodline.core.labels import IGNORE, ScoreScale, Target
+from moodline.core.labels import IGNORE, Target, ValueScale
 
 Sequences = tuple[NDArray[Any], ...]
 """[T, D] for each utterance, of different lengths."""
@@ -31,7 +31,7 @@ class ConversationExample:
         present: modality to bool [U].
         labels: int64 [U], ``IGNORE`` where unlabelled.
         speakers: int64 [U], in the order of first speaking; -1 where unknown.
-        scores: float32 [U], NaN where there is none; None for a model of classes.
+        targets: float32 [U], NaN where there is none; None for a model of classes.
         frames: modality to float32 [T, D] for each utterance, T = 0 where it is not present; for a model that reads
             frames, instead of ``features``.
         tokens: int64 [T, 2] for each utterance, see ``encoders.model_tokens``; for a model that reads tokens.
@@ -43,7 +43,7 @@ class ConversationExample:
     present: dict[str, NDArray[np.bool_]]
     labels: NDArray[np.int64]
     speakers: NDArray[np.int64]
-    scores: NDArray[np.float32] | None = None
+    targets: NDArray[np.float32] | None = None
     frames: dict[str, Sequences] = field(default_factory=dict)
     tokens: Sequences | None = None
 
@@ -90,13 +90,13 @@ def make_example(
             frames[m] = found
     numbers: dict[str, int] = {}
     speakers = [-1 if u.speaker is None else numbers.setdefault(u.speaker, len(numbers)) for u in conversation]
-    labels, scores = np.full(len(ids), IGNORE, np.int64), None
-    if isinstance(target, ScoreScale):
-        scores = np.array([target.check(u.score, f"utterance {u.id}") for u in conversation], np.float32)
+    labels, targets = np.full(len(ids), IGNORE, np.int64), None
+    if isinstance(target, ValueScale):
+        targets = np.array([target.check(u.value, f"utterance {u.id}") for u in conversation], np.float32)
     elif target is not None:
         labels = np.array([target.index(u.emotion) for u in conversation], np.int64)
     who = np.array(speakers, np.int64)
-    return ConversationExample(conversation.id, ids, values, present, labels, who, scores, frames, tokens)
+    return ConversationExample(conversation.id, ids, values, present, labels, who, targets, frames, tokens)
 
 
 def _vectors(
@@ -139,7 +139,7 @@ def _sequences(ids: Sequence[str], known: Mapping[str, Any], size: int, modality
 def collate(examples: Sequence[ConversationExample]) -> Batch:
     """Pad conversations to the longest and stack them into a checked ``Batch``."""
     longest = max(len(e) for e in examples)
-    scored = examples[0].scores is not None
+    scored = examples[0].targets is not None
 
     def stack(arrays: Iterable[NDArray[Any]], fill: float) -> Tensor:
         padded = []
@@ -156,7 +156,7 @@ def collate(examples: Sequence[ConversationExample]) -> Batch:
         valid=stack((np.ones(len(e), bool) for e in examples), False),
         labels=stack((e.labels for e in examples), IGNORE),
         speakers=stack((e.speakers for e in examples), -1),
-        scores=stack((e.scores for e in examples if e.scores is not None), np.nan) if scored else None,
+        targets=stack((e.targets for e in examples if e.targets is not None), np.nan) if scored else None,
         frames={m: values for m, (values, _) in frames.items()},
         frames_valid={m: real for m, (_, real) in frames.items()},
         tokens=None if words is None else words[0][..., 0].contiguous(),

@@ -125,9 +125,11 @@ def _checked(data: Any, place: str, skip_empty: bool, base: Path) -> dict[str, A
             raise TranscriptError(f"{where}: the utterance is empty", fix=SKIP_FIX)
         for name in ("start", "end"):
             seconds(row.get(name), where, name)
-        score = row.get("score")
-        if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or abs(score) > 1e9):
-            raise TranscriptError(f"{where}: score must be a number such as -3 to 3", shown(score))
+        for name in ("value", "score"):  # ``score`` in older files
+            value = row.get(name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (number and abs(value) <= 1e9):
+                raise TranscriptError(f"{where}: {name} must be a number such as -3 to 3", shown(value))
         rows.append({**row, "id": f"u{n}" if row.get("id") in (None, "") else row["id"]})
     return {**data, "utterances": rows}
 

@@ -299,7 +299,9 @@ def test_the_page_shows_the_file_and_nothing_of_the_corpus(done: Path, tmp_path:
     target = tmp_path / "results" / "experiments" / "tiny" / "house"
     study_files.publish_study(done, target)
     names = {p.name for p in target.iterdir()}
-    assert {"experiment.json", "recipe.yaml", "sweeps.png", "case.svg"} <= names
+    assert {"experiment.json", "recipe.yaml", "sweeps.png", "case.png"} <= names
+    shown = (done / "README.md").read_text()
+    assert all(f"plots/{n})" in shown for n in names if n.endswith((".png", ".svg"))), "a picture that no page shows"
     assert not [n for n in names if n.endswith((".parquet", ".safetensors"))]
     for path in target.iterdir():
         if path.suffix in (".json", ".md", ".yaml"):
@@ -446,17 +448,17 @@ def test_predictions_come_back(tmp_path: Path) -> None:
             logits = np.concatenate([a.experts[name][rows] for a in seed])
             assert p.experts[name][s].tolist() == logits.argmax(-1).tolist()
             shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-            assert p.expert_scores[name][s] == pytest.approx(shares, abs=1e-6)
+            assert p.expert_probabilities[name][s] == pytest.approx(shares, abs=1e-6)
         assert p.weights["fusion"][s] == pytest.approx(np.concatenate([a.weights[rows, 1] for a in seed]))
         assert p.predicted[s].tolist() == np.concatenate([a.logits[rows] for a in seed]).argmax(-1).tolist()
-    assert p.scores is not None
-    assert (p.scores.argmax(-1) == p.predicted).all()
+    assert p.probabilities is not None
+    assert (p.probabilities.argmax(-1) == p.predicted).all()
     with pytest.raises(ConfigError, match="the predictions lack seeds 4"):
         load_tested(tmp_path, [3, 4])
     write_predictions(tmp_path, labels, (3, 5), talks, said, Groups("actors", {"c0": "a", "c1": "a"}))
     grouped = read_any_predictions(tmp_path)
-    assert (grouped.drawn, grouped.clusters.tolist()) == ("actors", [0, 0, 0, 0])
-    assert (p.drawn, grouped.utterances) == ("conversations", p.utterances)
+    assert (grouped.units, grouped.clusters.tolist()) == ("actors", [0, 0, 0, 0])
+    assert (p.units, grouped.utterances) == ("conversations", p.utterances)
 
 
 # -- claims, on made-up predictions ---------------------------------------------------------------------------
@@ -484,7 +486,7 @@ def made(
         predicted=guess(mixture, int(1000 * mixture)),
         experts=said,
         weights={e: np.full((3, N), w) for e, w in zip(said, weights, strict=False)},
-        expert_scores={e: np.eye(3)[y] * 0.8 + 0.2 / 3 for e, y in said.items()},
+        expert_probabilities={e: np.eye(3)[y] * 0.8 + 0.2 / 3 for e, y in said.items()},
     )
     one = {
         "weighted_f1": dev,
@@ -615,7 +617,7 @@ def test_vote_and_average() -> None:
     weights["text"] = np.array([[0.3, 0.3, 0.3, 0.0]])  # has nothing to say of the last one
     p = Predictions(
         LABELS, (0,), ("c",) * 4, tuple("abcd"), np.zeros(4, int), np.zeros((1, 4), int),
-        experts={e: x.argmax(-1) for e, x in arrays.items()}, weights=weights, expert_scores=arrays,
+        experts={e: x.argmax(-1) for e, x in arrays.items()}, weights=weights, expert_probabilities=arrays,
     )  # fmt: skip
     one = RunNumbers({}, p)
     assert voices.majority(one).tolist() == [[0, 1, 2, 1]]

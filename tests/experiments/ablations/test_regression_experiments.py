@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import yaml
 
-from moodline.core.labels import ScoreScale
-from moodline.evaluation.predictions import ScorePredictions
+from moodline.core.labels import ValueScale
+from moodline.evaluation.predictions import RegressionPredictions
 from moodline.evaluation.results import read_results
 from moodline.evaluation.significance import compare
 from moodline.experiments.ablations import claims
@@ -263,7 +263,7 @@ def test_folds_in_an_experiment(scored: Path, files: tuple[Path, Path], tmp_path
 
 N = 300
 TRUTH = np.random.default_rng(3).uniform(-1, 1, N)
-SCALE = ScoreScale("sims", -1, 1)
+SCALE = ValueScale("sims", -1, 1)
 
 
 def guess(error: float, seed: int) -> Any:
@@ -274,7 +274,7 @@ def guess(error: float, seed: int) -> Any:
 def made(error: float, dev: float, **experts: tuple[float, float]) -> RunNumbers:
     """A run of three seeds; experts: (error, dev)."""
     said = {name: guess(e, n + 50) for n, (name, (e, _)) in enumerate(experts.items())}
-    p = ScorePredictions(
+    p = RegressionPredictions(
         scale=SCALE,
         seeds=(0, 1, 2),
         conversations=tuple(f"c{n // 10}" for n in range(N)),
@@ -332,7 +332,9 @@ def test_verdicts() -> None:
 def test_experts_average_leaves_out_who_knows_nothing() -> None:
     experts = {"text": np.array([[0.5, 0.9]]), "fusion": np.array([[0.1, -0.3]])}
     weights = {"text": np.array([[0.2, 0.0]]), "fusion": np.array([[0.8, 1.0]])}
-    p = ScorePredictions(SCALE, (0,), ("c", "c"), ("a", "b"), np.array([0.3, -0.3]), np.zeros((1, 2)), experts, weights)
+    p = RegressionPredictions(
+        SCALE, (0,), ("c", "c"), ("a", "b"), np.array([0.3, -0.3]), np.zeros((1, 2)), experts, weights
+    )
     one = RunNumbers({}, p)
     assert voices.average(one) == pytest.approx(np.array([[[0.3], [-0.3]]]))
     assert voices.voices(one, draws=20)[-1]["test"]["mean"] == 0.0

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodline.evaluation.metrics import f1_from_confusion
-from moodline.evaluation.predictions import ScorePredictions
+from moodline.evaluation.predictions import RegressionPredictions
 from moodline.evaluation.significance import MIN_SEEDS, paired_test
 from moodline.experiments.ablations.headline_metric import CLASS_F1, DRAWS, GATE_WEIGHT, UNITS
 from moodline.experiments.ablations.plan import BASE, Claim, ExperimentPlan
@@ -146,7 +146,7 @@ def _gate(plan: ExperimentPlan, claim: Claim, base: RunNumbers, draws: int) -> d
 
 def _worst_class(plan: ExperimentPlan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, Any]:
     """Is a class's F1 lower than that of the one lowest on dev among the others?"""
-    if isinstance(base.predictions, ScorePredictions):
+    if isinstance(base.predictions, RegressionPredictions):
         raise NotTestable("the recipe learns scores, there are no classes")
     label = _of_corpus(plan, claim.worst)
     labels = base.predictions.labels

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moodline.evaluation.metrics import Floats, Ints, confusion, f1_from_confusion, percent
-from moodline.evaluation.predictions import Predictions, ScorePredictions
+from moodline.evaluation.predictions import Predictions, RegressionPredictions
 from moodline.experiments.ablations.headline_metric import DRAWS, spread
 from moodline.experiments.ablations.run_metrics import RunNumbers
 
@@ -35,7 +35,7 @@ def voices(base: RunNumbers, draws: int = DRAWS) -> list[dict[str, Any]]:
     if len(p.experts) < 2:
         return []
     said: dict[str, NDArray[Any]] = {f"{name} expert": answers for name, answers in p.experts.items()}
-    if isinstance(p, ScorePredictions):
+    if isinstance(p, RegressionPredictions):
         said["average of the experts' scores"] = average(base)[..., 0]
     else:
         said["majority vote of the experts"] = majority(base)
@@ -65,7 +65,11 @@ def majority(run: RunNumbers) -> Ints:
 def average(run: RunNumbers) -> Floats:
     """[S, N, C] the experts' probabilities (of scores [S, N, 1]), averaged over those that can say anything of it."""
     p = run.predictions
-    said = {n: y[..., None] for n, y in p.experts.items()} if isinstance(p, ScorePredictions) else p.expert_scores
+    said = (
+        {n: y[..., None] for n, y in p.experts.items()}
+        if isinstance(p, RegressionPredictions)
+        else p.expert_probabilities
+    )
     can = {name: (w > 0)[..., None].astype(float) for name, w in p.weights.items()}
     total = np.sum([said[name] * can[name] for name in p.experts], axis=0)
     return total / np.maximum(np.sum(list(can.values()), axis=0), 1)
@@ -113,7 +117,7 @@ def target(base: RunNumbers) -> dict[str, Any]:
         (``confusion``); of scores ``task``, no ``labels``, and their ``scale``.
     """
     p = base.predictions
-    if isinstance(p, ScorePredictions):
+    if isinstance(p, RegressionPredictions):
         scale = {"name": p.scale.name, "low": p.scale.low, "high": p.scale.high}
         return {"task": base.task, "labels": [], "scale": scale}
     f1 = f1_from_confusion(base.sums.sum(1))
@@ -144,7 +148,7 @@ def case(base: RunNumbers) -> dict[str, Any]:
     fitting = [g for g in groups if SHORTEST <= len(g) <= LONGEST] or groups
     chosen = max(fitting, key=lambda g: apart[g].mean())
     return {
-        "rule": SCORE_RULE if isinstance(p, ScorePredictions) else RULE,
+        "rule": SCORE_RULE if isinstance(p, RegressionPredictions) else RULE,
         "conversation": p.conversations[chosen[0]],
         "seed": p.seeds[0],
         "disagreement": round(float(apart[chosen].mean()), 3),
@@ -156,7 +160,7 @@ def case(base: RunNumbers) -> dict[str, Any]:
     }
 
 
-def _apart(p: Predictions | ScorePredictions) -> Floats:
+def _apart(p: Predictions | RegressionPredictions) -> Floats:
     """[N] how much the first seed's experts disagree: 0 or 1; of scores how far those that can say anything differ."""
     said = np.stack([row[0] for row in p.experts.values()])  # [K, N]
     if isinstance(p, Predictions):
@@ -166,7 +170,7 @@ def _apart(p: Predictions | ScorePredictions) -> Floats:
     return np.maximum(most - least, 0.0)
 
 
-def _said(p: Predictions | ScorePredictions, n: Any) -> dict[str, Any]:
+def _said(p: Predictions | RegressionPredictions, n: Any) -> dict[str, Any]:
     """What is true of utterance ``n``, and what the first seed's mixture and experts said of it."""
     if isinstance(p, Predictions):
         experts = {name: p.labels[row[0, n]] for name, row in p.experts.items()}

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from moodline.core.errors import ConfigError
-from moodline.evaluation.predictions import Predictions, ScorePredictions, read_any_predictions
+from moodline.evaluation.predictions import Predictions, RegressionPredictions, read_any_predictions
 from moodline.evaluation.results import read_results
 from moodline.experiments.ablations.headline_metric import MEASURES, HeadlineMetric
 
@@ -26,12 +26,12 @@ class RunNumbers:
     """
 
     results: dict[str, Any]
-    predictions: Predictions | ScorePredictions
+    predictions: Predictions | RegressionPredictions
 
     @property
     def task(self) -> str:
         """What the run's recipe learns: ``classes`` or ``scores``."""
-        return "scores" if isinstance(self.predictions, ScorePredictions) else "classes"
+        return "scores" if isinstance(self.predictions, RegressionPredictions) else "classes"
 
     @property
     def measure(self) -> HeadlineMetric:

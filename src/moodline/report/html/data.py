@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from moodline.core.prediction import Prediction, UtterancePrediction
-from moodline.report.html.regression_summary import summarize_scores
+from moodline.report.html.regression_summary import summarize_values
 from moodline.report.html.sound import Sound
 from moodline.report.html.summary import SpeakerSummary, summarize
 from moodline.report.html.theme import looks
@@ -39,7 +39,7 @@ def page_data(predictions: list[Prediction], sounds: list[Sound | None], beside:
 
 def _labels(p: Prediction) -> list[str]:
     """The label set, and whatever else has a score."""
-    return list(dict.fromkeys([*p.labels, *(label for u in p.utterances for label in u.scores)]))
+    return list(dict.fromkeys([*p.labels, *(label for u in p.utterances for label in u.probabilities)]))
 
 
 def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> di
         "wave": {"rate": sound.rate, "peaks": sound.packed()} if sound and timed else None,
         "sound": "beside" if address else "inside" if sound and sound.mp3 else None,
         "address": address,
-        "speakers": [_speaker(s, labels) for s in summaries] if p.scale is None else summarize_scores(p),
+        "speakers": [_speaker(s, labels) for s in summaries] if p.scale is None else summarize_values(p),
         **({} if p.scale is None else {"range": list(p.scale.range), "level": p.level}),
         "turns": [
             {
@@ -102,8 +102,8 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
     turn: dict[str, Any] = {
         "i": u.id,
         "t": u.text,
-        "e": labels.index(u.emotion) if u.score is None else -1,
-        "p": [_whole(u.scores.get(label, 0.0)) for label in labels],
+        "e": labels.index(u.emotion) if u.value is None else -1,
+        "p": [_whole(u.probabilities.get(label, 0.0)) for label in labels],
         "u": int(u.abstained),
         "x": [
             [_whole(u.experts[name].get(label, 0.0)) for label in labels] if name in u.experts else None
@@ -112,10 +112,10 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
         "w": [_whole(u.weights[name]) if name in u.weights else None for name in experts],
         "m": list(u.modalities),
     }
-    if u.score is not None:
-        turn["v"] = round(u.score, 4)
-        turn["r"] = [round(x, 4) for x in u.interval or (u.score, u.score)]
-        turn["y"] = [round(u.expert_scores[e], 4) if e in u.expert_scores else None for e in experts]
+    if u.value is not None:
+        turn["v"] = round(u.value, 4)
+        turn["r"] = [round(x, 4) for x in u.interval or (u.value, u.value)]
+        turn["y"] = [round(u.expert_values[e], 4) if e in u.expert_values else None for e in experts]
     if u.uncertainty:
         turn["o"] = [[m, round(sigma, 4)] for m, sigma in u.uncertainty.items()]
     if u.guides:

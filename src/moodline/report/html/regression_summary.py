@@ -10,7 +10,7 @@ from moodline.core.prediction import Prediction
 MOMENTS = 3
 
 
-def summarize_scores(prediction: Prediction) -> list[dict[str, Any]]:
+def summarize_values(prediction: Prediction) -> list[dict[str, Any]]:
     """One summary for each speaker, in the order in which they first speak.
 
     Args:
@@ -29,7 +29,7 @@ def summarize_scores(prediction: Prediction) -> list[dict[str, Any]]:
     out = []
     for speaker, places in groups.items():
         turns = [prediction.utterances[n] for n in places]
-        scores = [u.score or 0.0 for u in turns]
+        scores = [u.value or 0.0 for u in turns]
         lengths = [u.end - u.start for u in turns if u.start is not None and u.end is not None]
         out.append(
             {
@@ -40,7 +40,7 @@ def summarize_scores(prediction: Prediction) -> list[dict[str, Any]]:
                 "lowest": round(min(scores), 4),
                 "highest": round(max(scores), 4),
                 "shifts": sum((a - middle) * (b - middle) < 0 for a, b in pairwise(scores)),
-                "moments": sorted(places, key=lambda n: -abs((prediction.utterances[n].score or 0.0) - middle))[
+                "moments": sorted(places, key=lambda n: -abs((prediction.utterances[n].value or 0.0) - middle))[
                     :MOMENTS
                 ],
             }
