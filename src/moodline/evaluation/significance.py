@@ -26,6 +26,9 @@ Value = Callable[[NDArray[Any]], NDArray[Any]]
 
 MIN_SEEDS = 3
 """With fewer seeds there is no saying how much trainings differ by chance."""
+LEVEL = 0.05
+"""A difference is distinguishable if its p is below this."""
+UNCLEAR, TOO_FEW = "not distinguishable", "too few seeds"
 CHUNK = 500
 """Resampled test sets that are computed together."""
 
@@ -34,8 +37,8 @@ def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
     """Compare the test predictions of two runs on the same utterances.
 
     Conversations (or groups of them, where the corpus says so) and seeds are units with replacement, the same
-    conversations for both runs; the p-value is the two-sided bootstrap one for a difference of zero. With fewer than
-    three seeds the verdict is about these models alone, and says so.
+    conversations for both runs; the p-value is the two-sided bootstrap one for a difference of zero. See
+    ``undecided`` for when there is no verdict.
 
     Args:
         first, second: run directories with ``predictions.parquet``.
@@ -65,20 +68,29 @@ def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
             fix="Compare runs of the same corpus, the same task and the same options.",
         ) from None
     low, high = found["interval"]
-    verdict = "second is better" if sign * low > 0 else "first is better"
-    if low <= 0 <= high:
-        verdict = "not distinguishable"
-    elif min(len(a.seeds), len(b.seeds)) < MIN_SEEDS:
-        verdict += f", as these models go: with fewer than {MIN_SEEDS} seeds other trainings may say otherwise"
+    seeds = min(len(a.seeds), len(b.seeds))
+    better = "second is better" if sign * found["difference"] > 0 else "first is better"
     return {
         "first": {"run": first.name, metric: shown(found["values"][0]), "seeds": len(a.seeds)},
         "second": {"run": second.name, metric: shown(found["values"][1]), "seeds": len(b.seeds)},
         "difference": shown(found["difference"]),
         "interval": [shown(low), shown(high)],
         "p": round(found["p"], 4),
-        "verdict": verdict,
+        "verdict": undecided(found["p"], seeds) or better,
         "method": f"paired bootstrap, {draws} draws of test {a.units} and of seeds",
     }
+
+
+def undecided(p: float, seeds: int) -> str:
+    """Why a paired test decides nothing: ``not distinguishable``, ``too few seeds``; empty if it does.
+
+    The one rule of ``moodline compare`` and ``moodline experiment``.
+
+    Args:
+        p: of the test, corrected where there are several.
+        seeds: of the side that has fewer.
+    """
+    return UNCLEAR if p >= LEVEL else TOO_FEW if seeds < MIN_SEEDS else ""
 
 
 def _four(value: float) -> float:

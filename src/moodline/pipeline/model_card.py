@@ -7,6 +7,7 @@ from typing import Any
 from moodline import __version__
 from moodline.corpora.base import Corpus
 from moodline.pipeline.recipe import ModalitySpec, Recipe
+from moodline.pipeline.recipe_changes import changed_settings, recipe_title, settings_hash
 
 _CARD = """# {name}, {which}
 
@@ -15,7 +16,8 @@ _CARD = """# {name}, {which}
 | | |
 |---|---|
 | model | {model} |
-| recipe | `{recipe}` |
+| recipe | {recipe} |
+| settings | SHA-256 {settings} |
 | {kind} | {answers} |
 | trained on | {corpus}: {train} conversations; chosen on {dev} dev conversations ({judge}) |
 | reads | {modalities} |
@@ -50,7 +52,8 @@ def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibrat
         which=which,
         description=recipe.description,
         model=recipe.model["name"],
-        recipe=recipe.name,
+        recipe=_recipe(recipe),
+        settings=settings_hash(recipe)[:12],
         kind="scores" if scores else "classes",
         answers=_scores(corpus) if scores else ", ".join(corpus.labels.labels),
         judge="mean absolute error" if scores else "weighted F1",
@@ -66,6 +69,14 @@ def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibrat
         ),
         version=__version__,
     )
+
+
+def _recipe(recipe: Recipe) -> str:
+    """The recipe's name, and what differs from the packaged one of that name."""
+    changes = changed_settings(recipe)
+    if not changes:
+        return f"`{recipe.name}`"
+    return f"`{recipe.name}`{recipe_title('', changes)}: {', '.join(f'`{name}`' for name in changes)}"
 
 
 def _scores(corpus: Corpus) -> str:

@@ -17,6 +17,8 @@ from moodline.evaluation.predictions import RegressionPredictions, read_any_pred
 from moodline.evaluation.results import read_results
 from moodline.experiments.runs import seed_directories
 from moodline.pipeline.checkpoint import read_part
+from moodline.pipeline.recipe import Recipe, read_yaml, same_settings
+from moodline.pipeline.recipe_changes import changed_settings, recipe_title
 
 BEGIN, END = "<!-- results: begin (made by `make docs`) -->", "<!-- results: end -->"
 
@@ -47,6 +49,16 @@ def spread(results: dict[str, Any], *name: str, digits: int = 1) -> str:
     for key in name:
         mean, sd = mean[key], sd[key]
     return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if len(results["seeds"]) > 1 else "")
+
+
+def title(results: dict[str, Any]) -> str:
+    """The recipe's name, with the number of changes where it differs from the packaged one; old files have none."""
+    return recipe_title(results["recipe"], results.get("changes", []))
+
+
+def _recipe(results: dict[str, Any]) -> str:
+    """``title`` in Markdown: the name as code."""
+    return title(results).replace(results["recipe"], f"`{results['recipe']}`", 1)
 
 
 def _folds(results: dict[str, Any]) -> str:
@@ -91,7 +103,7 @@ def _class_table(results: list[dict[str, Any]]) -> list[str]:
         low, high = r["interval"]["weighted_f1"]
         experts = ", ".join(f"{name} {value:.1f}" for name, value in r["mean"]["experts"].items())
         lines.append(
-            f"| `{r['recipe']}` | {r['corpus']} | **{spread(r, 'weighted_f1')}** "
+            f"| {_recipe(r)} | {r['corpus']} | **{spread(r, 'weighted_f1')}** "
             f"| {low:.1f} – {high:.1f} | {spread(r, 'accuracy')} "
             f"| {spread(r, 'macro_f1')} | {experts} | {len(r['seeds'])}{_folds(r)}{_looks(r)} | {minutes_a_seed(r)} |"
         )
@@ -109,7 +121,7 @@ def _score_table(results: list[dict[str, Any]]) -> list[str]:
         experts = ", ".join(f"{name} {value:.3f}" for name, value in r["mean"]["experts"].items())
         accuracies = ", ".join(f"{NAMES_OF[k]} {spread(r, k)}" for k in NAMES_OF if k in r["mean"])
         lines.append(
-            f"| `{r['recipe']}` | {r['corpus']}, {r['scale']['low']:g} to {r['scale']['high']:g} "
+            f"| {_recipe(r)} | {r['corpus']}, {r['scale']['low']:g} to {r['scale']['high']:g} "
             f"| **{spread(r, 'mae', digits=3)}** | {low:.3f} – {high:.3f} | {r['mean']['mae_constant']:.3f} "
             f"| {spread(r, 'corr', digits=3)} | {accuracies} | {spread(r, 'coverage', '0.8')} | {experts} "
             f"| {len(r['seeds'])}{_folds(r)}{_looks(r)} | {minutes_a_seed(r)} |"
@@ -225,8 +237,8 @@ def _class_plots(results: dict[str, Any], folder: Path, suffix: str) -> None:
     labels = results["labels"]
     tests = [s["test"] for s in results["seeds"]]
     summed = np.sum([t["confusion"] for t in tests], axis=0)
-    title = f"{results['recipe']}: test confusion, {len(tests)} {'seeds together' if len(tests) > 1 else 'seed'}"
-    plots.plot_confusion(summed, labels, folder / f"confusion.{suffix}", title)
+    heading = f"{title(results)}: test confusion, {len(tests)} {'seeds together' if len(tests) > 1 else 'seed'}"
+    plots.plot_confusion(summed, labels, folder / f"confusion.{suffix}", heading)
     per_class = {
         n: (float(np.mean(v)), float(np.std(v, ddof=1)) if len(v) > 1 else 0.0)
         for n in labels
@@ -253,6 +265,29 @@ def _score_plots(run: Path, folder: Path, suffix: str, folds: int) -> None:
     plot_agreement(said.truth, said.predicted.mean(0), said.scale.range, folder / f"agreement.{suffix}")
     half = float(np.mean(widths))
     plot_residuals(said.truth, said.predicted, said.scale.range, half, folder / f"errors.{suffix}")
+
+
+def check_publishable(recipe: Recipe, target: Path) -> None:
+    """Refuse to publish under a name that stands for other settings.
+
+    Args:
+        recipe: of the run.
+        target: the folder that it would be published in.
+
+    Raises:
+        ConfigError: the recipe differs from the packaged one of its name, or ``target`` holds another recipe.
+    """
+    fix = "Give it a name of its own: change name in the run's recipe.yaml, or train with --set name=NAME."
+    if changes := changed_settings(recipe):
+        shown = ", ".join(changes[:5]) + (", …" if len(changes) > 5 else "")
+        raise ConfigError(
+            f"--publish: a packaged recipe's name needs its settings, but this is "
+            f"{recipe_title(recipe.name, changes)} ({shown})",
+            fix=fix,
+        )
+    path = target / "recipe.yaml"
+    if path.is_file() and not same_settings(read_yaml(path), recipe):
+        raise ConfigError(f"--publish: {target} holds the results of other settings", fix=fix)
 
 
 def publish_results(run: Path, target: Path) -> None:
