@@ -138,7 +138,7 @@ def test_train_then_evaluate(house: Path, mine: Path) -> None:
     # names of the file's own facts: those of version 0.1, so that its files can be read and new ones by it
     told = pq.read_schema(mine / "predictions.parquet").metadata
     assert {k for k in told if k.startswith(b"moodline.")} == {
-        b"moodline.experts", b"moodline.drawn", b"moodline.labels",
+        b"moodline.experts", b"moodline.drawn", b"moodline.labels", b"moodline.format",
     }  # fmt: skip
 
 
