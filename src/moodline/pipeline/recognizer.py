@@ -21,7 +21,7 @@ from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.encoders.base import Encoder, truncated_by
 from moodline.evaluation.calibration import SHOWN, softmax
 from moodline.listen.language import foreign_words
-from moodline.models.registry import DEFAULT_MODEL, PRETRAINED, pretrained_directory
+from moodline.models.registry import DEFAULT_MODEL, PRETRAINED, RECORDING_MODEL, pretrained_directory
 from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
 from moodline.pipeline.encoders import load_encoders
 from moodline.pipeline.features import FeatureMap, encode_inputs, encoder_inputs
@@ -45,7 +45,7 @@ class Recognizer:
     that normalises by speaker measures each turn against the speaker's other turns in the conversation.
 
     Many threads may call ``recognize`` and ``listen`` of one object. Networks run for one conversation at a time, so
-    memory does not grow with the number of threads; everything else (listening, reading sound) runs side by side.
+    memory does not grow with the number of threads; finding speech and recognizing words run side by side.
 
     Args:
         checkpoint: the model and what goes with it.
@@ -74,13 +74,29 @@ class Recognizer:
         """Held wherever encoders, networks or the vectors of texts are used."""
 
     @classmethod
-    def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "auto", threads: int | None = None) -> Recognizer:
-        """Load a packaged model by name or a checkpoint directory by path; for the arguments see the class.
+    def load(
+        cls,
+        name: str | Path | None = None,
+        device: str = "auto",
+        *,
+        recording: bool = False,
+        threads: int | None = None,
+    ) -> Recognizer:
+        """Load a packaged model by name or a checkpoint directory by path.
+
+        Args:
+            name: of ``moodline models``, or a directory; None for the default: meld-text, which reads words, or
+                voice-words for a recording.
+            device: "cpu", "cuda", …; "auto" takes a GPU if there is one.
+            recording: True if recordings will be given, not transcripts alone.
+            threads: processor threads that a network computes with, see the class.
 
         Raises:
             UnknownNameError: neither a name nor a directory.
             CheckpointError: the directory is not a complete checkpoint.
         """
+        if name is None:
+            name = RECORDING_MODEL if recording else DEFAULT_MODEL
         directory = pretrained_directory(str(name)) or Path(name)
         if not directory.exists() and directory.name == str(name):
             raise UnknownNameError("model", str(name), PRETRAINED, "See: moodline models; or give a directory.")
