@@ -50,3 +50,10 @@ def test_sure_s_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = weights(side.model)
     side.step([0, 2], 0)
     assert not torch.equal(weights(side.model), before)
+
+
+def test_beside_a_busy_process() -> None:
+    module = load_script("busy_machine", "benchmarks")
+    seconds, megabytes = module.measure(3, None, "torch", 1)
+    assert seconds > 0
+    assert 100 < megabytes < 5000
