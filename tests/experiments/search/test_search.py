@@ -16,7 +16,7 @@ import yaml
 from moodline.core.errors import ConfigError, FeatureError, MoodlineError, UnknownNameError
 from moodline.experiments.search import run as study
 from moodline.experiments.search.run import search
-from moodline.experiments.search.space import Axis, load_space, space_names
+from moodline.experiments.search.space import Axis, Space, load_space, space_names, with_values
 from moodline.experiments.train import train
 from moodline.pipeline.recipe import Recipe, load_recipe, recipe_names
 from moodline.report.search_plots import draw_search
@@ -331,3 +331,13 @@ def test_samples_of_an_axis_lie_in_it() -> None:
     assert Axis(values=("a", None)).samples() == ["a", None]
     low, between, high = Axis(low=0.1, high=0.5).samples()
     assert low < between < high
+
+
+def test_settings_that_go_with_classes_are_refused_for_a_regression(tmp_path: Path) -> None:
+    """A recipe of values is checked as one of values, not as one of classes."""
+    model = {"name": "sure", "hidden": 8, "expert_hidden": 8, "heads": 2}
+    recipe = load_recipe(str(write_recipe(tmp_path / "values.yaml", TEXT | {"task": "scores", "model": model})))
+    with pytest.raises(ConfigError, match="class_weights goes with classes"):
+        Space("own", {"model.class_weights": Axis(values=(True,))}).check(recipe)
+    changed = with_values(recipe, {"model.score_loss": "mse"}, "own")
+    assert (changed.task, changed.model["score_loss"]) == ("scores", "mse")
