@@ -23,8 +23,8 @@ from moodline.core import conversation
 from moodline.core.errors import CheckpointError, ConfigError, FeatureError, LabelError, MoodlineError
 from moodline.corpora.registry import read_corpus
 from moodline.evaluation import calibration
+from moodline.evaluation.compare import compare
 from moodline.evaluation.results import read_results
-from moodline.evaluation.significance import compare
 from moodline.experiments import encoder_stage as stage1
 from moodline.experiments import train as experiment
 from moodline.experiments.evaluate import evaluate

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from moodline.experiments.ablations.files import FILE, result_name, task_of
-from moodline.experiments.ablations.headline_metric import MEASURES, UNITS, HeadlineMetric
+from moodline.evaluation.headline import UNITS, HeadlineMetric
+from moodline.evaluation.tasks import task_in
+from moodline.experiments.ablations.files import FILE, result_name
 from moodline.report.experiment_plots import gate_rows, range_name, signed
 
 MADE_END = "by `make docs`; do not edit -->"
@@ -36,11 +37,11 @@ def study_page(data: dict[str, Any], pictures: str = "plots", source: str = FILE
 
 def page_name(data: dict[str, Any]) -> str:
     """The file name of an experiment's page in the docs."""
-    return f"{data['page']}-{result_name(data['corpus'], task_of(data))}.md"
+    return f"{data['page']}-{result_name(data['corpus'], task_in(data).key)}.md"
 
 
 def _measure(data: dict[str, Any]) -> HeadlineMetric:
-    return MEASURES[task_of(data)]
+    return task_in(data).headline
 
 
 def _head(data: dict[str, Any], source: str) -> str:
@@ -278,9 +279,9 @@ def overview(found: Sequence[dict[str, Any]]) -> str:
         found: experiments of the same name, one for each corpus and task.
     """
     first = found[0]
-    corpora = [result_name(data["corpus"], task_of(data)) for data in found]
+    corpora = [result_name(data["corpus"], task_in(data).key) for data in found]
     links = [f"[{place}]({page_name(data)})" for place, data in zip(corpora, found, strict=True)]
-    scored = any(task_of(data) == "scores" for data in found)
+    scored = any(task_in(data).key == "scores" for data in found)
     claims = {c["name"]: c for data in found for c in data["claims"]}
     verdicts = [{c["name"]: c for c in data["claims"]} for data in found]
     rows = [

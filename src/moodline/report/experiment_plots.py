@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from moodline.core.errors import StorageError
-from moodline.experiments.ablations.files import task_of
-from moodline.experiments.ablations.headline_metric import MEASURES, HeadlineMetric
+from moodline.evaluation.headline import HeadlineMetric
+from moodline.evaluation.tasks import task_in
 from moodline.report.plots import (
     BLUE,
     EXPERT_COLOURS,
@@ -51,7 +51,7 @@ def draw_study(data: dict[str, Any], folder: Path) -> None:
     except OSError as error:
         raise StorageError.writing(folder, error) from error
     seeds = len(data["seeds"])
-    measure = MEASURES[task_of(data)]
+    measure = task_in(data).headline
     if _swept(data):
         plot_sweeps(data, folder / "sweeps")
     if any("versus_base" in v for v in data["variants"]):
@@ -138,8 +138,8 @@ def plot_sweeps(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
             panel.set_title(sweep["title"].partition(" (")[0], fontsize=12)
             panel.set_xlim(-0.6, len(variants) - 0.4)
             panel.grid(True, axis="y")
-        measure = MEASURES[task_of(data)]
-        panels[0].set_ylabel(f"{measure.name}{measure.suffix}{measure.less}")
+        measure = task_in(data).headline
+        panels[0].set_ylabel(f"{measure.name}{measure.suffix}{measure.direction}")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
         note = "mean ± standard deviation over seeds; small: each seed; grey: the base recipe"
         figure.supxlabel(note, fontsize=9, color=GREY)
@@ -160,7 +160,7 @@ def plot_differences(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
         The files written.
     """
     rows = [v for v in data["variants"] if "versus_base" in v]
-    unit = MEASURES[task_of(data)].unit
+    unit = task_in(data).headline.unit
     edge = axis_reach([v["versus_base"]["interval"] for v in rows])
     width = 5.0 + 0.08 * max(len(v["title"]) for v in rows)
     with _figure(path, (width, 0.36 * len(rows) + 1.9)) as (figure, written):
@@ -215,7 +215,7 @@ def plot_voices(voices: list[dict[str, Any]], measure: HeadlineMetric, path: Pat
         The files written.
     """
     digits = measure.unit.shown
-    label = f"{measure.name} on test{measure.suffix}{measure.less}; small: each seed"
+    label = f"{measure.name} on test{measure.suffix}{measure.direction}; small: each seed"
     with _figure(path, (7.6, 0.46 * len(voices) + 1.6)) as (figure, written):
         axes = figure.subplots()
         best = voices[0]["test"]["mean"]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moodline.evaluation.headline import CLASS_F1, DRAWS, GATE_WEIGHT, UNITS
 from moodline.evaluation.metrics import f1_from_confusion
 from moodline.evaluation.predictions import RegressionPredictions
 from moodline.evaluation.significance import MIN_SEEDS, paired_test
-from moodline.experiments.ablations.headline_metric import CLASS_F1, DRAWS, GATE_WEIGHT, UNITS
 from moodline.experiments.ablations.plan import BASE, Claim, ExperimentPlan
 from moodline.experiments.ablations.run_metrics import RunNumbers
 
@@ -138,8 +138,8 @@ def _gate(plan: ExperimentPlan, claim: Claim, base: RunNumbers, draws: int) -> d
 
     found = paired_test((sums, sums), (weight(other), weight(own)), draws, same_seeds=True)
     return {
-        "better": {"name": expert, "value": GATE_WEIGHT.told(mean[own])},
-        "worse": {"name": names[other], "value": GATE_WEIGHT.told(mean[other])},
+        "better": {"name": expert, "value": GATE_WEIGHT.written(mean[own])},
+        "worse": {"name": names[other], "value": GATE_WEIGHT.written(mean[other])},
         "unit": GATE_WEIGHT.name,
     } | GATE_WEIGHT.outcome(found)
 
@@ -165,8 +165,8 @@ def _worst_class(plan: ExperimentPlan, claim: Claim, base: RunNumbers, draws: in
 
     found = paired_test((base.sums, base.sums), (score(own), score(other)), draws, same_seeds=True)
     return {
-        "better": {"name": labels[other], "value": CLASS_F1.told(f1[other])},
-        "worse": {"name": label, "value": CLASS_F1.told(f1[own])},
+        "better": {"name": labels[other], "value": CLASS_F1.written(f1[other])},
+        "worse": {"name": label, "value": CLASS_F1.written(f1[own])},
         "unit": CLASS_F1.name,
     } | CLASS_F1.outcome(found)
 

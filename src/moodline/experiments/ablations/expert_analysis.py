@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.evaluation.metrics import Floats, Ints, confusion, f1_from_confusion, percent
+from moodline.evaluation.headline import DRAWS
+from moodline.evaluation.metrics import Floats, Ints, confusion, f1_from_confusion, mean_and_sd, percent
 from moodline.evaluation.predictions import Predictions, RegressionPredictions
-from moodline.experiments.ablations.headline_metric import DRAWS, spread
 from moodline.experiments.ablations.run_metrics import RunNumbers
 
 SHORTEST, LONGEST = 8, 40
@@ -88,7 +88,7 @@ def gate(base: RunNumbers) -> dict[str, Any]:
     of_seed = {name: w.mean(1) for name, w in p.weights.items()}
     found: dict[str, Any] = {
         "mean": {name: round(float(w.mean()), 4) for name, w in of_seed.items()},
-        "sd": {name: spread(list(w), 4)["sd"] for name, w in of_seed.items()},
+        "sd": {name: mean_and_sd(list(w), 4)["sd"] for name, w in of_seed.items()},
     }
 
     def where(here: NDArray[np.bool_]) -> dict[str, float]:
@@ -125,7 +125,7 @@ def target(base: RunNumbers) -> dict[str, Any]:
     return {
         "labels": list(p.labels),
         "per_class": {
-            label: {"f1": spread([percent(x) for x in f1[:, c]]), "support": int((p.truth == c).sum())}
+            label: {"f1": mean_and_sd([percent(x) for x in f1[:, c]]), "support": int((p.truth == c).sum())}
             for c, label in enumerate(p.labels)
         },
         "confusion": np.asarray(total).tolist(),

@@ -11,8 +11,9 @@ from pathlib import Path
 from moodline.core.errors import ConfigError, StorageError
 from moodline.core.files import write_json
 from moodline.core.progress import ProgressCallback
+from moodline.evaluation.headline import HeadlineMetric
 from moodline.evaluation.results import read_results
-from moodline.experiments.ablations.headline_metric import MEASURES, HeadlineMetric
+from moodline.evaluation.tasks import TASKS
 from moodline.experiments.ablations.plan import ExperimentPlan
 from moodline.experiments.evaluate import evaluate
 from moodline.experiments.runs import Run, seed_directories
@@ -87,7 +88,7 @@ def train_all(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError.writing(out, error) from error
-    measure = MEASURES[plan.task]
+    measure = TASKS[plan.task].headline
     left = what_is_left(plan, out, seeds)
     total = len(left.finished) + len(left.missing)
     if left.finished and left.missing:
@@ -119,7 +120,7 @@ def evaluate_all(
     Raises:
         MoodlineError: see ``evaluate``; a run is of another recipe.
     """
-    measure = MEASURES[plan.task]
+    measure = TASKS[plan.task].headline
     for name in plan.runs:
         run = Run.load(run_directory(out, name))
         if to_plain(run.recipe) != to_plain(plan.runs[name]):
@@ -135,7 +136,7 @@ def evaluate_all(
 
 
 def _told(measure: HeadlineMetric, number: float) -> str:
-    return f"{measure.name} {number:.{measure.unit.digits}f}"
+    return f"{measure.name} {measure.unit.text(number)}"
 
 
 def _times(out: Path) -> dict[str, float]:
