@@ -44,9 +44,9 @@ def test_steps_are_those_of_a_plain_loop(tmp_path: Path, clip_norm: float, optim
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from moodline.nn import losses
+    from moodline.nn import goals
 
-    monkeypatch.setattr(losses, "focal_loss", lambda z, *_: (z * 0).sqrt().sum())
+    monkeypatch.setattr(goals, "focal_loss", lambda z, *_: (z * 0).sqrt().sum())
     with pytest.raises(MoodlineError, match="gradient is not finite"):
         run(tmp_path, epochs=1)
     assert not (tmp_path / "state.pt").exists()

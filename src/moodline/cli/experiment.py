@@ -119,7 +119,7 @@ def _print_plan(plan: ExperimentPlan, out: Path, seeds: int, json_: bool) -> Non
 def _print_result(found: dict[str, Any]) -> None:
     from moodline.evaluation.headline import UNITS
     from moodline.evaluation.tasks import task_in
-    from moodline.report.experiment_plots import signed
+    from moodline.report.experiment_words import signed
 
     measure = task_in(found).headline
     digits = measure.unit.digits

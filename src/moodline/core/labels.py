@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from moodline.core.errors import LabelError
 
@@ -36,6 +36,10 @@ class LabelSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def check_equal(self, other: Any, where: str) -> None:
+        """Raise unless another label set has the same labels in the same order."""
+        self.check_same(other.labels, where)
 
     @property
     def range(self) -> None:
@@ -118,6 +122,10 @@ class ValueScale:
             )
         return float(value)
 
+    def check_equal(self, other: Any, where: str) -> None:
+        """Raise unless another scale has the same range."""
+        self.check_same(other, where)
+
     def check_same(self, other: ValueScale, where: str) -> None:
         """Raise unless ``other`` has the same range."""
         if other.range != self.range:
@@ -134,13 +142,10 @@ Target = LabelSet | ValueScale
 
 def check_same_target(expected: Target, found: Target, where: str) -> None:
     """Raise unless two targets have the same classes in the same order, or the same range of values."""
-    if isinstance(expected, ValueScale) and isinstance(found, ValueScale):
-        expected.check_same(found, where)
-    elif isinstance(expected, LabelSet) and isinstance(found, LabelSet):
-        expected.check_same(found.labels, where)
-    else:
-        kinds = [t.kind for t in (expected, found)]
-        raise LabelError(f"{where}: expected a model of {kinds[0]}", f"one of {kinds[1]}", "Use another checkpoint.")
+    if expected.kind != found.kind:
+        fix = "Use another checkpoint."
+        raise LabelError(f"{where}: expected a model of {expected.kind}", f"one of {found.kind}", fix)
+    expected.check_equal(found, where)
 
 
 # Orders as in the field's loaders; dictionaries elsewhere are made from these names.

@@ -109,6 +109,7 @@ class RegressionPredictions:
     """
 
     task: ClassVar[str] = "scores"
+    labels: ClassVar[tuple[str, ...]] = ()
 
     scale: ValueScale
     seeds: tuple[int, ...]

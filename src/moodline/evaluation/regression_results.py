@@ -20,7 +20,7 @@ from moodline.evaluation.metrics import (
     regression_report,
 )
 from moodline.evaluation.resampling import ResamplingUnits
-from moodline.evaluation.selection import true_and_predicted
+from moodline.evaluation.selection import true_and_predicted, true_values
 
 IN_UNITS = ("mae", "corr", "mae_constant")
 """Numbers with four decimals, not in percent."""
@@ -52,7 +52,7 @@ def regression_numbers(
         each level; ``experts``, the error and correlation of each alone; ``gate_weights``, their ``mean``.
     """
     truth, predicted = true_and_predicted(answers)
-    real = ~np.isnan(np.concatenate([a.truth for a in answers]))
+    real = ~np.isnan(true_values(answers))
     weights = np.concatenate([a.weights for a in answers])[real]
     errors = np.abs(predicted - truth)
     experts = {}
@@ -79,7 +79,7 @@ def summarize_values(
     """The fields of ``results.json`` from ``labels`` on; arguments as those of ``Task.summary``."""
     both = [true_and_predicted(answers) for answers in predictions]
     truth, predicted = both[0][0], np.stack([p for _, p in both])
-    groups = np.repeat(units.number, [int((~np.isnan(a.truth)).sum()) for a in predictions[0]])
+    groups = np.repeat(units.number, [int((~np.isnan(true_values([a]))).sum()) for a in predictions[0]])
     low, high = interval(bootstrap(clustered_errors(truth, predicted, groups), headline.value))
     tests = [s["test"] for s in seeds]
     names = [k for k, v in tests[0].items() if isinstance(v, float | int) and k != "utterances"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moodline.core.answers import Answers
 from moodline.core.errors import ConfigError
@@ -64,7 +66,12 @@ def judge_by_error() -> Judge:
 
 def true_and_predicted(answers: Sequence[Answers]) -> tuple[np.ndarray, np.ndarray]:
     """True and predicted values of all utterances that have a true one, float64 [N] each."""
-    truth = np.concatenate([a.truth for a in answers]).astype(np.float64)
+    truth = true_values(answers).astype(np.float64)
     predicted = np.concatenate([a.logits[:, 0] for a in answers]).astype(np.float64)
     real = ~np.isnan(truth)
     return truth[real], predicted[real]
+
+
+def true_values(answers: Sequence[Answers]) -> NDArray[np.float32]:
+    """The true values of a regression, float32 [N], NaN where there is none."""
+    return np.concatenate(cast("list[NDArray[np.float32]]", [a.targets for a in answers]))

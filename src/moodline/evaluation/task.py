@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from moodline.core.answers import Answers
 from moodline.core.conversation import Conversation, Utterance
+from moodline.core.labels import LabelSet, Target, ValueScale
 from moodline.evaluation.headline import HeadlineMetric
 from moodline.evaluation.resampling import ResamplingUnits
 from moodline.evaluation.selection import Judge
@@ -38,8 +39,10 @@ class Task(ABC):
         card_rows: of dev numbers and a calibration, the lines (name, value) of a model card.
         of_each_fold: a number of each fold that ``evaluate`` prints: its name, key and digits.
         caveat: about the calibration, for model cards.
-        has_confidence: True if answers have a confidence to abstain by.
+        names: other names of ``key`` in recipes.
+        smallest: sizes and range for checking a model's settings before there is data.
         answers: what its models answer, in words: the classes, or the range.
+        no_classes: why a claim about classes cannot be tested; empty if it can.
         about: the fields of ``Prediction`` that depend on the task.
     """
 
@@ -49,15 +52,22 @@ class Task(ABC):
     alone: ClassVar[tuple[str, ...]]
     of_fold: ClassVar[tuple[str, ...]]
     dev: ClassVar[dict[str, str]]
+    names: ClassVar[tuple[str, ...]]
+    smallest: ClassVar[dict[str, Any]]
     folder_suffix: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
     table: ClassVar[tuple[str, ...]]
     plots: ClassVar[tuple[str, ...]]
     of_each_fold: ClassVar[tuple[str, str, int]]
     caveat: ClassVar[str]
-    has_confidence: ClassVar[bool]
+    no_classes: ClassVar[str] = ""
     answers: str
     about: dict[str, Any]
+
+    @staticmethod
+    @abstractmethod
+    def target_of(labels: LabelSet, scale: ValueScale | None) -> Target | None:
+        """Which of a corpus's targets it is; None where the corpus has none of this kind."""
 
     @abstractmethod
     def target(self, utterance: Utterance) -> str | float | None:
@@ -130,6 +140,9 @@ class Task(ABC):
     @abstractmethod
     def metadata(self) -> tuple[str, list[Any]]:
         """The entry of the file's metadata that says what the target is: its key, and JSON content."""
+
+    def check_threshold(self, model: str, abstain_below: float) -> None:  # noqa: B027  (most tasks allow it)
+        """Raise a ConfigError if answers have no confidence to abstain by."""
 
     @abstractmethod
     def predict(self, found: Answers, calibration: dict[str, Any], abstain_below: float) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from moodline.core.answers import Answers
 from moodline.core.conversation import Conversation, Utterance
+from moodline.core.errors import ConfigError
 from moodline.core.labels import IGNORE, LabelSet, Target, ValueScale
 from moodline.evaluation.calibration import SHOWN, calibrate, calibrate_intervals, softmax
 from moodline.evaluation.classification_results import (
@@ -39,7 +40,7 @@ from moodline.evaluation.regression_results import (
     value_table_row,
 )
 from moodline.evaluation.resampling import ResamplingUnits
-from moodline.evaluation.selection import Judge, judge_by_error, judge_by_weighted_f1, true_and_predicted
+from moodline.evaluation.selection import Judge, judge_by_error, judge_by_weighted_f1, true_and_predicted, true_values
 from moodline.evaluation.task import Part, Task
 
 
@@ -56,13 +57,14 @@ class Classification(Task):
     alone = ("weighted_f1", "accuracy", "macro_f1")
     of_fold = (*alone, "ece", "utterances")
     dev: ClassVar = {"weighted_f1": "weighted F1", "accuracy": "accuracy"}
+    names = ("classification",)
+    smallest: ClassVar = {"classes": 2}
     folder_suffix = ""
     needs = ("per_class",)
     table = CLASS_TABLE
     plots = ("confusion", "per-class-f1", "gate-weights")
     of_each_fold = ("accuracy in each fold", "accuracy", 1)
     caveat = "Confidence is calibrated on the dev set of the same corpus; elsewhere it is optimistic."
-    has_confidence = True
     table_row = staticmethod(class_table_row)
     rows = staticmethod(class_result_rows)
     class_rows = staticmethod(per_class_rows)
@@ -71,6 +73,11 @@ class Classification(Task):
     def __init__(self, labels: LabelSet) -> None:
         self.labels, self.about = labels, {}
         self.answers = ", ".join(labels.labels)
+
+    @staticmethod
+    def target_of(labels: LabelSet, scale: ValueScale | None) -> LabelSet:
+        """The label set."""
+        return labels
 
     def target(self, utterance: Utterance) -> str | None:
         """Its emotion."""
@@ -177,13 +184,15 @@ class Regression(Task):
     alone = ("mae", "corr")
     of_fold = (*alone, "utterances")
     dev: ClassVar = {"mae": "mean absolute error", "corr": "correlation"}
+    names = ("regression",)
+    smallest: ClassVar = {"classes": 1, "value_range": (-1.0, 1.0)}
     folder_suffix = "-scores"
     needs = ("scale",)
     table = VALUE_TABLE
     plots = ("agreement", "errors")
     of_each_fold = ("error in each fold", "mae", 3)
     caveat = "Intervals come from the errors on the dev set of the same corpus; elsewhere they are too narrow."
-    has_confidence = False
+    no_classes = "the recipe learns scores, there are no classes"
     table_row = staticmethod(value_table_row)
     rows = staticmethod(value_result_rows)
     card_rows = staticmethod(value_card_rows)
@@ -191,6 +200,19 @@ class Regression(Task):
     def __init__(self, scale: ValueScale) -> None:
         self.scale, self.about = scale, {"scale": scale, "level": SHOWN}
         self.answers = f"from {scale.low:g} to {scale.high:g}"
+
+    def check_threshold(self, model: str, abstain_below: float) -> None:
+        """A value has an interval, but no confidence."""
+        raise ConfigError(
+            f"model {model} answers with values, so it has no confidence to abstain below",
+            abstain_below,
+            "Leave the threshold out; each value comes with an interval.",
+        )
+
+    @staticmethod
+    def target_of(labels: LabelSet, scale: ValueScale | None) -> ValueScale | None:
+        """The scale."""
+        return scale
 
     def target(self, utterance: Utterance) -> float | None:
         """Its value."""
@@ -227,7 +249,7 @@ class Regression(Task):
 
     def together(self, parts: Sequence[Part]) -> tuple[list[Answers], dict[str, Any]]:
         """Values as they are, and the half widths of each utterance's own model."""
-        counts = [sum(int((~np.isnan(a.truth)).sum()) for a in answers) for answers, _ in parts]
+        counts = [sum(int((~np.isnan(true_values([a]))).sum()) for a in answers) for answers, _ in parts]
         widths = {
             level: np.repeat([calibration["half_widths"][level] for _, calibration in parts], counts)
             for level in parts[0][1]["half_widths"]
@@ -236,7 +258,7 @@ class Regression(Task):
 
     def true_column(self, answers: Sequence[Answers]) -> list[Any]:
         """Values."""
-        return [None if np.isnan(y) else float(y) for a in answers for y in a.truth]
+        return [None if np.isnan(y) else float(y) for y in true_values(answers)]
 
     def columns(self, name: str, probability: str, logits: NDArray[Any]) -> dict[str, Any]:
         """The value alone."""
@@ -290,6 +312,11 @@ def task_of(target: Target) -> Task:
 def task_in(data: Mapping[str, Any]) -> type[Task]:
     """The task of a result file or an ``experiment.json``; files of classes do not name it."""
     return TASKS[str(data.get("task", Classification.key))]
+
+
+def task_key(name: Any) -> Any:
+    """The word that recipes and results store for a task's name; anything else as it is."""
+    return next((key for key, kind in TASKS.items() if name in kind.names), name)
 
 
 def any_target(task: Task, conversations: Iterable[Conversation]) -> bool:

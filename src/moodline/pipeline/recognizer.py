@@ -155,13 +155,10 @@ class Recognizer:
 
     def _threshold(self, abstain_below: float | None) -> float:
         """What the caller says, or else the model's own; raises where neither makes sense."""
-        if abstain_below is not None and not self.task.has_confidence:
-            raise ConfigError(
-                f"model {self.checkpoint.name} answers with values, so it has no confidence to abstain below",
-                abstain_below,
-                "Leave the threshold out; each value comes with an interval.",
-            )
-        return self.abstain_below if abstain_below is None else abstain_below
+        if abstain_below is None:
+            return self.abstain_below
+        self.task.check_threshold(self.checkpoint.name, abstain_below)
+        return abstain_below
 
     def _notes(
         self, conversation: Conversation, inputs: Mapping[str, Mapping[str, Any]], features: Mapping[str, FeatureMap]

@@ -5,7 +5,7 @@ Everything is drawn from the content of an ``experiment.json``; see ``plots.py``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from moodline.core.errors import StorageError
 from moodline.evaluation.headline import HeadlineMetric
 from moodline.evaluation.tasks import task_in
+from moodline.report.experiment_words import signed, words_of
 from moodline.report.plots import (
     BLUE,
     EXPERT_COLOURS,
@@ -50,7 +51,6 @@ def draw_study(data: dict[str, Any], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError.writing(folder, error) from error
-    seeds = len(data["seeds"])
     measure = task_in(data).headline
     if _swept(data):
         plot_sweeps(data, folder / "sweeps")
@@ -58,38 +58,11 @@ def draw_study(data: dict[str, Any], folder: Path) -> None:
         plot_differences(data, folder / "differences")
     if data["voices"]:
         plot_voices(data["voices"], measure, folder / "voices")
-        everything = "all classes" if data["labels"] else "all scores"
-        plot_gate_weights({everything: data["gate"]["mean"], **gate_rows(data["gate"])}, folder / "gate-weights")
-        if data["labels"]:
-            plot_case(data["case"], data["labels"], folder / "case")
-        else:
-            plot_value_case(data["case"], (data["scale"]["low"], data["scale"]["high"]), folder / "case")
-    if not data["labels"]:
-        return
-    plot_per_class(
-        {label: (row["f1"]["mean"], row["f1"]["sd"]) for label, row in data["per_class"].items()},
-        folder / "per-class-f1",
-    )
-    title = f"Confusion, {f'{seeds} seeds together' if seeds > 1 else 'one seed'}"
-    plot_confusion(data["confusion"], data["labels"], folder / "confusion", title)
-
-
-def signed(x: float, digits: int = 1) -> str:
-    """A difference with its sign; a zero has none."""
-    text = f"{x:+.{digits}f}".replace("-", "−")
-    return text[1:] if float(text[1:]) == 0 else text
-
-
-def range_name(limits: Mapping[str, float]) -> str:
-    """``low`` and ``high`` in words."""
-    return f"{limits['low']:.3g} to {limits['high']:.3g}".replace("-", "−")
-
-
-def gate_rows(gate: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Mean gate weights by what is true, a class or a part of the scores' range."""
-    if "per_class" in gate:
-        return dict(gate["per_class"])
-    return {range_name(row): row["weights"] for row in gate["per_range"]}
+        words = words_of(data)
+        plot_gate_weights(words.all_gate_rows(data["gate"]), folder / "gate-weights")
+        PICTURES[words.case](data, folder / "case")
+    for name in words_of(data).plots:
+        PICTURES[name](data, folder / name)
 
 
 def _swept(data: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -282,3 +255,24 @@ def plot_case(case: dict[str, Any], labels: list[str], path: Path) -> tuple[Path
         top.legend(handles=classes, loc="upper left", bbox_to_anchor=(1.01, 1.0), title="class", frameon=False)
         bottom.legend(handles=kinds, loc="upper left", bbox_to_anchor=(1.01, 1.0), title="expert", frameon=False)
     return written
+
+
+def _per_class(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
+    return plot_per_class(
+        {label: (row["f1"]["mean"], row["f1"]["sd"]) for label, row in data["per_class"].items()}, path
+    )
+
+
+def _confusion(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
+    seeds = len(data["seeds"])
+    title = f"Confusion, {f'{seeds} seeds together' if seeds > 1 else 'one seed'}"
+    return plot_confusion(data["confusion"], data["labels"], path, title)
+
+
+PICTURES: dict[str, Callable[[dict[str, Any], Path], tuple[Path, ...]]] = {
+    "case": lambda data, path: plot_case(data["case"], data["labels"], path),
+    "value-case": lambda data, path: plot_value_case(data["case"], (data["scale"]["low"], data["scale"]["high"]), path),
+    "per-class-f1": _per_class,
+    "confusion": _confusion,
+}
+"""Those that the words of a task name."""

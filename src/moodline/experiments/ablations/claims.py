@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from moodline.evaluation.headline import CLASS_F1, DRAWS, GATE_WEIGHT, UNITS
 from moodline.evaluation.metrics import f1_from_confusion
-from moodline.evaluation.predictions import RegressionPredictions
 from moodline.evaluation.significance import MIN_SEEDS, paired_test
+from moodline.evaluation.tasks import TASKS
 from moodline.experiments.ablations.plan import BASE, Claim, ExperimentPlan
 from moodline.experiments.ablations.run_metrics import RunNumbers
 
@@ -146,10 +146,10 @@ def _gate(plan: ExperimentPlan, claim: Claim, base: RunNumbers, draws: int) -> d
 
 def _worst_class(plan: ExperimentPlan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, Any]:
     """Is a class's F1 lower than that of the one lowest on dev among the others?"""
-    if isinstance(base.predictions, RegressionPredictions):
-        raise NotTestable("the recipe learns scores, there are no classes")
-    label = _of_corpus(plan, claim.worst)
     labels = base.predictions.labels
+    if reason := TASKS[base.task].no_classes:
+        raise NotTestable(reason)
+    label = _of_corpus(plan, claim.worst)
     if label not in labels:
         raise NotTestable(f"there is no class {label}")
     f1 = f1_from_confusion(base.sums.sum(1)).mean(0)
