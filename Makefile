@@ -7,17 +7,23 @@ DATA ?= $(or $(MOODLINE_DATA),../shared/data)
 .PHONY: demo test test-slow check bench docs results model clean
 .DEFAULT_GOAL := demo
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+# what the demo shows: transcripts and recordings
+$(VENV)/.installed-demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
 	$(BIN)/pip install --quiet -c constraints.txt torch==$(shell sed -n 's/^torch==//p' constraints.txt)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[listen]'
+	touch $@
+
+# that, and every extra and tool that tests and checks need
+$(VENV)/.installed: $(VENV)/.installed-demo
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
 # a real recording of two speakers, inside the package moonshine-voice
 CLIP = $$($(BIN)/python -c "from importlib.util import find_spec; print(find_spec('moonshine_voice').submodule_search_locations[0])")/assets/endgame_nagg_nell.wav
 
-demo: $(VENV)/.installed  ## label the sample conversations and a recording; its report is runs/demo/report.html
+demo: $(VENV)/.installed-demo  ## label the sample conversations and a recording; its report is runs/demo/report.html
 	$(BIN)/moodline analyze src/moodline/samples/family_dinner.json
 	$(BIN)/moodline analyze src/moodline/samples/support_call.srt
 	$(BIN)/moodline analyze src/moodline/samples/team_meeting.csv

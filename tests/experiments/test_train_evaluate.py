@@ -33,7 +33,14 @@ from moodline.experiments.train import train
 from moodline.pipeline.checkpoint import load_checkpoint
 from moodline.pipeline.recipe import Recipe, load_recipe
 from moodline.pipeline.recognizer import Recognizer
-from moodline.report.results import collect_results, draw_plots, insert_table, markdown_table, publish_results
+from moodline.report.results import (
+    collect_results,
+    draw_plots,
+    draw_published,
+    insert_table,
+    markdown_table,
+    publish_results,
+)
 from moodline.training import inference, loop
 from tests.tiny import FEATURES, LABELS, LORA, TEXT, call, command, start, weights_hash, write_house, write_recipe
 
@@ -266,14 +273,17 @@ def test_plots_table_and_publishing(house: Path, mine: Path, tmp_path: Path) -> 
     target = tmp_path / "results" / "tiny"
     publish_results(mine, target)
     published = {p.name for p in target.iterdir()}
-    assert published == {"results.json", "recipe.yaml", *(p.name for p in (mine / "plots").iterdir())}
+    assert published == {"results.json", "recipe.yaml"}
+    draw_published(tmp_path / "results", tmp_path / "drawn")  # what the result file alone gives
+    drawn = {p.name for p in (tmp_path / "drawn" / "tiny").iterdir()}
+    assert drawn == {f"{n}.{s}" for n in names if n != "learning-curves" for s in ("png", "svg")}
     found = collect_results(tmp_path / "results")
     assert found == [results]
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- results: begin (made by `make docs`) -->\n<!-- results: end -->\nend\n")
-    assert insert_table(page, found, check=True)
-    assert insert_table(page, found)
-    assert not insert_table(page, found, check=True)
+    assert insert_table(page, markdown_table(found), check=True)
+    assert insert_table(page, markdown_table(found))
+    assert not insert_table(page, markdown_table(found), check=True)
     row = next(line for line in markdown_table(found).splitlines() if "`tiny`" in line)
     assert row in page.read_text()
     assert f"**{results['mean']['weighted_f1']:.1f} ± {results['sd']['weighted_f1']:.1f}**" in row
@@ -281,9 +291,9 @@ def test_plots_table_and_publishing(house: Path, mine: Path, tmp_path: Path) -> 
     shutil.rmtree(mine / "seed-0")  # old runs are tidied away; the plots that can be made are made
     draw_plots(mine, results)
     with pytest.raises(ConfigError, match="expected the markers"):
-        insert_table(write_recipe(tmp_path / "x.md", {}), found)
+        insert_table(write_recipe(tmp_path / "x.md", {}), "")
     with pytest.raises(ConfigError, match="expected a Markdown file"):
-        insert_table(tmp_path / "nowhere.md", found)
+        insert_table(tmp_path / "nowhere.md", "")
     with pytest.raises(ConfigError, match=r"no results\.json"):
         collect_results(tmp_path / "nowhere")
 

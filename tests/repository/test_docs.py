@@ -1,6 +1,6 @@
-"""What README and docs say is so: links, commands, settings, code, tables, the file tree.
+"""README and docs match the software: links, commands, settings, code, tables.
 
-``python -m tests.repository.test_docs`` writes the sample output into README again.
+``python -m tests.repository.test_docs`` writes the sample output into the quick start again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from moodline.models.registry import DEFAULT_MODEL, pretrained_directory
 from moodline.models.sure import SureConfig
 from moodline.pipeline.recipe import Recipe, load_recipe, parse, recipe_names
 from moodline.report.experiment_files import write_docs
-from moodline.report.results import BEGIN, END, collect_results, insert_table
+from moodline.report.results import END, collect_results, insert_table, markdown_table
+from moodline.report.short_table import SHORT_BEGIN, SHORT_END, short_table
 from moodline.training.settings import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,9 +88,14 @@ def headings(page: Path, level: str = "#+") -> list[str]:
 
 
 def test_the_index_of_how_to_names_every_section_in_order() -> None:
-    page = ROOT / "docs" / "how-to.md"
-    index = prose(page).partition("\n## ")[0]
-    assert re.findall(r"\]\(#([^)]+)\)", index) == headings(page, "##")
+    folder = ROOT / "docs" / "how-to"
+    linked = re.findall(r"\]\(how-to/([\w-]+\.md)#([^)]+)\)", prose(ROOT / "docs" / "how-to.md"))
+    pages = list(dict.fromkeys(name for name, _ in linked))
+    assert {*pages, "large-encoders.md"} == {p.name for p in folder.glob("*.md")}
+    assert linked == [(name, anchor) for name in pages for anchor in headings(folder / name, "##")]
+    for name in pages:
+        index = prose(folder / name).partition("\n## ")[0]
+        assert re.findall(r"\]\(#([^)]+)\)", index) == headings(folder / name, "##"), name
 
 
 @every_page
@@ -144,7 +150,7 @@ def test_commands_in_running_text_exist(page: Path) -> None:
 def test_names_exist(page: Path) -> None:
     """Recipes, settings of recipes, make targets, corpus options in the text."""
     text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"\b(?:mister-e|sure|egmf|linear|encoders)/(?![\w-]*\.)[\w-]+", text):
+    for name in re.findall(r"\b(?:mister-e|sure|egmf|linear|encoders)/(?![\w-]*\.)[\w-]+(?![\w/-])", text):
         assert name in (*recipe_names(), *study_names()), f"{page.name}: {name}"
     fields = {"model": (MisterEConfig, SureConfig, EgmfConfig), "training": (TrainConfig,)}
     fields["finetune.model"] = (FinetuneConfig,)
@@ -158,7 +164,9 @@ def test_names_exist(page: Path) -> None:
 
 
 def test_ablation_table_tells_the_defaults() -> None:
-    section = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8").partition("## Ablation switches")[2]
+    section = (
+        (ROOT / "docs" / "how-to" / "training.md").read_text(encoding="utf-8").partition("## Ablation switches")[2]
+    )
     rows = re.findall(r"^\|.*`model\.(\w+)=([\w.]+)` \| (\S+) \|$", section.partition("\n## ")[0], re.MULTILINE)
     assert len(rows) >= 7
     kinds = {f.name: f.default for f in dataclasses.fields(MisterEConfig)}
@@ -168,7 +176,8 @@ def test_ablation_table_tells_the_defaults() -> None:
 
 
 def test_option_table_is_complete() -> None:
-    text = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8").partition("| corpus | option |")[2]
+    page = ROOT / "docs" / "how-to" / "your-data.md"
+    text = page.read_text(encoding="utf-8").partition("| corpus | option |")[2]
     rows = re.findall(r"^\| (\w+) \| (`.*?`) \|", text.partition("\n\n")[0], re.MULTILINE)
     told = {(corpus, option) for corpus, cell in rows for option in re.findall(r"`(\w+)`", cell)}
     assert told == {(corpus, option) for corpus in READERS for option in reader_options(corpus)}
@@ -213,14 +222,26 @@ def test_no_path_of_a_machine() -> None:
             assert found is None, f"{name}: {found}"
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/results.md"])
-def test_results_table_is_the_files(name: str) -> None:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    assert text.count(BEGIN) == text.count(END) == 1
-    if list((ROOT / "results").rglob("results.json")):
-        assert not insert_table(ROOT / name, collect_results(ROOT / "results"), check=True), "run: make docs"
-    else:
-        assert not text.partition(BEGIN)[2].partition(END)[0].strip()
+def test_results_tables_are_the_files() -> None:
+    """The full table in docs/results.md; README has a short one, of at most ten rows."""
+    found = collect_results(ROOT / "results")
+    assert not insert_table(ROOT / "docs" / "results.md", markdown_table(found), check=True), "run: make docs"
+    short = short_table(ROOT / "results")
+    assert not insert_table(ROOT / "README.md", short, check=True, markers=(SHORT_BEGIN, SHORT_END)), "run: make docs"
+    assert 5 <= len(short.splitlines()) - 2 <= 10
+
+
+def test_results_are_small_and_every_picture_is_shown() -> None:
+    """Below 10 MB; a picture is there only where a page shows it, ``moodline results --plots`` draws the others."""
+    files = [p for p in (ROOT / "results").rglob("*") if p.is_file()]
+    size = sum(p.stat().st_size for p in files)
+    assert size < 10e6, f"results/ has {size / 1e6:.1f} MB"
+    shown = set()
+    for page in PAGES:
+        shown |= {(page.parent / target).resolve() for target in re.findall(r"\]\(([^)\s#]+)", prose(page))}
+    kinds = {".json", ".jsonl", ".yaml", ".csv", ".journal"}
+    extra = [p for p in files if p.suffix not in kinds and p.resolve() not in shown]
+    assert not extra, f"no page shows {', '.join(str(p.relative_to(ROOT)) for p in extra)}"
 
 
 def test_pages_of_experiments_are_the_files() -> None:
@@ -237,18 +258,6 @@ def test_published_recipes_are_explained() -> None:
         assert f"`{name}`" in text, name
 
 
-def test_tree_is_the_tree() -> None:
-    """README's annotated tree has every module at the top of the package, and none that does not exist."""
-    (tree,) = (code for code in blocks(ROOT / "README.md", "") if "src/moodline/" in code)
-    inside = re.findall(r"^    ([\w.]+/?) ", tree, re.MULTILINE)
-    package = ROOT / "src" / "moodline"
-    have = {f"{p.name}/" if p.is_dir() else p.name for p in package.iterdir() if not p.name.startswith("__")}
-    assert have - {"py.typed"} <= set(inside), "not in the tree"
-    assert set(inside) - have <= {"pretrained/"}, "only in the tree"
-    for name in re.findall(r"^([\w.]+/?) ", tree, re.MULTILINE):
-        assert (ROOT / name).exists(), name
-
-
 def test_model_config_and_train_config_explain_every_field() -> None:
     """The how-to sends readers to these docstrings."""
     for kind in (MisterEConfig, SureConfig, EgmfConfig, TrainConfig):
@@ -260,11 +269,11 @@ def test_model_config_and_train_config_explain_every_field() -> None:
                 assert isinstance(follows.value, ast.Constant), ast.unparse(node)
 
 
-# -- the sample output in README ------------------------------------------------------------------------------
+# -- the sample output in the quick start ------------------------------------------------------------------------------
 
 
 def sample_output() -> str:
-    """What the quick start's last command prints."""
+    """What the quick start's command prints for the sample."""
     command = [sys.executable, "-m", "moodline", "analyze", SAMPLE]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
     return done.stdout
@@ -289,8 +298,8 @@ def model_missing() -> bool:
 
 
 @pytest.mark.skipif(model_missing(), reason="the packaged model is not there: make model")
-def test_sample_in_readme_is_what_the_command_prints() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_sample_in_the_quick_start_is_what_the_command_prints() -> None:
+    text = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
     shown = text.partition(SAMPLE_BEGIN)[2].partition(SAMPLE_END)[0].replace("```", "")
     assert words(shown) == words(shortened(sample_output())), "run: python -m tests.repository.test_docs"
 
@@ -308,7 +317,7 @@ def test_json_fields_are_the_documented_ones() -> None:
 
 
 if __name__ == "__main__":
-    page = ROOT / "README.md"
+    page = ROOT / "docs" / "quickstart.md"
     head, _, rest = page.read_text(encoding="utf-8").partition(SAMPLE_BEGIN)
     tail = rest.partition(SAMPLE_END)[2]
     shown = shortened(sample_output())

@@ -136,7 +136,7 @@ def evaluate(
     data: Data,
     again: Annotated[bool, typer.Option(help="Test again although there are results; they count it.")] = False,
     publish: Annotated[
-        Path | None, typer.Option(help="Also copy results.json and plots to DIR/RECIPE.", metavar="DIR")
+        Path | None, typer.Option(help="Also copy results.json and the recipe to DIR/RECIPE.", metavar="DIR")
     ] = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -171,7 +171,7 @@ def experiment(
     only: Annotated[list[str] | None, typer.Option(help="Only this variant or group; may be repeated.")] = None,
     base: Annotated[str | None, typer.Option(help="Vary this recipe instead.", metavar="RECIPE")] = None,
     publish: Annotated[
-        Path | None, typer.Option(help="Also copy numbers and plots to DIR/experiments/NAME/CORPUS.", metavar="DIR")
+        Path | None, typer.Option(help="Also copy numbers and pictures to DIR/experiments/NAME/CORPUS.", metavar="DIR")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run.")] = False,
     train_only: Annotated[
@@ -360,9 +360,10 @@ def results_(
         list[Path] | None, typer.Option(help="Put the table between the result markers of a Markdown file.")
     ] = None,
     check: Annotated[bool, typer.Option(help="With --write: change nothing, fail if a file is out of date.")] = False,
+    plots: Annotated[Path | None, typer.Option(help="Draw each result's plots into FOLDER/RECIPE.")] = None,
     json_: Json = False,
 ) -> None:
-    """Make the table of all results."""
+    """Make the table of all results, and their plots."""
     from moodline.cli.train import run_results
 
-    run_results(directory, write or [], check, json_)
+    run_results(directory, write or [], check, plots, json_)

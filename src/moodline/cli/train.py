@@ -106,15 +106,24 @@ def run_compare(first: Path, second: Path, json_: bool) -> None:
     stdout().print(f"{found['verdict']} ({found['method']})")
 
 
-def run_results(directory: Path, write: list[Path], check: bool, json_: bool) -> None:
-    """Print the table of all results, or put it into Markdown files."""
-    from moodline.report.results import collect_results, insert_table, markdown_table
+def run_results(directory: Path, write: list[Path], check: bool, plots: Path | None, json_: bool) -> None:
+    """Print the table of all results, put it into Markdown files, or draw the plots of each result."""
+    from moodline.report.results import collect_results, draw_published, insert_table, markdown_table, read_markdown
+    from moodline.report.short_table import SHORT_BEGIN, SHORT_END, short_table
 
     found = collect_results(directory)
-    stale = [path for path in write if insert_table(path, found, check)]
+    stale = []
+    for path in write:
+        if SHORT_BEGIN in read_markdown(path):
+            changed = insert_table(path, short_table(directory), check, (SHORT_BEGIN, SHORT_END))
+        else:
+            changed = insert_table(path, markdown_table(found), check)
+        stale += [path] if changed else []
     if check and stale:
         raise MoodlineError(f"out of date: {', '.join(map(str, stale))}", fix="Run: make docs.")
+    if plots is not None:
+        draw_published(directory, plots)
     if json_:
         print_json(found)
-    elif not write:
+    elif not write and plots is None:
         print(markdown_table(found))

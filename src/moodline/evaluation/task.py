@@ -42,6 +42,7 @@ class Task(ABC):
         names: other names of ``key`` in recipes.
         smallest: sizes and range for checking a model's settings before there is data.
         answers: what its models answer, in words: the classes, or the range.
+        plots_of_results: those of ``plots`` that need nothing but the result file.
         no_classes: why a claim about classes cannot be tested; empty if it can.
         about: the fields of ``Prediction`` that depend on the task.
     """
@@ -60,6 +61,7 @@ class Task(ABC):
     plots: ClassVar[tuple[str, ...]]
     of_each_fold: ClassVar[tuple[str, str, int]]
     caveat: ClassVar[str]
+    plots_of_results: ClassVar[tuple[str, ...]] = ()
     no_classes: ClassVar[str] = ""
     answers: str
     about: dict[str, Any]

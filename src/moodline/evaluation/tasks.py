@@ -62,7 +62,7 @@ class Classification(Task):
     folder_suffix = ""
     needs = ("per_class",)
     table = CLASS_TABLE
-    plots = ("confusion", "per-class-f1", "gate-weights")
+    plots = plots_of_results = ("confusion", "per-class-f1", "gate-weights")
     of_each_fold = ("accuracy in each fold", "accuracy", 1)
     caveat = "Confidence is calibrated on the dev set of the same corpus; elsewhere it is optimistic."
     table_row = staticmethod(class_table_row)

@@ -20,10 +20,14 @@ def write_study(data: dict[str, Any], out: Path) -> None:
 
 
 def publish_study(out: Path, target: Path) -> None:
-    """Copy what may be committed (numbers, pictures, the base's recipe; no predictions, no weights) to ``target``."""
+    """Copy what is committed (numbers, the page's pictures, the base's recipe) to ``target``.
+
+    No predictions, no weights, and no picture that the page does not show.
+    """
     try:
         target.mkdir(parents=True, exist_ok=True)
-        plots = [p for p in sorted((out / "plots").iterdir()) if p.suffix in (".svg", ".png")]
+        page = (out / "README.md").read_text(encoding="utf-8")
+        plots = [p for p in sorted((out / "plots").iterdir()) if f"/{p.name})" in page]
         for path in (*plots, out / "runs" / "base" / "recipe.yaml", out / FILE):
             with replacing(target / path.name) as file:
                 file.write(path.read_bytes())

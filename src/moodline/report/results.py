@@ -81,13 +81,14 @@ def _table(task: type[Task], results: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def insert_table(path: Path, results: list[dict[str, Any]], check: bool = False) -> bool:
-    """Put the table between the markers of a Markdown file.
+def insert_table(path: Path, table: str, check: bool = False, markers: tuple[str, str] = (BEGIN, END)) -> bool:
+    """Put a table between the markers of a Markdown file.
 
     Args:
         path: the file.
-        results: of ``collect_results``.
+        table: Markdown, e.g. of ``markdown_table``.
         check: change nothing.
+        markers: the lines before and after the table.
 
     Returns:
         Whether the file was out of date.
@@ -95,20 +96,29 @@ def insert_table(path: Path, results: list[dict[str, Any]], check: bool = False)
     Raises:
         ConfigError: the file lacks the markers.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise ConfigError(f"{path}: expected a Markdown file", reason, "Name one with the result markers.") from None
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    text = read_markdown(path)
+    head, begin, rest = text.partition(markers[0])
+    _, end, tail = rest.partition(markers[1])
     if not begin or not end:
-        raise ConfigError(f"{path}: expected the markers {BEGIN} and {END}")
-    fresh = f"{head}{BEGIN}\n{markdown_table(results)}\n{END}{tail}"
+        raise ConfigError(f"{path}: expected the markers {markers[0]} and {markers[1]}")
+    fresh = f"{head}{begin}\n{table}\n{end}{tail}"
     if fresh != text and not check:
         with replacing(path) as file:
             file.write(fresh.encode())
     return fresh != text
+
+
+def read_markdown(path: Path) -> str:
+    """The text of a Markdown file.
+
+    Raises:
+        ConfigError: there is none, or it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise ConfigError(f"{path}: expected a Markdown file", reason, "Name one with the result markers.") from None
 
 
 def draw_plots(run: Path, results: dict[str, Any]) -> None:
@@ -119,11 +129,7 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
     from moodline.report import plots
     from moodline.report.expert_share_plots import plot_guides
 
-    folder = run / "plots"
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StorageError.writing(folder, error) from error
+    folder = _plot_folder(run / "plots")
     histories = []
     for seed in results["seeds"]:
         for directory in seed_directories(run, seed["seed"], results.get("folds", 0)):
@@ -138,6 +144,34 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
             plots.plot_learning_curves(histories, folder / f"learning-curves.{suffix}")
         for name in task_in(results).plots:
             PLOTS[name](run, results, folder / f"{name}.{suffix}")
+
+
+def draw_published(directory: Path, target: Path) -> list[Path]:
+    """The plots that result files alone give: confusion matrix, gate weights and class F1, as PNG and SVG.
+
+    Args:
+        directory: a folder with ``results.json`` files, as ``publish_results`` makes it.
+        target: the plots go to ``target/RECIPE``.
+
+    Returns:
+        The folders; results of a regression have no such plots.
+    """
+    folders = []
+    for results in collect_results(directory):
+        if names := task_in(results).plots_of_results:
+            folders.append(_plot_folder(target / results["recipe"]))
+            for name in names:
+                for suffix in ("png", "svg"):
+                    PLOTS[name](directory, results, folders[-1] / f"{name}.{suffix}")
+    return folders
+
+
+def _plot_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.writing(folder, error) from error
+    return folder
 
 
 def _confusion(run: Path, results: dict[str, Any], path: Path) -> None:
@@ -198,11 +232,13 @@ PLOTS: dict[str, Callable[[Path, dict[str, Any], Path], None]] = {
 
 
 def publish_results(run: Path, target: Path) -> None:
-    """Copy what may be committed (results, recipe, plots; no predictions, no weights) to ``target``."""
+    """Copy what is committed, results and recipe, to ``target``.
+
+    No predictions, for they hold the corpus's labels; no weights; no plots, which ``draw_published`` makes again.
+    """
     try:
         target.mkdir(parents=True, exist_ok=True)
-        plots = [p for p in sorted((run / "plots").iterdir()) if p.suffix in (".svg", ".png")]
-        for path in (*plots, run / "recipe.yaml", run / "results.json"):
+        for path in (run / "recipe.yaml", run / "results.json"):
             with replacing(target / path.name) as file:
                 file.write(path.read_bytes())
     except OSError as error:

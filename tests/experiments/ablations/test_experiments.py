@@ -300,7 +300,9 @@ def test_the_page_shows_the_file_and_nothing_of_the_corpus(done: Path, tmp_path:
     target = tmp_path / "results" / "experiments" / "tiny" / "house"
     study_files.publish_study(done, target)
     names = {p.name for p in target.iterdir()}
-    assert {"experiment.json", "recipe.yaml", "sweeps.png", "case.svg"} <= names
+    assert {"experiment.json", "recipe.yaml", "sweeps.png", "case.png"} <= names
+    shown = (done / "README.md").read_text()
+    assert all(f"plots/{n})" in shown for n in names if n.endswith((".png", ".svg"))), "a picture that no page shows"
     assert not [n for n in names if n.endswith((".parquet", ".safetensors"))]
     for path in target.iterdir():
         if path.suffix in (".json", ".md", ".yaml"):
