@@ -134,10 +134,10 @@ def test_train_then_evaluate(house: Path, mine: Path) -> None:
         assert results["seeds"][seed]["test"]["accuracy"] == round(100 * right / len(rows), 2)
     assert compare(mine, mine, draws=50)["verdict"] == "not distinguishable"
     assert not list(mine.rglob("*.tmp"))
-    # names of the file's own facts: those of version 0.1, so that its files can be read and new ones by it
+    # names of the file's own facts: those of version 0.1, so that its files are read, and the format's number
     told = pq.read_schema(mine / "predictions.parquet").metadata
     assert {k for k in told if k.startswith(b"moodline.")} == {
-        b"moodline.experts", b"moodline.drawn", b"moodline.labels",
+        b"moodline.format", b"moodline.experts", b"moodline.drawn", b"moodline.labels",
     }  # fmt: skip
 
 
