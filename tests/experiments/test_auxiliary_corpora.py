@@ -13,7 +13,7 @@ from moodline.core.errors import MoodlineError
 from moodline.core.labels import LabelSet
 from moodline.corpora.base import Corpus
 from moodline.corpora.convert import write_house
-from moodline.experiments.auxiliary_corpora import with_auxiliary
+from moodline.experiments.auxiliary_corpora import read_auxiliary, with_auxiliary
 from moodline.experiments.encoder_stage import class_weights
 from moodline.pipeline.examples import training_view
 from moodline.pipeline.recipe import load_recipe
@@ -55,7 +55,7 @@ def test_what_overlaps_with_dev_or_test_is_left_out(target: Corpus, tmp_path: Pa
     copies = {s: talk(f"copy-{s}", tuple(x.upper() for x in lines)) for s, lines in LINES.items()}
     splits = {"train": (copies["train"], copies["test"]), "dev": (fresh,), "test": (copies["dev"],)}
     write_house(corpus("other", splits), tmp_path / "other")
-    whole = with_auxiliary(recipe({}), target, tmp_path / "other")
+    whole = with_auxiliary(target, read_auxiliary(recipe({}).modalities.values(), tmp_path / "other"))
     assert [[c.id for c in a.splits["train"]] for a in whole.auxiliary] == [["copy-train", "fresh"]]
     assert whole.auxiliary[0].info["overlapping"] == 2
     assert training_view(whole).auxiliary == whole.auxiliary
@@ -63,7 +63,7 @@ def test_what_overlaps_with_dev_or_test_is_left_out(target: Corpus, tmp_path: Pa
 
 def test_an_auxiliary_corpus_that_is_not_there(target: Corpus, tmp_path: Path) -> None:
     with pytest.raises(MoodlineError):
-        with_auxiliary(recipe({}), target, tmp_path)
+        read_auxiliary(recipe({}).modalities.values(), tmp_path)
 
 
 def test_rare_classes_weigh_more() -> None:

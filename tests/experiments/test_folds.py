@@ -20,9 +20,10 @@ from moodline.corpora.registry import read_corpus
 from moodline.evaluation.compare import compare
 from moodline.evaluation.metrics import classification_report
 from moodline.evaluation.predictions import RegressionPredictions, read_any_predictions
+from moodline.experiments import folds as folds_module
 from moodline.experiments.encode import encode_corpus
 from moodline.experiments.evaluate import evaluate, predict_split
-from moodline.experiments.folds import check_folds
+from moodline.experiments.folds import check_folds, read_folds
 from moodline.experiments.runs import Run, seed_directory
 from moodline.experiments.train import train
 from moodline.pipeline.recipe import Recipe, load_recipe
@@ -30,6 +31,7 @@ from moodline.report.results import draw_plots, markdown_table
 from tests.corpora import tuples
 from tests.corpora.helpers import dump
 from tests.corpora.test_feature_pickles import NAMES
+from tests.corpora.test_ravdess import clip
 from tests.experiments.test_train_evaluate import check_result_file
 from tests.tiny import LORA, SCORES, TEXT, call, weights_hash, write_recipe, write_scored
 
@@ -159,6 +161,51 @@ def test_recipes_that_cannot_be_folded(sessions: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"with 4 folds 14 of 70 never, 0 twice"):
         train(recipe(tmp_path, folds=4), sessions, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def check_read_once(tested: Recipe, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folds of a recipe come of one reading and are those that the corpus's reader gives one by one."""
+    name, read = tested.corpus.name, list[dict[str, Any]]()
+
+    def counting(name: str, data: Path, **options: Any) -> Corpus:
+        read.append(options)
+        return read_corpus(name, data, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folds_module, "read_corpus", counting)
+        folds = read_folds(tested, data)
+    assert read == [{"fold": 0}]
+    assert [f.number for f in folds] == list(range(tested.folds))
+    for fold in folds:
+        alone = read_corpus(name, data, fold=fold.number)
+        assert fold.corpus.splits == alone.splits
+        assert list(fold.corpus.splits) == list(alone.splits)
+        assert fold.corpus.info["options"] == alone.info["options"]
+        assert {n: set(rows) for n, rows in fold.corpus.features.items()} == {
+            n: set(rows) for n, rows in alone.features.items()
+        }
+        assert all(
+            np.array_equal(fold.corpus.features[n][i], x) for n, rows in alone.features.items() for i, x in rows.items()
+        )
+        same = ("name", "labels", "files", "speakers", "folds", "languages", "groups", "scale")
+        assert {k: getattr(fold.corpus, k) for k in same} == {k: getattr(alone, k) for k in same}
+        assert sorted(map(str, fold.corpus.defects)) == sorted(map(str, alone.defects))
+
+
+def test_folds_are_read_once(sessions: Path, scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for actor in range(1, 25):
+        clip(tmp_path / "ravdess", actor, emotion=actor % 8 + 1)
+    check_read_once(recipe(tmp_path), sessions, monkeypatch)
+    check_read_once(recipe(tmp_path, corpus={"name": "house"}, folds=3), scored, monkeypatch)
+    check_read_once(recipe(tmp_path, corpus={"name": "ravdess"}, folds=6), tmp_path / "ravdess", monkeypatch)
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(("name", "count"), [("ravdess", 6), ("iemocap", 5)])
+def test_folds_of_real_corpora_are_read_once(
+    name: str, count: int, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_read_once(recipe(tmp_path, corpus={"name": name}, folds=count), data, monkeypatch)
 
 
 def test_folds_that_share_utterances_are_refused(sessions: Path) -> None:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import moodline
+from moodline.cli.train import run_evaluate
 from moodline.core import conversation
 from moodline.core.errors import CheckpointError, ConfigError, FeatureError, LabelError, MoodlineError
 from moodline.corpora.registry import read_corpus
@@ -150,6 +151,21 @@ def test_tested_once_unless_again(house: Path, mine: Path) -> None:
     assert (first["tested"], again["tested"]) == (1, 2)
     assert again["seeds"] == first["seeds"]
     assert read_results(mine)["tested"] == 2
+    check_result_file(mine / "results.json")
+    assert again["settings"]["model"]["name"] == Run.load(mine).recipe.model["name"]
+
+
+def test_the_command_reports_a_stored_result(house: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_evaluate(mine, house, again=False, publish=None, json_=False, quiet=False)
+    first = capsys.readouterr().out
+    run_evaluate(mine, house, again=False, publish=None, json_=False, quiet=False)
+    second = capsys.readouterr().out
+    date = read_results(mine)["provenance"]["date"]
+    assert "stored result" not in first
+    assert f"the stored result of {date}: nothing was tested now" in second
+    path = mine / "recipe.yaml"
+    path.write_text(path.read_text().replace("name: tiny", "name: renamed"))
+    assert evaluate(Run.load(mine), house)["recipe"] == read_results(mine)["recipe"] == "renamed"
     check_result_file(mine / "results.json")
 
 

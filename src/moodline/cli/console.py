@@ -43,13 +43,14 @@ def print_table(
         whole: columns whose cells are never broken, such as names to be copied.
     """
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left")
     for name in columns:
         justify: Literal["left", "right"] = "right" if name in right else "left"
         table.add_column(name, justify=justify, overflow="fold", no_wrap=name in whole)
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(str(cell)) for cell in row))  # a text: brackets in it are no markup
     stdout().print(table)
 
 

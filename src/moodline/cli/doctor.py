@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from moodline.cli.console import print_json, print_table, stdout
+from moodline.core.errors import install_command
 
 # import name, package, what for, extra that brings it (None: required)
 PACKAGES = (
@@ -44,7 +45,7 @@ def examine() -> dict[str, Any]:
             number = version(package) if found else None
         except PackageNotFoundError:
             number = "unknown"
-        fix = "" if found else f"in Moodline's folder: pip install '.[{extra}]'" if extra else f"pip install {package}"
+        fix = "" if found else install_command(extra) if extra else f"pip install {package}"
         checks.append(
             {"name": package, "ok": found, "required": extra is None, "found": number, "for": purpose, "fix": fix}
         )

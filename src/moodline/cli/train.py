@@ -40,9 +40,12 @@ def run_evaluate(run: Path, data: Path, again: bool, publish: Path | None, json_
     """Test, draw, print."""
     from moodline.experiments.evaluate import evaluate
     from moodline.experiments.runs import Run
-    from moodline.report.results import draw_plots, publish_results
+    from moodline.report.results import check_publishable, draw_plots, publish_results
 
     loaded = Run.load(run)
+    if publish is not None:
+        check_publishable(loaded.recipe, publish / loaded.recipe.name)
+    tested = _times_tested(run)
     with progress_bar(quiet or json_) as progress:
         results = evaluate(loaded, data, progress, again)
     draw_plots(run, results)
@@ -52,14 +55,26 @@ def run_evaluate(run: Path, data: Path, again: bool, publish: Path | None, json_
         print_json(results)
     elif not quiet:
         _print_results(results)
+        if results["tested"] == tested:
+            date = results["provenance"]["date"]
+            stdout().print(f"the stored result of {date}: nothing was tested now; to test once more: --again")
         stdout().print(f"written: {run / 'results.json'}, {run / 'plots'}")
+
+
+def _times_tested(run: Path) -> int:
+    """How often a run was tested so far."""
+    from moodline.evaluation.results import read_results
+
+    return int(read_results(run)["tested"]) if (run / "results.json").is_file() else 0
 
 
 def _title(results: dict[str, Any]) -> str:
     """What a table of results is of."""
+    from moodline.report.results import title
+
     folds = f" of {results['folds']} folds together" if "folds" in results else ""
     seeds = len(results["seeds"])
-    return f"{results['recipe']}: test{folds}, {seeds} seed{'s' if seeds > 1 else ''}, chosen on dev"
+    return f"{title(results)}: test{folds}, {seeds} seed{'s' if seeds > 1 else ''}, chosen on dev"
 
 
 def _each_fold(results: dict[str, Any], number: str, digits: int) -> str:

@@ -23,8 +23,11 @@ from __future__ import annotations
 
 import difflib
 import errno
+import json
 from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 
 class MoodlineError(Exception):
@@ -117,8 +120,28 @@ class MissingDependencyError(MoodlineError):
         command = f"Run: pip install {options} {package}".replace("  ", " ")
         super().__init__(
             f"{purpose} needs the package {package}, which is not installed",
-            fix=f"Run in Moodline's folder: pip install '.[{extra}]'." if extra else command,
+            fix=f"Run: {install_command(extra)}." if extra else command,
         )
+
+
+def install_command(extra: str) -> str:
+    """The command that adds an extra to this installation: of a checkout, a wheel, a repository or a registry."""
+    source, editable = _installed_from()
+    if source.startswith("file://") and not source.endswith((".whl", ".tar.gz")):  # a folder
+        return f"pip install {'-e ' if editable else ''}'{unquote(urlsplit(source).path)}[{extra}]'"
+    return f"pip install 'moodline[{extra}] @ {source}'" if source else f"pip install 'moodline[{extra}]'"
+
+
+def _installed_from() -> tuple[str, bool]:
+    """The URL that pip installed Moodline from, empty for a registry; and whether it is an editable installation."""
+    try:
+        data = json.loads(distribution("moodline").read_text("direct_url.json") or "{}")
+        url = str(data.get("url", ""))
+        if "vcs_info" in data:
+            url = f"{data['vcs_info']['vcs']}+{url}"
+        return url, bool(data.get("dir_info", {}).get("editable"))
+    except (PackageNotFoundError, ValueError, LookupError, TypeError, AttributeError, OSError):
+        return "", False
 
 
 class DeviceMemoryError(MoodlineError):

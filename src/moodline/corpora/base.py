@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,8 @@ from moodline.core.labels import LabelSet, ValueScale
 
 SPLITS = ("train", "dev", "test")
 
+INFO_OF_SPLITS = ("dev", "actors")
+"""Entries of ``Corpus.info`` that describe the corpus's own splits, which do not hold in a fold."""
 
 FoldSplits = dict[str, tuple[str, ...]]
 """Split name to conversation ids, in order: one way to part a corpus."""
@@ -71,3 +73,19 @@ class Corpus:
     scale: ValueScale | None = None
     groups: Groups = ALONE
     languages: tuple[str, ...] = ()
+
+    def in_fold(self, number: int) -> Corpus:
+        """The corpus split as in one of its ``folds``: what its reader gives for the option ``fold``.
+
+        Features, defects and files are shared, not copied. What ``info`` records of the corpus's own splits is left
+        out.
+
+        Args:
+            number: from 0; less than the number of ``folds``.
+        """
+        conversations = {c.id: c for members in self.splits.values() for c in members}
+        splits = {split: tuple(conversations[i] for i in ids) for split, ids in self.folds[number].items() if ids}
+        options = self.info.get("options")
+        info = {k: v for k, v in self.info.items() if k not in INFO_OF_SPLITS}
+        info["options"] = {**(options if isinstance(options, dict) else {}), "fold": number}
+        return replace(self, splits=splits, info=info)

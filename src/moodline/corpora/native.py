@@ -41,8 +41,6 @@ from moodline.corpora.native_folds import FILE as FOLDS
 from moodline.corpora.native_folds import parse_folds
 
 WHOLE = "conversations.jsonl"
-OF_SPLITS = ("dev", "actors")
-"""What ``info`` tells of a corpus's own splits, which is not so in a fold."""
 
 
 def matches(directory: Path) -> bool:
@@ -93,14 +91,15 @@ def read(directory: Path, *, labels: str | None = None, name: str | None = None,
     folds = _folds(root / FOLDS, splits, files, fold) if directory.is_dir() or fold is not None else ()
     own = {"options": {"labels": labels, "fold": fold}, "layout": "house"}
     info = dict(record["info"]) if isinstance(record.get("info"), dict) else own
-    if fold is not None:  # the classes are those of the files' own splits, the same in every fold
-        splits = _chosen(splits, folds, fold)
-        info = _info_of(fold, info)
-    return Corpus(
+    corpus = Corpus(
         name or str(record.get("name") or "house"), label_set, splits, features, defects, hashes(root, files),
         info, speakers=_speakers(record), folds=folds, scale=scale, groups=groups,
         languages=_languages(record.get("languages", [])),
     )  # fmt: skip
+    if fold is None:
+        return corpus
+    _check_fold(fold, folds)
+    return corpus.in_fold(fold)  # the classes are those of the files' own splits, the same in every fold
 
 
 def _languages(codes: Any) -> tuple[str, ...]:
@@ -166,22 +165,12 @@ def _folds(
     return () if data is None else parse_folds(data, [c.id for members in splits.values() for c in members])
 
 
-def _chosen(
-    splits: dict[str, tuple[Conversation, ...]], folds: tuple[FoldSplits, ...], fold: int
-) -> dict[str, tuple[Conversation, ...]]:
-    """The conversations of all splits, parted anew."""
+def _check_fold(fold: int, folds: tuple[FoldSplits, ...]) -> None:
+    """Raise a ConfigError unless there is such a fold."""
     if not folds:
         raise ConfigError(f"house: the option fold needs {FOLDS}", fix="Write the folds' conversation ids there.")
     if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < len(folds):
         raise ConfigError(f"house: the option fold must be 0 to {len(folds) - 1}, or none", repr(fold))
-    by_id = {c.id: c for members in splits.values() for c in members}
-    return {split: tuple(by_id[i] for i in ids) for split, ids in folds[fold].items() if ids}
-
-
-def _info_of(fold: int, info: dict[str, Any]) -> dict[str, Any]:
-    """What is recorded of a corpus, as it is in one of its folds."""
-    kept = {k: v for k, v in info.items() if k not in OF_SPLITS}
-    return {**kept, "options": {**options_of(info), "fold": fold}}
 
 
 def options_of(info: dict[str, Any]) -> dict[str, Any]:

@@ -103,7 +103,6 @@ def class_table_row(results: Mapping[str, Any]) -> list[str]:
     """The cells below ``CLASS_TABLE``."""
     low, high = results["interval"]["weighted_f1"]
     return [
-        f"`{results['recipe']}`",
         results["corpus"],
         f"**{plus_minus(results, 'weighted_f1')}**",
         f"{low:.1f} – {high:.1f}",

@@ -7,7 +7,7 @@ from typing import Any
 
 from moodline.core.errors import ConfigError
 from moodline.evaluation.predictions import read_any_predictions
-from moodline.evaluation.significance import MIN_SEEDS, paired_test
+from moodline.evaluation.significance import paired_test, undecided
 from moodline.evaluation.tasks import TASKS
 
 
@@ -15,8 +15,8 @@ def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
     """Compare the test predictions of two runs on the same utterances.
 
     Conversations (or groups of them, where the corpus says so) and seeds are drawn with replacement, the same
-    conversations for both runs; the p-value is the two-sided bootstrap one for a difference of zero. With fewer than
-    three seeds the verdict is about these models alone, and says so.
+    conversations for both runs; the p-value is the two-sided bootstrap one for a difference of zero. See
+    ``undecided`` for when there is no verdict.
 
     Args:
         first, second: run directories with ``predictions.parquet``.
@@ -42,17 +42,13 @@ def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
         ) from None
     unit, key = task.headline.unit, task.headline.key
     low, high = found["interval"]
-    verdict = "second is better" if unit.sign * low > 0 else "first is better"
-    if low <= 0 <= high:
-        verdict = "not distinguishable"
-    elif min(len(a.seeds), len(b.seeds)) < MIN_SEEDS:
-        verdict += f", as these models go: with fewer than {MIN_SEEDS} seeds other trainings may say otherwise"
+    better = "second is better" if unit.sign * found["difference"] > 0 else "first is better"
     return {
         "first": {"run": first.name, key: unit.written(found["values"][0]), "seeds": len(a.seeds)},
         "second": {"run": second.name, key: unit.written(found["values"][1]), "seeds": len(b.seeds)},
         "difference": unit.written(found["difference"]),
         "interval": [unit.written(low), unit.written(high)],
         "p": round(found["p"], 4),
-        "verdict": verdict,
+        "verdict": undecided(found["p"], min(len(a.seeds), len(b.seeds))) or better,
         "method": f"paired bootstrap, {draws} draws of test {a.units} and of seeds",
     }

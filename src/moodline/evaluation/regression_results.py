@@ -108,7 +108,6 @@ def value_table_row(results: Mapping[str, Any]) -> list[str]:
     """The cells below ``VALUE_TABLE``."""
     low, high = results["interval"]["mae"]
     return [
-        f"`{results['recipe']}`",
         f"{results['corpus']}, {results['scale']['low']:g} to {results['scale']['high']:g}",
         f"**{plus_minus(results, 'mae', digits=3)}**",
         f"{low:.3f} – {high:.3f}",

@@ -15,8 +15,23 @@ Value = Callable[[NDArray[Any]], NDArray[Any]]
 
 MIN_SEEDS = 3
 """With fewer seeds there is no saying how much trainings differ by chance."""
+LEVEL = 0.05
+"""A difference is distinguishable if its p is below this."""
+UNCLEAR, TOO_FEW = "not distinguishable", "too few seeds"
 CHUNK = 500
 """Resampled test sets that are computed together."""
+
+
+def undecided(p: float, seeds: int) -> str:
+    """Why a paired test decides nothing: ``not distinguishable``, ``too few seeds``; empty if it does.
+
+    The one rule of ``moodline compare`` and ``moodline experiment``.
+
+    Args:
+        p: of the test, corrected where there are several.
+        seeds: of the side that has fewer.
+    """
+    return UNCLEAR if p >= LEVEL else TOO_FEW if seeds < MIN_SEEDS else ""
 
 
 def paired_test(

@@ -172,7 +172,7 @@ class Task(ABC):
     @staticmethod
     @abstractmethod
     def table_row(results: Mapping[str, Any]) -> list[str]:
-        """The cells of a result file in the table of results, without seeds and minutes."""
+        """The cells of a result file in the table of results, without recipe, seeds and minutes."""
 
     @staticmethod
     @abstractmethod

@@ -28,6 +28,8 @@ from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint, read_part
 from moodline.pipeline.encoders import load_encoders
 from moodline.pipeline.examples import make_examples, target_of
 from moodline.pipeline.features import gather_features
+from moodline.pipeline.recipe import Recipe
+from moodline.pipeline.recipe_changes import changed_settings, recipe_settings, settings_hash
 from moodline.training.data import collate
 from moodline.training.inference import answer
 
@@ -49,7 +51,7 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
     path = run.directory / "results.json"
     before = read_results(path) if path.is_file() else None
     if before and not again and tuple(s["seed"] for s in before["seeds"]) == run.seeds:
-        return before
+        return _renamed(run, before, path)
     folds = read_folds(run.recipe, data)
     corpus = folds[0].corpus
     if corpus_hash(corpus) != run.corpus_hash:
@@ -78,6 +80,7 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
     results = summarize(run.recipe.name, corpus.name, task, seeds, predictions, units)
     if run.recipe.folds:
         results["folds"] = run.recipe.folds
+    results |= _settings(run.recipe)
     results["tested"] = (before["tested"] if before else 0) + 1
     results["provenance"] = provenance(
         run.corpus_hash,
@@ -86,6 +89,23 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
     )
     write_predictions(run.directory, task, run.seeds, test, predictions, corpus.groups)
     write_json(path, results)
+    return results
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """What a result file holds of its recipe's settings."""
+    return {
+        "settings": recipe_settings(recipe),
+        "settings_hash": settings_hash(recipe),
+        "changes": changed_settings(recipe),
+    }
+
+
+def _renamed(run: Run, results: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The stored results under the name that the run's recipe has now; nothing else changes."""
+    if results["recipe"] != run.recipe.name:
+        results = results | {"recipe": run.recipe.name} | _settings(run.recipe)
+        write_json(path, results)
     return results
 
 

@@ -58,7 +58,7 @@ class Tested:
 
 
 def read_folds(recipe: Recipe, data: Path) -> list[Fold]:
-    """The folds of a recipe's corpus; without ``folds``, one with the corpus's own splits.
+    """The folds of a recipe's corpus; without ``folds``, one with the corpus's own splits. Files are read once.
 
     Raises:
         ConfigError: the corpus has no folds, or not so many.
@@ -70,7 +70,10 @@ def read_folds(recipe: Recipe, data: Path) -> list[Fold]:
     if name in READERS and "fold" not in reader_options(name):
         able = ", ".join(n for n in READERS if "fold" in reader_options(n))
         raise ConfigError(f"{name}: this corpus has no folds", fix=f"Leave out folds; corpora that have some: {able}.")
-    folds = [Fold(k, read_corpus(name, data, **options, fold=k)) for k in range(recipe.folds)]
+    first = read_corpus(name, data, **options, fold=0)
+    if recipe.folds > len(first.folds):
+        raise ConfigError(f"{name}: the option fold must be 0 to {len(first.folds) - 1}", f"folds: {recipe.folds}")
+    folds = [Fold(k, first if k == 0 else first.in_fold(k)) for k in range(recipe.folds)]
     check_folds([f.corpus for f in folds])
     return folds
 

@@ -14,7 +14,7 @@ from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
 from moodline.evaluation.results import training_seconds
 from moodline.evaluation.tasks import task_of
-from moodline.experiments.auxiliary_corpora import with_auxiliary
+from moodline.experiments.auxiliary_corpora import read_auxiliary, with_auxiliary
 from moodline.experiments.folds import Fold, read_folds
 from moodline.experiments.runs import Run, any_seed_started, begin_run, forget_run, seed_directory
 from moodline.features.speaker_normalization import SpeakerNormalization
@@ -57,7 +57,8 @@ def train(
     here = processes()
     folds = read_folds(recipe, data)
     fingerprint = corpus_hash(folds[0].corpus)
-    folds = [dataclasses.replace(f, corpus=training_view(with_auxiliary(recipe, f.corpus, data))) for f in folds]
+    others = read_auxiliary(recipe.modalities.values(), data)
+    folds = [dataclasses.replace(f, corpus=training_view(with_auxiliary(f.corpus, others))) for f in folds]
     if here.is_main_process:
         begin_run(recipe, fingerprint, data, out)
     here.wait_for_everyone()

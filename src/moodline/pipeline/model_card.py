@@ -9,6 +9,7 @@ from moodline.corpora.base import Corpus
 from moodline.evaluation.tasks import task_of
 from moodline.pipeline.examples import target_of
 from moodline.pipeline.recipe import ModalitySpec, Recipe
+from moodline.pipeline.recipe_changes import changed_settings, recipe_title, settings_hash
 
 _CARD = """# {name}, {which}
 
@@ -17,7 +18,8 @@ _CARD = """# {name}, {which}
 | | |
 |---|---|
 | model | {model} |
-| recipe | `{recipe}` |
+| recipe | {recipe} |
+| settings | SHA-256 {settings} |
 | {kind} | {answers} |
 | trained on | {corpus}: {train} conversations; chosen on {dev} dev conversations ({judge}) |
 | reads | {modalities} |
@@ -52,7 +54,8 @@ def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibrat
         which=which,
         description=recipe.description,
         model=recipe.model["name"],
-        recipe=recipe.name,
+        recipe=_recipe(recipe),
+        settings=settings_hash(recipe)[:12],
         kind=task.key,
         answers=task.answers,
         judge=task.headline.name,
@@ -64,6 +67,14 @@ def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibrat
         calibration=task.caveat,
         version=__version__,
     )
+
+
+def _recipe(recipe: Recipe) -> str:
+    """The recipe's name, and what differs from the packaged one of that name."""
+    changes = changed_settings(recipe)
+    if not changes:
+        return f"`{recipe.name}`"
+    return f"`{recipe.name}`{recipe_title('', changes)}: {', '.join(f'`{name}`' for name in changes)}"
 
 
 def _source(spec: ModalitySpec) -> str:

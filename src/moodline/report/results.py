@@ -21,6 +21,8 @@ from moodline.evaluation.task import Task
 from moodline.evaluation.tasks import TASKS, task_in
 from moodline.experiments.runs import seed_directories
 from moodline.pipeline.checkpoint import read_part
+from moodline.pipeline.recipe import Recipe, read_yaml, same_settings
+from moodline.pipeline.recipe_changes import changed_settings, recipe_title
 
 BEGIN, END = "<!-- results: begin (made by `make docs`) -->", "<!-- results: end -->"
 
@@ -37,6 +39,16 @@ def collect_results(directory: Path) -> list[dict[str, Any]]:
             f"{directory}: no results.json files in it", fix="Run: moodline evaluate RUN --publish results."
         )
     return [read_results(path) for path in paths]
+
+
+def title(results: dict[str, Any]) -> str:
+    """The recipe's name, with the number of changes where it differs from the packaged one; old files have none."""
+    return recipe_title(results["recipe"], results.get("changes", []))
+
+
+def _recipe(results: dict[str, Any]) -> str:
+    """``title`` in Markdown: the name as code."""
+    return title(results).replace(results["recipe"], f"`{results['recipe']}`", 1)
 
 
 def _folds(results: dict[str, Any]) -> str:
@@ -76,7 +88,7 @@ def _table(task: type[Task], results: list[dict[str, Any]]) -> list[str]:
     heads = (*task.table, "seeds", "minutes a seed")
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for r in results:
-        cells = (*task.table_row(r), f"{len(r['seeds'])}{_folds(r)}{_looks(r)}", minutes_a_seed(r))
+        cells = (_recipe(r), *task.table_row(r), f"{len(r['seeds'])}{_folds(r)}{_looks(r)}", minutes_a_seed(r))
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -179,8 +191,8 @@ def _confusion(run: Path, results: dict[str, Any], path: Path) -> None:
 
     tests = [s["test"] for s in results["seeds"]]
     summed = np.sum([t["confusion"] for t in tests], axis=0)
-    title = f"{results['recipe']}: test confusion, {len(tests)} {'seeds together' if len(tests) > 1 else 'seed'}"
-    plot_confusion(summed, results["labels"], path, title)
+    heading = f"{title(results)}: test confusion, {len(tests)} {'seeds together' if len(tests) > 1 else 'seed'}"
+    plot_confusion(summed, results["labels"], path, heading)
 
 
 def _per_class(run: Path, results: dict[str, Any], path: Path) -> None:
@@ -229,6 +241,29 @@ PLOTS: dict[str, Callable[[Path, dict[str, Any], Path], None]] = {
     "errors": _errors,
 }
 """The pictures that a task's ``plots`` names."""
+
+
+def check_publishable(recipe: Recipe, target: Path) -> None:
+    """Refuse to publish under a name that stands for other settings.
+
+    Args:
+        recipe: of the run.
+        target: the folder that it would be published in.
+
+    Raises:
+        ConfigError: the recipe differs from the packaged one of its name, or ``target`` holds another recipe.
+    """
+    fix = "Give it a name of its own: change name in the run's recipe.yaml, or train with --set name=NAME."
+    if changes := changed_settings(recipe):
+        shown = ", ".join(changes[:5]) + (", …" if len(changes) > 5 else "")
+        raise ConfigError(
+            f"--publish: a packaged recipe's name needs its settings, but this is "
+            f"{recipe_title(recipe.name, changes)} ({shown})",
+            fix=fix,
+        )
+    path = target / "recipe.yaml"
+    if path.is_file() and not same_settings(read_yaml(path), recipe):
+        raise ConfigError(f"--publish: {target} holds the results of other settings", fix=fix)
 
 
 def publish_results(run: Path, target: Path) -> None:

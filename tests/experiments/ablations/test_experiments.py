@@ -21,6 +21,7 @@ from moodline.core.labels import IGNORE, LabelSet
 from moodline.evaluation.compare import compare
 from moodline.evaluation.predictions import Predictions, read_any_predictions, write_predictions
 from moodline.evaluation.results import read_results
+from moodline.evaluation.significance import TOO_FEW, UNCLEAR
 from moodline.evaluation.tasks import Classification, task_in
 from moodline.experiments.ablations import claims
 from moodline.experiments.ablations import expert_analysis as voices
@@ -530,7 +531,7 @@ def test_verdicts() -> None:
     assert verdicts == {
         "up": claims.HOLDS,
         "down": claims.FAILS,
-        "level": claims.UNCLEAR,
+        "level": UNCLEAR,
         "gone": claims.NOT_RUN,
         "experts": claims.HOLDS,
         "gate": claims.HOLDS,
@@ -580,9 +581,9 @@ def test_fewer_than_three_seeds_hold_nothing() -> None:
     tested = {"base": made(0.5, 50), "good": made(0.9, 90), "same": made(0.5, 50)}
     stated = {n: Claim("a", "s", better=(n,), worse=("base",)) for n in ("good", "same")}
     plan = plan_of("meld", *tested, **stated)
-    for seeds, verdict in (((0, 1, 2), claims.HOLDS), ((0, 1), claims.TOO_FEW), ((2,), claims.TOO_FEW)):
+    for seeds, verdict in (((0, 1, 2), claims.HOLDS), ((0, 1), TOO_FEW), ((2,), TOO_FEW)):
         found = claims.judge(plan, {n: of_seeds(run, seeds) for n, run in tested.items()}, draws=400)
-        assert [c["verdict"] for c in found] == [verdict, claims.UNCLEAR], seeds
+        assert [c["verdict"] for c in found] == [verdict, UNCLEAR], seeds
 
 
 def test_the_worst_class() -> None:

@@ -18,6 +18,7 @@ from moodline.core.labels import ValueScale
 from moodline.evaluation.compare import compare
 from moodline.evaluation.predictions import RegressionPredictions
 from moodline.evaluation.results import read_results
+from moodline.evaluation.significance import TOO_FEW, UNCLEAR
 from moodline.experiments.ablations import claims
 from moodline.experiments.ablations import expert_analysis as voices
 from moodline.experiments.ablations.analysis import analyse
@@ -155,7 +156,7 @@ def test_everything_is_in_the_file(done: Path) -> None:
 def test_the_side_with_less_error_is_ahead(done: Path) -> None:
     data = read_experiment(done)
     found = {c["name"]: c for c in data["claims"]}
-    assert found["learning"]["verdict"] == found["idling"]["verdict"] == claims.TOO_FEW, "two seeds"
+    assert found["learning"]["verdict"] == found["idling"]["verdict"] == TOO_FEW, "two seeds"
     assert found["learning"]["difference"] == -found["idling"]["difference"]
     assert found["learning"]["better"]["name"] == "base", "of base and idle the one with less error on dev"
     assert found["learning"]["unit"] == "mean absolute error"
@@ -315,7 +316,7 @@ def test_verdicts() -> None:
     assert {name: c["verdict"] for name, c in found.items()} == {
         "up": claims.HOLDS,
         "down": claims.FAILS,
-        "level": claims.UNCLEAR,
+        "level": UNCLEAR,
         "experts": claims.HOLDS,
         "gate": claims.HOLDS,
         "gate_wrong": claims.FAILS,

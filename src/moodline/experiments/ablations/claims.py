@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from moodline.evaluation.headline import CLASS_F1, DRAWS, GATE_WEIGHT, UNITS
 from moodline.evaluation.metrics import f1_from_confusion
-from moodline.evaluation.significance import MIN_SEEDS, paired_test
+from moodline.evaluation.significance import paired_test, undecided
 from moodline.evaluation.tasks import TASKS
 from moodline.experiments.ablations.plan import BASE, Claim, ExperimentPlan
 from moodline.experiments.ablations.run_metrics import RunNumbers
 
-HOLDS, FAILS, UNCLEAR = "holds", "does not hold", "not distinguishable"
-TOO_FEW, NOT_RUN, UNTESTED = "too few seeds", "not run", "not testable here"
-LEVEL = 0.05
+HOLDS, FAILS = "holds", "does not hold"
+NOT_RUN, UNTESTED = "not run", "not testable here"
 
 
 def judge(plan: ExperimentPlan, tested: Mapping[str, RunNumbers], draws: int = DRAWS) -> list[dict[str, Any]]:
@@ -49,11 +48,11 @@ def judge(plan: ExperimentPlan, tested: Mapping[str, RunNumbers], draws: int = D
             one |= {"verdict": UNTESTED, "reason": str(reason)}
         found.append(one)
     with_p = [c for c in found if "p" in c]
-    few = len(tested[BASE].predictions.seeds) < MIN_SEEDS
+    seeds = len(tested[BASE].predictions.seeds)
     for one, p in zip(with_p, holm([c["p"] for c in with_p]), strict=True):
         one["p_holm"] = round(p, 4)
         ahead = UNITS[one["unit"]].sign * one["difference"] > 0
-        one["verdict"] = UNCLEAR if p >= LEVEL else TOO_FEW if few else HOLDS if ahead else FAILS
+        one["verdict"] = undecided(p, seeds) or (HOLDS if ahead else FAILS)
     return found
 
 

@@ -22,10 +22,10 @@ from moodline.core.files import write_json
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
 from moodline.corpora.registry import detect_corpus, read_corpus
-from moodline.experiments.auxiliary_corpora import with_auxiliary
+from moodline.experiments.auxiliary_corpora import read_auxiliary, with_auxiliary
 from moodline.experiments.finetuning.recipe import EncoderRecipe, Modality
 from moodline.pipeline.examples import training_view
-from moodline.pipeline.recipe import CorpusSpec, ModalitySpec, Recipe, same_settings, to_plain
+from moodline.pipeline.recipe import CorpusSpec, ModalitySpec, same_settings, to_plain
 from moodline.training.processes import processes
 
 
@@ -94,8 +94,7 @@ def finetune(
         _begin(recipe, whole, out)
     here.wait_for_everyone()
     spec = ModalitySpec(encoder=recipe.encoder, finetune=recipe.finetune)
-    as_recipe = Recipe(recipe.name, "", recipe.corpus or CorpusSpec(""), {recipe.modality: spec}, {"name": "mister-e"})
-    view = training_view(with_auxiliary(as_recipe, whole, data))
+    view = training_view(with_auxiliary(whole, read_auxiliary([spec], data)))
     found = []
     for seed in seeds:
         directory = out / f"seed-{seed}"

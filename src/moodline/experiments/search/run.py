@@ -25,7 +25,7 @@ from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
 from moodline.corpora.registry import read_corpus
 from moodline.evaluation.tasks import TASKS
-from moodline.experiments.auxiliary_corpora import with_auxiliary
+from moodline.experiments.auxiliary_corpora import read_auxiliary, with_auxiliary
 from moodline.experiments.search.records import best_record, records, write_records
 from moodline.experiments.search.space import Axis, Space, with_values
 from moodline.experiments.train import fit_model, training_features
@@ -78,7 +78,7 @@ def search(
     space.check(recipe)
     corpus = read_corpus(recipe.corpus.name, data, **recipe.corpus.options)
     fingerprint = corpus_hash(corpus)
-    corpus = training_view(with_auxiliary(recipe, corpus, data))
+    corpus = training_view(with_auxiliary(corpus, read_auxiliary(recipe.modalities.values(), data)))
     plain = {key: to_plain(axis) for key, axis in space.axes.items()}
     facts = {"recipe": to_plain(recipe), "space": plain, "seeds": seeds, "seed": SEED, "corpus_hash": fingerprint}
     with _locked(out):
