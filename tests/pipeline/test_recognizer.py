@@ -220,6 +220,12 @@ def test_unknown_names(tmp_path: Path) -> None:
         Recognizer.load(tmp_path)
 
 
+def test_the_default_model_follows_the_input() -> None:
+    assert Recognizer.load(device="cpu").checkpoint.directory.name == "meld-text"
+    assert Recognizer.load(device="cpu", recording=True).checkpoint.directory.name == "voice-words"
+    assert Recognizer.load("meld-text", "cpu", recording=True).checkpoint.directory.name == "meld-text"
+
+
 def test_unknown_devices(tiny_model: Path) -> None:
     for device in ("banana", "cuda:77", "meta:x"):
         with pytest.raises(ConfigError, match=f"device '{device}'"):

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from moodline.cli.console import print_json, progress_bar, stdout
+from moodline.cli.console import print_json, stdout
 from moodline.core.errors import ConfigError, ConversationError, MoodlineError
+from moodline.core.progress import progress_bar
 
 if TYPE_CHECKING:
     from moodline.core.conversation import Conversation
@@ -58,11 +59,10 @@ def run(
         for output in outputs:
             check_times(output, conversations)
 
-    from moodline.models.registry import DEFAULT_MODEL, RECORDING_MODEL
     from moodline.pipeline.recognizer import Recognizer
 
     warnings.filterwarnings("ignore")
-    recognizer = Recognizer.load(model or (RECORDING_MODEL if recording else DEFAULT_MODEL), device)
+    recognizer = Recognizer.load(model, device, recording=recording)
     errors: list[MoodlineError] = []
     if recording:
         transcript = conversations[0] if conversations else None

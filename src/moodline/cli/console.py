@@ -1,16 +1,13 @@
-"""Printing: tables for people, JSON for programs, bars on standard error."""
+"""Printing: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from moodline.core.progress import ProgressCallback
 
 
 def stdout() -> Console:
@@ -52,34 +49,3 @@ def print_table(
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))  # a text: brackets in it are no markup
     stdout().print(table)
-
-
-@contextmanager
-def progress_bar(quiet: bool = False) -> Iterator[ProgressCallback]:
-    """A callback (title, done, total) that drives a bar on a terminal and is silent elsewhere.
-
-    The bars are there only while something is to be done, so that others (training's) may be shown in between.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    tasks: dict[str, Any] = {}
-    bars = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
-
-    def step(title: str, done: int, total: int) -> None:
-        if title not in tasks:
-            tasks[title] = bars.add_task(title, total=total)
-        bars.update(tasks[title], completed=done, total=total)
-        if done < total:
-            bars.start()
-        else:
-            bars.remove_task(tasks.pop(title))
-            if not tasks:
-                bars.stop()
-
-    try:
-        yield step
-    finally:
-        bars.stop()

@@ -112,7 +112,7 @@ def run_convert(source: Path, out: Path, corpus: str | None, options: list[str],
 
 def run_encode(source: str, data: Path, out: Path, json_: bool, quiet: bool) -> None:
     """Encode all splits of a corpus and write them as a house directory."""
-    from moodline.cli.console import progress_bar
+    from moodline.core.progress import progress_bar
     from moodline.corpora.convert import check_free, write_house
     from moodline.experiments.encode import encode_corpus
 

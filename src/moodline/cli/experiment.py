@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moodline.cli.console import print_json, print_table, progress_bar, stdout
+from moodline.cli.console import print_json, print_table, stdout
 from moodline.core.errors import ConfigError, MoodlineError
+from moodline.core.progress import progress_bar
 
 if TYPE_CHECKING:
     from moodline.experiments.ablations.plan import ExperimentPlan

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from moodline.cli.console import print_json, print_table, progress_bar, stdout
+from moodline.cli.console import print_json, print_table, stdout
+from moodline.core.progress import progress_bar
 
 
 def run_finetune(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moodline.cli.console import print_table, progress_bar, stdout
+from moodline.cli.console import print_table, stdout
+from moodline.core.progress import progress_bar
 
 if TYPE_CHECKING:
     from moodline.evaluation.headline import HeadlineMetric

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from moodline.cli.console import print_json, print_table, progress_bar, stdout
+from moodline.cli.console import print_json, print_table, stdout
 from moodline.core.errors import MoodlineError
+from moodline.core.progress import progress_bar
 
 
 def run_train(recipe: str, data: Path, out: Path | None, seeds: int, settings: list[str], quiet: bool) -> None:

