@@ -46,6 +46,7 @@ check: $(VENV)/.installed  ## style, types, generated tables
 
 bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
 	$(BIN)/python benchmarks/analyze_latency.py --json benchmarks/analyze_latency.json
+	$(BIN)/python benchmarks/busy_machine.py --json benchmarks/busy_machine.json
 	$(BIN)/python benchmarks/text_encoding.py --json benchmarks/text_encoding.json
 	$(BIN)/python benchmarks/text_finetuning.py --json benchmarks/text_finetuning.json
 	$(BIN)/python benchmarks/faces.py --json benchmarks/faces.json

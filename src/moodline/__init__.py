@@ -10,10 +10,15 @@ for conversation in read_transcript("talk.srt"):
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+
+# Threads of torch that wait busily for each other are many times slower where anything else uses the processor. OpenMP
+# reads this once, when torch is imported: import moodline first. See docs/how-to/deployment.md.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _PUBLIC = {
     "Batch": "moodline.core.batch",

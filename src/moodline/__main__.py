@@ -9,8 +9,6 @@ from typing import Any
 
 def main() -> None:
     """Run the command line."""
-    # Threads that wait busily for each other halve the speed of a machine that is doing anything else.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from moodline.cli.interrupt import Interruptible
     from moodline.core.errors import MoodlineError
 

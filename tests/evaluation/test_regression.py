@@ -109,6 +109,7 @@ def test_tables_plots_and_the_paired_test(run: Run, tmp_path: Path) -> None:
 
 def test_less_error_is_better(run: Run, tmp_path: Path) -> None:
     import pyarrow as pa
+    import pyarrow.compute
     import pyarrow.parquet as pq
 
     worse = Path(shutil.copytree(run.directory, tmp_path / "worse"))
@@ -116,9 +117,16 @@ def test_less_error_is_better(run: Run, tmp_path: Path) -> None:
     place = table.schema.get_field_index("predicted")
     column = pa.array(np.asarray(table["predicted"]) + 2.5, pa.float32())
     pq.write_table(table.set_column(place, "predicted", column), worse / "predictions.parquet")
-    found = compare(run.directory, worse)
+    assert compare(run.directory, worse)["verdict"] == "too few seeds"
+    better = Path(shutil.copytree(run.directory, tmp_path / "better"))
+    for folder in (better, worse):  # a third seed, a copy of the first
+        table = pq.read_table(folder / "predictions.parquet")
+        first = table.filter(pa.compute.equal(table["seed"], 0))
+        third = first.set_column(0, "seed", pa.array([2] * len(first), pa.int64()))
+        pq.write_table(pa.concat_tables([table, third]), folder / "predictions.parquet")
+    found = compare(better, worse)
     assert found["difference"] > 0
-    assert found["verdict"].startswith("first is better")
+    assert found["verdict"] == "first is better"
 
 
 def test_classes_and_scores_are_not_compared(run: Run, text_run: Path, house: Path, tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_another_recipe_or_corpus_in_the_same_place_is_refused(house: Path, mine
     with pytest.raises(ConfigError, match="another recipe or other settings"):
         train(recipe(tmp_path, TEXT), house, mine, range(3))
     other = write_house(tmp_path / "other", test_seed=5)
-    with pytest.raises(ConfigError, match="not the corpus files that the run"):
+    with pytest.raises(ConfigError, match="holds a run with other corpus files"):
         train(recipe(tmp_path), other, mine, range(3))
     assert {p: p.read_bytes() for p in mine.rglob("*") if p.is_file()} == before
 

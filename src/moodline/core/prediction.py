@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from moodline.core.errors import MissingDependencyError
 from moodline.core.labels import ValueScale
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 2
 """The version of ``Prediction.to_dict``; version 1, without a number, had ``scores`` for ``probabilities``."""
@@ -142,3 +148,115 @@ class Prediction:
             "notes": list(self.notes),
             "utterances": [u.to_dict() for u in self.utterances],
         }
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A table with one row for each utterance, indexed as audformat's segmented index is.
+
+        Returns:
+            Index ``file`` (string; the recording, or the conversation's id where there is none), ``start`` and ``end``
+            (timedelta64[ns], NaT where unknown). Columns: conversation, id, speaker, text, emotion, confidence,
+            abstained, then ``probability_<label>`` for each label in the model's order, ``weight_<expert>``,
+            ``uncertainty_<modality>`` and ``guide_<part>`` where the model has them; numbers are not rounded. Of a
+            regression, ``value, value_low, value_high`` and ``value_<expert>`` in place of emotion, confidence,
+            abstained and the probabilities. These are the columns of the CSV file.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise MissingDependencyError("pandas", "pandas", "Prediction.to_dataframe") from None
+        names = ["file", "start", "end"]
+        file = self.conversation if self.media is None else str(self.media)
+        times = [
+            pd.to_timedelta([getattr(u, name) for u in self.utterances], unit="s").astype("timedelta64[ns]")
+            for name in names[1:]
+        ]
+        files = pd.array([file] * len(self.utterances), dtype="string")
+        index = pd.MultiIndex.from_arrays([files, *times], names=names)
+        return pd.DataFrame(self._columns(), index=index)
+
+    def _columns(self) -> dict[str, list[Any]]:
+        """Column name to its values, one for each utterance, see ``to_dataframe``."""
+        rows = self.utterances
+        columns: dict[str, list[Any]] = {
+            "conversation": [self.conversation] * len(rows),
+            "id": [u.id for u in rows],
+            "speaker": [u.speaker for u in rows],
+            "text": [u.text for u in rows],
+        }
+        if self.scale is None:
+            columns |= {
+                "emotion": [u.emotion for u in rows],
+                "confidence": [u.confidence for u in rows],
+                "abstained": [u.abstained for u in rows],
+            }
+            columns |= {f"probability_{label}": [u.probabilities.get(label) for u in rows] for label in self.labels}
+        else:
+            columns |= {"value": [u.value for u in rows]}
+            for end, name in enumerate(("low", "high")):
+                columns[f"value_{name}"] = [None if u.interval is None else u.interval[end] for u in rows]
+            columns |= {f"value_{e}": [u.expert_values.get(e) for u in rows] for e in _names(u.weights for u in rows)}
+        for prefix, field_name in (("weight", "weights"), ("uncertainty", "uncertainty"), ("guide", "guides")):
+            given = [getattr(u, field_name) for u in rows]
+            columns |= {f"{prefix}_{name}": [x.get(name) for x in given] for name in _names(given)}
+        return columns
+
+    def _repr_html_(self) -> str:
+        """The mood line as a table of a notebook: emotion with a bar of its confidence, or value, and the experts."""
+        timed = any(u.start is not None for u in self.utterances)
+        speakers = any(u.speaker for u in self.utterances)
+        heads = [*(["Time"] if timed else []), *(["Speaker"] if speakers else []), "Text"]
+        heads += ["Emotion", "Confidence"] if self.scale is None else ["Value", "Interval"]
+        heads += ["Experts"]
+        head = "".join(f"<th style='text-align:left'>{h}</th>" for h in heads)
+        rows = "".join(
+            "<tr>" + "".join(f"<td style='text-align:left'>{x}</td>" for x in self._cells(u, timed, speakers)) + "</tr>"
+            for u in self.utterances
+        )
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        title = f"<b>{html.escape(self.conversation)}</b> <span style='opacity:.65'>· {html.escape(self.model)}</span>"
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<div><p>{title}</p>{notes}{table}</div>"
+
+    def _cells(self, u: UtterancePrediction, timed: bool, speakers: bool) -> Iterable[str]:
+        """The cells of one utterance as HTML; every text is escaped."""
+        if timed:
+            yield "" if u.start is None else f"{u.start // 60:.0f}:{u.start % 60:04.1f}"
+        if speakers:
+            yield html.escape(u.speaker or "")
+        yield f"<div style='max-width:32em;white-space:normal'>{html.escape(u.text or '')}</div>"
+        if self.scale is None:
+            faded = "opacity:.5" if u.abstained else ""
+            yield f"<span style='{faded}'>{html.escape(u.emotion)}{' (abstained)' if u.abstained else ''}</span>"
+            yield _bar(u.confidence)
+        else:
+            yield "" if u.value is None else f"{u.value:.2f}"
+            yield "" if u.interval is None else f"{u.interval[0]:.2f} to {u.interval[1]:.2f}"
+        yield "<br>".join(self._expert(u, name, weight) for name, weight in u.weights.items())
+
+    def _expert(self, u: UtterancePrediction, name: str, weight: float) -> str:
+        """An expert's name, its weight and what it answers by itself."""
+        if self.scale is None:
+            probabilities = u.experts.get(name, {})
+            own = max(probabilities, key=lambda label: probabilities[label], default="")
+        else:
+            own = f"{u.expert_values[name]:.2f}" if name in u.expert_values else ""
+        return f"{html.escape(name)} {weight:.0%}{': ' if own else ''}{html.escape(own)}"
+
+
+def _names(mappings: Iterable[dict[str, float]]) -> list[str]:
+    """The keys of all mappings, each once, in the order of their first occurrence."""
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))
+
+
+def _bar(share: float) -> str:
+    """A bar of a share from 0 to 1, with its number."""
+    width = 100 * min(max(share, 0.0), 1.0)
+    return (
+        "<div style='display:flex;align-items:center;gap:.4em'>"
+        "<div style='width:5em;height:.6em;background:#8884;border-radius:.3em'>"
+        f"<div style='width:{width:.0f}%;height:100%;background:#3b82c4;border-radius:.3em'></div></div>"
+        f"{share:.0%}</div>"
+    )

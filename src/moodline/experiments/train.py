@@ -60,7 +60,7 @@ def train(
     others = read_auxiliary(recipe.modalities.values(), data)
     folds = [dataclasses.replace(f, corpus=training_view(with_auxiliary(f.corpus, others))) for f in folds]
     if here.is_main_process:
-        begin_run(recipe, fingerprint, data, out)
+        begin_run(recipe, fingerprint, out)
     here.wait_for_everyone()
     try:
         for seed in seeds:

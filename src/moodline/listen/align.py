@@ -98,11 +98,6 @@ def speakers_of(utterances: Sequence[Utterance], spans: Sequence[SpeakerSpan]) -
     return out
 
 
-def align_words(utterances: Sequence[Utterance], heard: Sequence[Word], speech: Sequence[Span]) -> list[Utterance]:
-    """Times for a transcript that has none, from the words that were recognized; see ``match_words`` and ``place``."""
-    return place(utterances, match_words(utterances, heard), speech)
-
-
 def match_words(utterances: Sequence[Utterance], heard: Sequence[Word]) -> dict[int, Span]:
     """When those utterances are said of which words were recognized: from the first of these words to the last.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from moodline import __version__
 from moodline.core.answers import Answers
@@ -41,13 +43,23 @@ class Recognizer:
     While a conversation goes on, call ``recognize`` again with all turns so far: only new turns are encoded. A model
     that normalises by speaker measures each turn against the speaker's other turns in the conversation.
 
+    Many threads may call ``recognize`` and ``listen`` of one object. Networks run for one conversation at a time, so
+    memory does not grow with the number of threads; finding speech and recognizing words run side by side.
+
     Args:
         checkpoint: the model and what goes with it.
         device: "cpu", "cuda", …; "auto" takes a GPU if there is one
+        threads: processor threads that a network computes with, set for the whole process (torch.set_num_threads);
+            None for torch's own number, one for each core.
+
+    Raises:
+        ConfigError: ``threads`` is below one; a modality's features come from corpus files.
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto") -> None:
-        self.checkpoint, self.device = checkpoint, device
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise ConfigError("threads must be at least 1", threads, "Leave it out for one thread for each core.")
+        self.checkpoint, self.device, self.threads = checkpoint, device, threads
         self.task = task_of(checkpoint.target)
         for m, spec in checkpoint.modalities.items():
             if spec.encoder is None:
@@ -58,9 +70,18 @@ class Recognizer:
         self.encoders: dict[str, Encoder] = {}
         """Those that were needed so far: a transcript without sound does without a speech encoder's package."""
         self._known: dict[str, dict[str, np.ndarray]] = {m: {} for m in checkpoint.modalities}
+        self._lock = threading.Lock()
+        """Held wherever encoders, networks or the vectors of texts are used."""
 
     @classmethod
-    def load(cls, name: str | Path | None = None, device: str = "auto", *, recording: bool = False) -> Recognizer:
+    def load(
+        cls,
+        name: str | Path | None = None,
+        device: str = "auto",
+        *,
+        recording: bool = False,
+        threads: int | None = None,
+    ) -> Recognizer:
         """Load a packaged model by name or a checkpoint directory by path.
 
         Args:
@@ -68,6 +89,7 @@ class Recognizer:
                 voice-words for a recording.
             device: "cpu", "cuda", …; "auto" takes a GPU if there is one.
             recording: True if recordings will be given, not transcripts alone.
+            threads: processor threads that a network computes with, see the class.
 
         Raises:
             UnknownNameError: neither a name nor a directory.
@@ -79,7 +101,7 @@ class Recognizer:
         if not directory.exists() and directory.name == str(name):
             raise UnknownNameError("model", str(name), PRETRAINED, "See: moodline models; or give a directory.")
         device = default_device(device)
-        return cls(load_checkpoint(directory, device), device)
+        return cls(load_checkpoint(directory, device), device, threads)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -104,20 +126,10 @@ class Recognizer:
             ConfigError: a regression has no confidence, so nothing to abstain by.
         """
         threshold = self._threshold(abstain_below)
-        if sum(map(len, self._known.values())) > REMEMBERED:
-            self._known = {m: {} for m in self._known}
         inputs = {m: self._inputs(conversation, m) for m in self.checkpoint.modalities}
-        features = {m: self._features(m, given) for m, given in inputs.items()}
-        if not any(features.values()):
-            raise ConversationError(
-                f"conversation {conversation.id}: no utterance has what the model {self.checkpoint.name} reads",
-                fix=f"It reads: {', '.join(self.checkpoint.modalities)}.",
-            )
-        for m, normalization in self.checkpoint.normalizations.items():
-            features[m] = normalization.apply(features[m], [conversation])
-        example = make_example(conversation, features, self.checkpoint.config["dims"], None, self.checkpoint.reads)
-        (found,) = answer(self.checkpoint.model, [example], collate, lengths=[len(example)])
-        notes = (*conversation.notes, *self._notes(conversation, inputs, features))
+        with self._lock:
+            found, features, truncated = self._compute(conversation, inputs)
+        notes = (*conversation.notes, *self._foreign(conversation, features), *truncated)
         return self._prediction(conversation, found, features, threshold, notes)
 
     def listen(
@@ -168,14 +180,38 @@ class Recognizer:
         self.task.check_threshold(self.checkpoint.name, abstain_below)
         return abstain_below
 
-    def _notes(
-        self, conversation: Conversation, inputs: Mapping[str, Mapping[str, Any]], features: Mapping[str, FeatureMap]
-    ) -> tuple[str, ...]:
-        """What the reader should know about the answers."""
-        notes = []
+    def _compute(
+        self, conversation: Conversation, inputs: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[Answers, dict[str, FeatureMap], list[str]]:
+        """Answers, features of each modality, and notes on what encoders cut; the caller holds the lock."""
+        if self.threads is not None and torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)  # each thread of a program has its own number
+        if sum(map(len, self._known.values())) > REMEMBERED:
+            self._known = {m: {} for m in self._known}
+        features: dict[str, FeatureMap] = {m: self._features(m, given) for m, given in inputs.items()}
+        if not any(features.values()):
+            raise ConversationError(
+                f"conversation {conversation.id}: no utterance has what the model {self.checkpoint.name} reads",
+                fix=f"It reads: {', '.join(self.checkpoint.modalities)}.",
+            )
+        for m, normalization in self.checkpoint.normalizations.items():
+            features[m] = normalization.apply(features[m], [conversation])
+        example = make_example(conversation, features, self.checkpoint.config["dims"], None, self.checkpoint.reads)
+        (found,) = answer(self.checkpoint.model, [example], collate, lengths=[len(example)])
+        return found, features, self._truncated(conversation, inputs, features)
+
+    def _foreign(self, conversation: Conversation, features: Mapping[str, FeatureMap]) -> list[str]:
+        """A note where the words are in a language that the model did not learn."""
         strange = foreign_words([u.text for u in conversation if u.text], self.checkpoint.languages)
-        if strange is not None and features.get("text"):
-            notes.append(f"The words are {strange}: the model did not learn them, its answers mean little.")
+        if strange is None or not features.get("text"):
+            return []
+        return [f"The words are {strange}: the model did not learn them, its answers mean little."]
+
+    def _truncated(
+        self, conversation: Conversation, inputs: Mapping[str, Mapping[str, Any]], features: Mapping[str, FeatureMap]
+    ) -> list[str]:
+        """A note for each modality whose encoder read only the beginning of some utterances."""
+        notes = []
         for m, encoder in self.encoders.items():
             spec = self.checkpoint.modalities[m].encoder
             if spec is None or not features[m]:
@@ -186,7 +222,7 @@ class Recognizer:
                 of = "window of turns" if spec.window else "turn"
                 count = f"the end of {len(cut)} of {len(conversation)} was not judged"
                 notes.append(f"The model takes in {most} a {of}: {count}, {some_ids(cut)}.")
-        return tuple(notes)
+        return notes
 
     def _inputs(self, conversation: Conversation, modality: str) -> dict[str, Any]:
         """Utterance id to what the modality's encoder reads; without the utterances that lack the modality."""

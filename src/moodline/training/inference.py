@@ -44,7 +44,8 @@ def answer(
         torch.OutOfMemoryError: not even one example fits.
     """
     was_training = model.training
-    model.eval()
+    if was_training:  # a loaded model is in eval mode for good: other threads may be using it
+        model.eval()
     device = next(model.parameters()).device
     out: list[Answers | None] = [None] * len(examples)
     order = sorted(range(len(examples)), key=lambda i: lengths[i])
@@ -67,7 +68,8 @@ def answer(
             order = order[size:]
             if progress:
                 progress(size)
-    model.train(was_training)
+    if was_training:
+        model.train()
     return [o for o in out if o is not None]
 
 

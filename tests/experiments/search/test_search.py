@@ -215,9 +215,9 @@ def test_another_search_in_the_same_place_is_refused(house: Path, recipe: Recipe
     other = load_recipe(str(tmp_path / "tiny.yaml"), ["model.gamma=1"])
     with pytest.raises(ConfigError, match="holds a search with another recipe"):
         search(other, house, space(tmp_path), out, 2)
-    with pytest.raises(ConfigError, match="another space and another seeds"):
+    with pytest.raises(ConfigError, match="another space and another number of seeds"):
         search(recipe, house, space(tmp_path, {"model.hidden": {"values": [4, 8]}}), out, 2, seeds=2)
-    with pytest.raises(ConfigError, match="another corpus hash"):
+    with pytest.raises(ConfigError, match="holds a search with other corpus files"):
         search(recipe, write_house(tmp_path / "other", test_seed=5), space(tmp_path), out, 2)
     with study._locked(out), pytest.raises(ConfigError, match="another search is at work"):
         search(recipe, house, space(tmp_path), out, 2)

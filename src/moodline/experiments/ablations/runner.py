@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from moodline.core.errors import ConfigError, StorageError
+from moodline.core.errors import StorageError
 from moodline.core.files import write_json
 from moodline.core.progress import ProgressCallback
 from moodline.evaluation.headline import HeadlineMetric
@@ -17,6 +17,7 @@ from moodline.evaluation.tasks import TASKS
 from moodline.experiments.ablations.plan import ExperimentPlan
 from moodline.experiments.evaluate import evaluate
 from moodline.experiments.runs import Run, seed_directories
+from moodline.experiments.same_run import check_same_run
 from moodline.experiments.train import train
 from moodline.pipeline.checkpoint import read_part
 from moodline.pipeline.recipe import to_plain
@@ -123,11 +124,7 @@ def evaluate_all(
     measure = TASKS[plan.task].headline
     for name in plan.runs:
         run = Run.load(run_directory(out, name))
-        if to_plain(run.recipe) != to_plain(plan.runs[name]):
-            raise ConfigError(
-                f"{run.directory}: holds a run of another recipe or other settings",
-                fix="Choose another --out directory.",
-            )
+        check_same_run(run.directory, {"recipe": to_plain(run.recipe)}, {}, plan.runs[name])
         path = run.directory / "results.json"
         before = read_results(path) if path.is_file() else None
         results = evaluate(run, data, progress)

@@ -26,12 +26,13 @@ from moodline.corpora.inspect import corpus_hash
 from moodline.corpora.registry import read_corpus
 from moodline.evaluation.tasks import TASKS
 from moodline.experiments.auxiliary_corpora import read_auxiliary, with_auxiliary
+from moodline.experiments.same_run import check_same_run
 from moodline.experiments.search.records import best_record, records, write_records
 from moodline.experiments.search.space import Axis, Space, with_values
 from moodline.experiments.train import fit_model, training_features
 from moodline.pipeline.examples import training_view
 from moodline.pipeline.features import FeatureMap
-from moodline.pipeline.recipe import Recipe, same_settings, to_plain
+from moodline.pipeline.recipe import Recipe, to_plain
 
 SEED = 0
 """Of the sampler."""
@@ -136,14 +137,7 @@ def _is_new(out: Path, recipe: Recipe, facts: dict[str, Any]) -> bool:
         before = None
     if not isinstance(before, dict):
         raise ConfigError(f"{path}: broken", fix="Search again into another --out directory.")
-    plain = json.loads(json.dumps(facts))
-    other = [name.replace("_", " ") for name in plain if before.get(name) != plain[name]]
-    if "recipe" in other and same_settings(before.get("recipe"), recipe):
-        other.remove("recipe")
-    if other:
-        raise ConfigError(
-            f"{out}: holds a search with another {' and another '.join(other)}", fix="Choose another --out directory."
-        )
+    check_same_run(out, before, facts, recipe, "search")
     return False
 
 
