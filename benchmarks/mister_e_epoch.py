@@ -80,7 +80,7 @@ class Ours:
     """Moodline's model in Moodline's loop."""
 
     def __init__(self, data: list[Any], options: argparse.Namespace, directory: Path) -> None:
-        from moodline.evaluation.selection import by_weighted_f1
+        from moodline.evaluation.selection import judge_by_weighted_f1
         from moodline.models.mister_e import MisterE, MisterEConfig
         from moodline.training.data import collate, epoch_batches
         from moodline.training.loop import _Run
@@ -91,7 +91,9 @@ class Ours:
         )
         dims = {"speech": options.dim, "text": options.dim}
         self.model = MisterE(MisterEConfig(dims, CLASSES, **model_settings()))
-        self.run = _Run(self.model, data, data[:12], collate, len, by_weighted_f1(CLASSES), config, directory, None)
+        self.run = _Run(
+            self.model, data, data[:12], collate, len, judge_by_weighted_f1(CLASSES), config, directory, None
+        )
         self.state = self.run.resume()
         self.run.wrapped.train()
         self.batches = epoch_batches(self.run.train_lengths, options.batch, 0, 0)

@@ -55,7 +55,7 @@ class Ours:
     """Moodline's model in Moodline's loop."""
 
     def __init__(self, data: list[Any], batch: int, directory: Path) -> None:
-        from moodline.evaluation.selection import by_weighted_f1
+        from moodline.evaluation.selection import judge_by_weighted_f1
         from moodline.models.sure import Sure, SureConfig
         from moodline.training.data import collate
         from moodline.training.loop import _Run
@@ -63,7 +63,9 @@ class Ours:
 
         config = TrainConfig(epochs=3, optimizer="adamw", weight_decay=1e-5, batch_size=batch, patience=0)
         self.model = Sure(SureConfig(DIMS, CLASSES, **model_settings()))
-        self.run = _Run(self.model, data, data[:2], collate, len, by_weighted_f1(CLASSES), config, directory, None)
+        self.run = _Run(
+            self.model, data, data[:2], collate, len, judge_by_weighted_f1(CLASSES), config, directory, None
+        )
         self.run.resume()
         self.run.wrapped.train()
 

@@ -40,7 +40,7 @@ def prepare(data: Path, work: Path, seeds: list[int], text_run: Path) -> Run:
     compose_corpus.compose_all(data, work)
     train(load_recipe(TEXT), data, text_run, seeds)
     recipe, composed, out = load_recipe(RECIPE), work / "composed", work / "run"
-    begin_run(recipe, corpus_hash(read_corpus("house", composed)), composed, out)
+    begin_run(recipe, corpus_hash(read_corpus("house", composed)), out)
     for seed in seeds:
         target = out / f"seed-{seed}" / "encoder-text"
         if not target.exists():

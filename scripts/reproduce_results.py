@@ -23,6 +23,7 @@ from typing import Any
 
 from moodline.cli.console import print_table
 from moodline.core.errors import MoodlineError, UnknownNameError
+from moodline.evaluation.tasks import task_in
 from moodline.experiments.evaluate import evaluate
 from moodline.experiments.train import train
 from moodline.pipeline.recipe import Recipe, load_recipe, read_yaml, recipe_names, to_plain
@@ -42,7 +43,7 @@ def estimate(results: dict[str, Any]) -> float | None:
 
 def headline(results: dict[str, Any]) -> str:
     """The number that a row is judged by."""
-    return "mae" if "scale" in results else "weighted_f1"
+    return task_in(results).headline.key
 
 
 def print_plan(chosen: Sequence[dict[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from moodline.corpora.base import Corpus
 from moodline.encoders.base import Encoder
 from moodline.evaluation.calibration import softmax
 from moodline.evaluation.metrics import expected_calibration_error, percent, risk_coverage
-from moodline.evaluation.results import score
+from moodline.evaluation.tasks import task_of
 from moodline.media.effects import EFFECTS
 from moodline.pipeline.checkpoint import Checkpoint
 from moodline.pipeline.examples import make_examples
@@ -116,7 +116,7 @@ def numbers(checkpoint: Checkpoint, answers: list[Answers], corpus: Corpus, curv
         corpus: for the labels.
         curve: also the risk over coverage and what abstaining at the model's threshold gives.
     """
-    found = score(answers, corpus.labels, checkpoint.calibration)
+    found = task_of(corpus.labels).numbers(answers, checkpoint.calibration)
     truth = np.concatenate([a.labels for a in answers])
     real = truth != IGNORE
     logits = np.concatenate([a.logits for a in answers])[real]

@@ -17,6 +17,7 @@ from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import ConfigError
 from moodline.core.groups import ALONE, Groups
 from moodline.evaluation.calibration import calibrate, fit_temperature, negative_log_likelihood, softmax
+from moodline.evaluation.compare import compare
 from moodline.evaluation.metrics import (
     abstention_threshold,
     bootstrap,
@@ -31,7 +32,6 @@ from moodline.evaluation.metrics import (
     weighted_f1_from_confusion,
 )
 from moodline.evaluation.resampling import ResamplingUnits
-from moodline.evaluation.significance import compare
 
 CLASSES = 4
 pairs = st.lists(st.tuples(st.integers(0, CLASSES - 1), st.integers(0, CLASSES - 1)), min_size=1, max_size=60)
@@ -276,7 +276,7 @@ def test_runs_of_different_utterances_or_labels_are_not_compared(tmp_path: Path)
     other = write_run(tmp_path / "other", {0: labels}, labels, first=1)
     relabelled = write_run(tmp_path / "relabelled", {0: labels}, ["fear", "anger"] * 5)
     for second in (other, relabelled):
-        with pytest.raises(ConfigError, match="different utterances, labels or scores"):
+        with pytest.raises(ConfigError, match="different utterances, labels or values"):
             compare(a, second)
     with pytest.raises(ConfigError, match=r"no predictions\.parquet"):
         compare(a, tmp_path)

@@ -15,6 +15,7 @@ from moodline.core.errors import ConfigError
 from moodline.core.groups import Groups
 from moodline.core.labels import MOSI_SCALE, LabelSet
 from moodline.evaluation.predictions import Predictions, RegressionPredictions, read_any_predictions, write_predictions
+from moodline.evaluation.tasks import Classification, Regression
 from moodline.pipeline.checkpoint import build_model, load_checkpoint, save_checkpoint
 from moodline.pipeline.recipe import ModalitySpec, load_recipe
 from moodline.transcripts.read import read_transcript
@@ -46,7 +47,7 @@ def test_predictions_of_classes_of_the_first_version(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     groups = Groups("actors", {"c": "actor 1"})
-    write_predictions(tmp_path, LABELS, [3], [TALK], [[answers(2)]], groups)
+    write_predictions(tmp_path, Classification(LABELS), [3], [TALK], [[answers(2)]], groups)
     new = read_any_predictions(tmp_path)
     assert "probability:text:zest" in pq.read_table(tmp_path / "predictions.parquet").column_names
     made_old(tmp_path)
@@ -64,7 +65,7 @@ def test_predictions_of_classes_of_the_first_version(tmp_path: Path) -> None:
 
 def test_predictions_of_values_of_the_first_version(tmp_path: Path) -> None:
     targets = np.array([0.5, -1.0, np.nan], np.float32)
-    write_predictions(tmp_path, MOSI_SCALE, [0], [TALK], [[answers(1, targets=targets)]])
+    write_predictions(tmp_path, Regression(MOSI_SCALE), [0], [TALK], [[answers(1, targets=targets)]])
     new = read_any_predictions(tmp_path)
     made_old(tmp_path)
     old = read_any_predictions(tmp_path)
@@ -78,7 +79,7 @@ def test_predictions_of_values_of_the_first_version(tmp_path: Path) -> None:
 def test_predictions_of_a_newer_version_are_refused(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
-    write_predictions(tmp_path, LABELS, [3], [TALK], [[answers(2)]])
+    write_predictions(tmp_path, Classification(LABELS), [3], [TALK], [[answers(2)]])
     table = pq.read_table(tmp_path / "predictions.parquet")
     newer = table.replace_schema_metadata({**table.schema.metadata, b"moodline.format": b"9"})
     pq.write_table(newer, tmp_path / "predictions.parquet")

@@ -18,8 +18,8 @@ from moodline.core.errors import CheckpointError, ConfigError, FeatureError, Lab
 from moodline.core.labels import MOSI_SCALE, ValueScale
 from moodline.corpora.convert import convert
 from moodline.corpora.registry import read_corpus
+from moodline.evaluation.compare import compare
 from moodline.evaluation.predictions import RegressionPredictions, read_any_predictions
-from moodline.evaluation.significance import compare
 from moodline.experiments.evaluate import evaluate
 from moodline.experiments.runs import Run
 from moodline.experiments.search.run import search
@@ -109,6 +109,7 @@ def test_tables_plots_and_the_paired_test(run: Run, tmp_path: Path) -> None:
 
 def test_less_error_is_better(run: Run, tmp_path: Path) -> None:
     import pyarrow as pa
+    import pyarrow.compute
     import pyarrow.parquet as pq
 
     worse = Path(shutil.copytree(run.directory, tmp_path / "worse"))
@@ -116,15 +117,22 @@ def test_less_error_is_better(run: Run, tmp_path: Path) -> None:
     place = table.schema.get_field_index("predicted")
     column = pa.array(np.asarray(table["predicted"]) + 2.5, pa.float32())
     pq.write_table(table.set_column(place, "predicted", column), worse / "predictions.parquet")
-    found = compare(run.directory, worse)
+    assert compare(run.directory, worse)["verdict"] == "too few seeds"
+    better = Path(shutil.copytree(run.directory, tmp_path / "better"))
+    for folder in (better, worse):  # a third seed, a copy of the first
+        table = pq.read_table(folder / "predictions.parquet")
+        first = table.filter(pa.compute.equal(table["seed"], 0))
+        third = first.set_column(0, "seed", pa.array([2] * len(first), pa.int64()))
+        pq.write_table(pa.concat_tables([table, third]), folder / "predictions.parquet")
+    found = compare(better, worse)
     assert found["difference"] > 0
-    assert found["verdict"].startswith("first is better")
+    assert found["verdict"] == "first is better"
 
 
 def test_classes_and_scores_are_not_compared(run: Run, text_run: Path, house: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(text_run, tmp_path / "classes"))
     evaluate(Run.load(other), house)
-    with pytest.raises(ConfigError, match="different utterances, labels or scores"):
+    with pytest.raises(ConfigError, match="different utterances, labels or values"):
         compare(run.directory, other)
 
 
@@ -183,7 +191,7 @@ def test_a_recipe_of_scores_needs_scores(house: Path, scored: Path, tmp_path: Pa
     folder = Path(shutil.copytree(scored, tmp_path / "corpus"))
     text = (folder / "dev.jsonl").read_text()
     (folder / "dev.jsonl").write_text(text.replace('"score"', '"start"').replace('"start": -', '"start": '))
-    with pytest.raises(MoodlineError, match="no dev utterance has a score"):
+    with pytest.raises(MoodlineError, match="no dev utterance has a value"):
         train(recipe, folder, tmp_path / "run")
     for wrong, words in (
         ({"task": "score"}, "task: input should be 'classes', 'scores', 'classification' or 'regression'"),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from moodline.core.labels import MOSI_SCALE, SIMS_SCALE, ValueScale
 from moodline.evaluation.calibration import calibrate_intervals
 from moodline.evaluation.metrics import bootstrap, clustered_errors, mae_from_sums, regression_report
-from moodline.nn.losses import RegressionGoal, RegressionLoss, regression_loss
+from moodline.nn.goals import RegressionGoal
+from moodline.nn.losses import RegressionLoss, regression_loss
 from moodline.nn.value_range import from_range, to_range
 from tests.evaluation import plain_regression as plain_scores
 

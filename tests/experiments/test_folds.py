@@ -17,9 +17,9 @@ from moodline.core.errors import ConfigError, MoodlineError
 from moodline.core.labels import IEMOCAP_6
 from moodline.corpora.base import Corpus
 from moodline.corpora.registry import read_corpus
+from moodline.evaluation.compare import compare
 from moodline.evaluation.metrics import classification_report
 from moodline.evaluation.predictions import RegressionPredictions, read_any_predictions
-from moodline.evaluation.significance import compare
 from moodline.experiments import folds as folds_module
 from moodline.experiments.encode import encode_corpus
 from moodline.experiments.evaluate import evaluate, predict_split

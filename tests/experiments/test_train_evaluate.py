@@ -24,8 +24,8 @@ from moodline.core import conversation
 from moodline.core.errors import CheckpointError, ConfigError, FeatureError, LabelError, MoodlineError
 from moodline.corpora.registry import read_corpus
 from moodline.evaluation import calibration
+from moodline.evaluation.compare import compare
 from moodline.evaluation.results import read_results
-from moodline.evaluation.significance import compare
 from moodline.experiments import encoder_stage as stage1
 from moodline.experiments import train as experiment
 from moodline.experiments.evaluate import evaluate
@@ -135,10 +135,10 @@ def test_train_then_evaluate(house: Path, mine: Path) -> None:
         assert results["seeds"][seed]["test"]["accuracy"] == round(100 * right / len(rows), 2)
     assert compare(mine, mine, draws=50)["verdict"] == "not distinguishable"
     assert not list(mine.rglob("*.tmp"))
-    # names of the file's own facts: those of version 0.1, so that its files can be read and new ones by it
+    # names of the file's own facts: those of version 0.1, so that its files are read, and the format's number
     told = pq.read_schema(mine / "predictions.parquet").metadata
     assert {k for k in told if k.startswith(b"moodline.")} == {
-        b"moodline.experts", b"moodline.drawn", b"moodline.labels", b"moodline.format",
+        b"moodline.format", b"moodline.experts", b"moodline.drawn", b"moodline.labels",
     }  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def test_another_recipe_or_corpus_in_the_same_place_is_refused(house: Path, mine
     with pytest.raises(ConfigError, match="another recipe or other settings"):
         train(recipe(tmp_path, TEXT), house, mine, range(3))
     other = write_house(tmp_path / "other", test_seed=5)
-    with pytest.raises(ConfigError, match="not the corpus files that the run"):
+    with pytest.raises(ConfigError, match="holds a run with other corpus files"):
         train(recipe(tmp_path), other, mine, range(3))
     assert {p: p.read_bytes() for p in mine.rglob("*") if p.is_file()} == before
 

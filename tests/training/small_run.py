@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from moodline.evaluation.selection import by_weighted_f1
+from moodline.evaluation.selection import judge_by_weighted_f1
 from moodline.models.mister_e import MisterE, MisterEConfig
 from moodline.training.data import ConversationExample, collate
 from moodline.training.loop import fit
@@ -57,7 +57,7 @@ def run(
         checkpoint_seconds=checkpoint_seconds,
         **settings,  # type: ignore[arg-type]
     )
-    fit(model, train, dev, collate, judge=by_weighted_f1(CLASSES), config=config, directory=directory)
+    fit(model, train, dev, collate, judge=judge_by_weighted_f1(CLASSES), config=config, directory=directory)
     return model
 
 

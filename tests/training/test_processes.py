@@ -22,11 +22,12 @@ torch.save(model.state_dict(), sys.argv[3] + "-" + os.environ.get("RANK", "0"))
 STOPPING = """
 import json, os, sys
 from pathlib import Path
-from moodline.training.judge import Judge
+from moodline.evaluation.headline import WEIGHTED_F1
+from moodline.evaluation.selection import Judge
 from tests.training import small_run
 # as on two devices that round otherwise: the main process's score rises and falls, the other's only falls
 scores = iter([0.5, 0.6, 0.7, 0.6, 0.6, 0.6] if os.environ["RANK"] == "0" else [0.5, 0.4, 0.3, 0.2, 0.1, 0.0])
-small_run.by_weighted_f1 = lambda classes: Judge("weighted_f1", lambda answers: next(scores), 1)
+small_run.judge_by_weighted_f1 = lambda classes: Judge(WEIGHTED_F1, lambda answers: next(scores))
 small_run.run(Path(sys.argv[1]), epochs=6, patience=2)
 """
 LAUNCH = ("-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0")

@@ -80,9 +80,9 @@ def test_a_damaged_state_is_one_line(tmp_path: Path, damage: bytes | None) -> No
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from moodline.nn import losses
+    from moodline.nn import goals
 
-    monkeypatch.setattr(losses, "focal_loss", lambda z, *_: z.sum() * float("nan"))
+    monkeypatch.setattr(goals, "focal_loss", lambda z, *_: z.sum() * float("nan"))
     with pytest.raises(MoodlineError, match="not finite"):
         run(tmp_path, epochs=1)
 

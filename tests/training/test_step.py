@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from moodline.core.errors import MoodlineError
-from moodline.evaluation.selection import by_weighted_f1
+from moodline.evaluation.selection import judge_by_weighted_f1
 from moodline.models.mister_e import MisterE, MisterEConfig
 from moodline.training.data import collate, epoch_batches
 from moodline.training.loop import _Run
@@ -28,7 +28,7 @@ def test_steps_are_those_of_a_plain_loop(tmp_path: Path, clip_norm: float, optim
     config = TrainConfig(
         epochs=1, learning_rate=1e-2, batch_size=4, clip_norm=clip_norm, optimizer=optimizer, weight_decay=0.1
     )
-    ours = _Run(model, examples, examples, collate, len, by_weighted_f1(CLASSES), config, tmp_path, None)
+    ours = _Run(model, examples, examples, collate, len, judge_by_weighted_f1(CLASSES), config, tmp_path, None)
     kind = torch.optim.AdamW if optimizer == "adamw" else torch.optim.Adam
     theirs = kind(plain.parameters(), lr=1e-2, weight_decay=0.1, foreach=False, fused=False)
     for n, chosen in enumerate(epoch_batches([len(e) for e in examples], 4, 0, 0)):
@@ -44,9 +44,9 @@ def test_steps_are_those_of_a_plain_loop(tmp_path: Path, clip_norm: float, optim
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from moodline.nn import losses
+    from moodline.nn import goals
 
-    monkeypatch.setattr(losses, "focal_loss", lambda z, *_: (z * 0).sqrt().sum())
+    monkeypatch.setattr(goals, "focal_loss", lambda z, *_: (z * 0).sqrt().sum())
     with pytest.raises(MoodlineError, match="gradient is not finite"):
         run(tmp_path, epochs=1)
     assert not (tmp_path / "state.pt").exists()

@@ -118,11 +118,11 @@ def _print_plan(plan: ExperimentPlan, out: Path, seeds: int, json_: bool) -> Non
 
 
 def _print_result(found: dict[str, Any]) -> None:
-    from moodline.experiments.ablations.files import task_of
-    from moodline.experiments.ablations.headline_metric import MEASURES, UNITS
-    from moodline.report.experiment_plots import signed
+    from moodline.evaluation.headline import UNITS
+    from moodline.evaluation.tasks import task_in
+    from moodline.report.experiment_words import signed
 
-    measure = MEASURES[task_of(found)]
+    measure = task_in(found).headline
     digits = measure.unit.digits
     rows = []
     for v in found["variants"]:
@@ -134,7 +134,7 @@ def _print_result(found: dict[str, Any]) -> None:
         note = f"{signed(against['difference'], digits)}, p = {against['p']:.4f}" if against else "the base"
         rows.append((v["name"], dev, test, note))
     columns = ("variant", "dev", "test", "against the base")
-    print_table(f"{found['title']}: {found['corpus']}, {measure.name}{measure.less}", columns, rows)
+    print_table(f"{found['title']}: {found['corpus']}, {measure.name}{measure.direction}", columns, rows)
     claims = []
     for c in found["claims"]:
         note = c.get("reason", "")

@@ -13,6 +13,7 @@ from moodline.core.progress import progress_bar
 
 def run_train(recipe: str, data: Path, out: Path | None, seeds: int, settings: list[str], quiet: bool) -> None:
     """Train and print each seed's dev numbers."""
+    from moodline.evaluation.tasks import TASKS
     from moodline.experiments.runs import seed_directories
     from moodline.experiments.train import train
     from moodline.pipeline.checkpoint import read_part
@@ -24,9 +25,7 @@ def run_train(recipe: str, data: Path, out: Path | None, seeds: int, settings: l
         run = train(loaded, data, directory, range(seeds), progress, quiet)
     if quiet or os.environ.get("RANK", "0") != "0":  # with several processes, one of them talks
         return
-    shown = {"weighted_f1": "weighted F1", "accuracy": "accuracy"}
-    if loaded.task == "scores":
-        shown = {"mae": "mean absolute error", "corr": "correlation"}
+    shown = TASKS[loaded.task].dev
     rows = []
     for seed in run.seeds:
         for number, place in enumerate(seed_directories(directory, seed, loaded.folds)):
@@ -70,30 +69,6 @@ def _times_tested(run: Path) -> int:
     return int(read_results(run)["tested"]) if (run / "results.json").is_file() else 0
 
 
-def _print_scores(results: dict[str, Any]) -> None:
-    """Of a run of scores."""
-    from moodline.report.results import NAMES_OF, spread
-
-    low, high = results["interval"]["mae"]
-    rows = [
-        ("mean absolute error", f"{spread(results, 'mae', digits=4)}   95 % interval {low:.4f} – {high:.4f}"),
-        ("always the median", f"{results['mean']['mae_constant']:.4f}"),
-        ("correlation (Pearson)", spread(results, "corr", digits=4)),
-    ]
-    rows += [(name, spread(results, key, digits=2)) for key, name in NAMES_OF.items() if key in results["mean"]]
-    for level in results["mean"]["coverage"]:
-        within = f"true scores in the {100 * float(level):.0f} % interval (%)"
-        rows.append((within, spread(results, "coverage", level, digits=2)))
-    for name in results["mean"]["experts"]:
-        rows.append((f"{name} expert alone, error", spread(results, "experts", name, digits=4)))
-    first = results["seeds"][0]
-    weights = "  ".join(f"{k} {v:.2f}" for k, v in first["test"]["gate_weights"]["mean"].items())
-    if "folds" in results:
-        rows.append(("error in each fold", _each_fold(results, "mae", 3)))
-    rows.append((f"mean gate weights, seed {first['seed']}", weights))
-    print_table(_title(results), ("", "mean ± sd"), rows)
-
-
 def _title(results: dict[str, Any]) -> str:
     """What a table of results is of."""
     from moodline.report.results import title
@@ -110,52 +85,39 @@ def _each_fold(results: dict[str, Any], number: str, digits: int) -> str:
 
 
 def _print_results(results: dict[str, Any]) -> None:
-    from moodline.report.results import spread
+    from moodline.evaluation.tasks import task_in
 
-    if "scale" in results:
-        _print_scores(results)
-        return
-    low, high = results["interval"]["weighted_f1"]
-    seeds = len(results["seeds"])
-    rows = [
-        ("weighted F1", f"{spread(results, 'weighted_f1', digits=2)}   95 % interval {low:.2f} – {high:.2f}"),
-        ("accuracy", spread(results, "accuracy", digits=2)),
-        ("macro F1", spread(results, "macro_f1", digits=2)),
-        ("calibration error (ECE)", spread(results, "ece", digits=2)),
-    ]
-    for name in results["mean"]["experts"]:
-        rows.append((f"{name} expert alone, weighted F1", spread(results, "experts", name, digits=2)))
-    first = results["seeds"][0]
-    weights = first["test"]["gate_weights"]["mean"]
+    task = task_in(results)
+    rows = task.rows(results)
     if "folds" in results:
-        rows.append(("accuracy in each fold", _each_fold(results, "accuracy", 1)))
-    rows.append((f"mean gate weights, seed {first['seed']}", "  ".join(f"{k} {v:.2f}" for k, v in weights.items())))
+        name, key, digits = task.of_each_fold
+        rows.append((name, _each_fold(results, key, digits)))
+    first = results["seeds"][0]
+    weights = "  ".join(f"{k} {v:.2f}" for k, v in first["test"]["gate_weights"]["mean"].items())
+    rows.append((f"mean gate weights, seed {first['seed']}", weights))
     print_table(_title(results), ("", "mean ± sd"), rows)
-    names = results["labels"]
-    per_class = []
-    for n in names:
-        tests = [s["test"]["per_class"][n] for s in results["seeds"]]
-        means = (f"{sum(t[k] for t in tests) / seeds:.1f}" for k in ("precision", "recall", "f1"))
-        per_class.append((n, *means, tests[0]["support"]))
-    columns = ("class", "precision", "recall", "F1", "utterances")
-    print_table("per class, mean over seeds", columns, per_class, right=columns[1:])
+    if per_class := task.class_rows(results):
+        columns = ("class", "precision", "recall", "F1", "utterances")
+        print_table("per class, mean over seeds", columns, per_class, right=columns[1:])
 
 
 def run_compare(first: Path, second: Path, json_: bool) -> None:
     """Print the paired test of two runs."""
-    from moodline.evaluation.significance import compare
+    from moodline.evaluation.compare import compare
+    from moodline.evaluation.tasks import TASKS
 
     found = compare(first, second)
     if json_:
         print_json(found)
         return
     low, high = found["interval"]
-    metric, digits = ("mae", 4) if "mae" in found["first"] else ("weighted_f1", 2)
+    task = next(t for t in TASKS.values() if t.headline.key in found["first"])
+    metric = task.headline
     sides = [found["first"], found["second"]]
-    rows = [(side["run"], f"{side[metric]:.{digits}f}", side["seeds"]) for side in sides]
-    name = "mean absolute error (less is better)" if metric == "mae" else "weighted F1"
-    print_table(f"test {name}", ("run", "mean", "seeds"), rows)
-    shown = [f"{x:+.{digits}f}" for x in (found["difference"], low, high)]
+    rows = [(side["run"], metric.unit.text(side[metric.key]), side["seeds"]) for side in sides]
+    direction = f" ({metric.direction.removeprefix(', ')})" if metric.direction else ""
+    print_table(f"test {metric.name}{direction}", ("run", "mean", "seeds"), rows)
+    shown = [f"{x:+.{metric.unit.digits}f}" for x in (found["difference"], low, high)]
     stdout().print(f"difference {shown[0]}, 95 % interval {shown[1]} to {shown[2]}, p = {found['p']:.4f}")
     stdout().print(f"{found['verdict']} ({found['method']})")
 

@@ -32,8 +32,3 @@ class Answers:
     attention: dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]] = field(default_factory=dict)
     targets: NDArray[np.float32] | None = None
     guides: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-
-    @property
-    def truth(self) -> NDArray[np.float32]:
-        """The true scores [U], NaN where there is none."""
-        return np.full(len(self.labels), np.nan, np.float32) if self.targets is None else self.targets

@@ -130,7 +130,9 @@ class Conversation:
         """
         if not isinstance(data, dict) or not isinstance(data.get("utterances"), list):
             raise ConversationError(
-                f"{where}: expected an object with a list 'utterances'", type(data).__name__, "See docs/how-to.md."
+                f"{where}: expected an object with a list 'utterances'",
+                type(data).__name__,
+                "See docs/how-to/your-data.md.",
             )
         unknown = set(data) - {"id", "media", "utterances"}
         if unknown:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from moodline.core.errors import LabelError
 
@@ -24,6 +25,8 @@ class LabelSet:
         labels: the class names, unique, in order.
     """
 
+    kind: ClassVar[str] = "classes"
+
     name: str
     labels: tuple[str, ...]
 
@@ -33,6 +36,15 @@ class LabelSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def check_equal(self, other: Any, where: str) -> None:
+        """Raise unless another label set has the same labels in the same order."""
+        self.check_same(other.labels, where)
+
+    @property
+    def range(self) -> None:
+        """Classes have no range; see ``ValueScale.range``."""
+        return None
 
     def index(self, label: str | None) -> int:
         """The index of ``label``; ``IGNORE`` for None.
@@ -70,6 +82,8 @@ class ValueScale:
         low, high: the least and the greatest value.
     """
 
+    kind: ClassVar[str] = "scores"
+
     name: str
     low: float
     high: float
@@ -81,6 +95,11 @@ class ValueScale:
     def __len__(self) -> int:
         """How many numbers a model answers for an utterance: one."""
         return 1
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A scale has no classes."""
+        return ()
 
     @property
     def range(self) -> tuple[float, float]:
@@ -103,6 +122,10 @@ class ValueScale:
             )
         return float(value)
 
+    def check_equal(self, other: Any, where: str) -> None:
+        """Raise unless another scale has the same range."""
+        self.check_same(other, where)
+
     def check_same(self, other: ValueScale, where: str) -> None:
         """Raise unless ``other`` has the same range."""
         if other.range != self.range:
@@ -117,25 +140,12 @@ Target = LabelSet | ValueScale
 """What a model learns to answer."""
 
 
-def value_range(target: Target) -> tuple[float, float] | None:
-    """(low, high) of a regression; None for classes."""
-    return target.range if isinstance(target, ValueScale) else None
-
-
 def check_same_target(expected: Target, found: Target, where: str) -> None:
     """Raise unless two targets have the same classes in the same order, or the same range of values."""
-    if isinstance(expected, LabelSet) and isinstance(found, LabelSet):
-        expected.check_same(found.labels, where)
-    elif isinstance(expected, ValueScale) and isinstance(found, ValueScale):
-        expected.check_same(found, where)
-    else:
-        kinds = ["classes" if isinstance(t, LabelSet) else "scores" for t in (expected, found)]
-        raise LabelError(f"{where}: expected a model of {kinds[0]}", f"one of {kinds[1]}", "Use another checkpoint.")
-
-
-def label_names(target: Target) -> tuple[str, ...]:
-    """The names of the classes; none for a regression."""
-    return () if isinstance(target, ValueScale) else target.labels
+    if expected.kind != found.kind:
+        fix = "Use another checkpoint."
+        raise LabelError(f"{where}: expected a model of {expected.kind}", f"one of {found.kind}", fix)
+    expected.check_equal(found, where)
 
 
 # Orders as in the field's loaders; dictionaries elsewhere are made from these names.

@@ -142,11 +142,9 @@ class Prediction:
             "media": None if self.media is None else str(self.media),
             "model": self.model,
             "version": self.version,
-            **(
-                {"labels": list(self.labels)}
-                if self.scale is None
-                else {"scale": {"low": self.scale.low, "high": self.scale.high}, "interval_level": self.level}
-            ),
+            "labels": list(self.labels),
+            "scale": None if self.scale is None else {"low": self.scale.low, "high": self.scale.high},
+            "interval_level": self.level,
             "notes": list(self.notes),
             "utterances": [u.to_dict() for u in self.utterances],
         }

@@ -81,10 +81,8 @@ class Progress:
         self.step(done / max(total, 1))
 
     def epoch(self, done: int, name: str, score: float, best: float, loss: float) -> None:
-        """An epoch is done; show its loss and its dev number, the weighted F1 in percent."""
+        """An epoch is done; show its loss and its dev number, as it is written, and the best so far."""
         self._done = done
-        if name == "weighted_f1":
-            name, score, best = "WF1", 100 * score, 100 * best
         text = f"loss {loss:.3f}  dev {name} {score:.2f}  best {best:.2f}"
         self._numbers = f"  {text}"
         self._bars.update(self._task, completed=done, numbers=text)

@@ -102,7 +102,7 @@ def recognise(path: Path, corpus: str) -> Tuple:
         raise CorpusError(
             f"{corpus}: {path.name} must hold a tuple of features",
             _look(data),
-            "See docs/how-to.md for the layouts that are read.",
+            "See docs/how-to/your-data.md for the layouts that are read.",
         )
     looks = [_look(element) for element in data]
     for authors, corpora, names in LAYOUTS:

@@ -2,7 +2,7 @@
 
 Layout of a house directory:
 
-    train.jsonl, dev.jsonl, test.jsonl      any of them; one conversation a line (docs/how-to.md)
+    train.jsonl, dev.jsonl, test.jsonl      any of them; one conversation a line (docs/how-to/your-data.md)
     conversations.jsonl                     instead, all in one; with splits.json {"train": [conversation ids], …},
                                             or everything is "test"
     folds.json                              for the option fold (cross-validation), see house_folds.py
@@ -200,7 +200,9 @@ def _conversations(path: Path) -> Iterator[Conversation]:
         yield Conversation.from_dict(_with_ids(data, where), where, path.parent)
         count += 1
     if not count:
-        raise CorpusError(f"house: {path.name} holds no conversations", fix="One object a line; see docs/how-to.md.")
+        raise CorpusError(
+            f"house: {path.name} holds no conversations", fix="One object a line; see docs/how-to/your-data.md."
+        )
 
 
 def _with_ids(data: Any, where: str) -> Any:

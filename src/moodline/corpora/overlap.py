@@ -8,7 +8,7 @@ utterances differently. A changed word spoils at most ``RUN`` runs, so small dif
 
 What it cannot see: conversations with fewer than ``SHARED`` different runs, at most six words or so (``too_short``
 counts them), and what a corpus itself holds more than ``COMMON`` times. How well it does on MELD and EmoryNLP, whose
-seasons, episodes and clocks are an independent check, is in docs/how-to.md.
+seasons, episodes and clocks are an independent check, is in docs/how-to/your-data.md.
 """
 
 from __future__ import annotations

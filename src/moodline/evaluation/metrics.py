@@ -6,7 +6,7 @@ error. What is measured of scores beside it depends on the corpus and is as MMSA
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,31 @@ def percent(share: Any) -> float:
     return round(100 * float(share), 2)
 
 
+def mean_sd(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation over seeds; the latter is 0 for one seed."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def mean_and_sd(values: Sequence[float], digits: int = 2) -> dict[str, Any]:
+    """``mean``, ``sd`` and the values for each seed (``seeds``), rounded, as result files hold them."""
+    mean, sd = mean_sd(values)
+    return {"mean": round(mean, digits), "sd": round(sd, digits), "seeds": [round(float(v), digits) for v in values]}
+
+
+def plus_minus(results: Mapping[str, Any], *name: str, digits: int = 1) -> str:
+    """``mean ± sd`` of a number of a result file; one seed has no sd.
+
+    Args:
+        results: content of ``results.json``.
+        name: the keys that lead to the number in ``mean`` and ``sd``, e.g. ``"experts", "text"``.
+        digits: after the point.
+    """
+    mean, sd = results["mean"], results["sd"]
+    for key in name:
+        mean, sd = mean[key], sd[key]
+    return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if len(results["seeds"]) > 1 else "")
+
+
 def weighted_f1(labels: Ints, predicted: Ints, classes: int) -> float:
     """Weighted F1 as a share in [0, 1]."""
     return float(weighted_f1_from_confusion(confusion(labels, predicted, classes)))
@@ -103,10 +128,10 @@ def bootstrap(
     draws: int = 2000,
     seed: int = 0,
 ) -> Floats:
-    """A metric of resampled test sets: conversations and seeds units with replacement.
+    """A metric of resampled test sets: conversations and seeds are drawn with replacement.
 
-    Utterances of one conversation depend on each other, so whole conversations are units; a seed is units for
-    each resampled test set and the mean over the units seeds is kept.
+    Utterances of one conversation depend on each other, so whole conversations are drawn; seeds are drawn for each
+    resampled test set, and the mean over the drawn seeds is kept.
 
     Args:
         per_conversation: what adds up over conversations, [S, G, …]: confusion counts, or sums of errors.
@@ -261,7 +286,7 @@ def pearson(a: Floats, b: Floats) -> float:
     """Pearson's correlation; 0 where one side does not vary."""
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / norm if norm > 0 else 0.0
+    return min(1.0, max(-1.0, float((a * b).sum()) / norm)) if norm > 0 else 0.0  # squares may underflow
 
 
 def _binned(scores: Floats, edges: Sequence[float]) -> Ints:

@@ -20,7 +20,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,9 @@ from moodline.core.conversation import Conversation
 from moodline.core.errors import ConfigError
 from moodline.core.files import replacing
 from moodline.core.groups import ALONE, Groups
-from moodline.core.labels import IGNORE, LabelSet, Target, ValueScale
-from moodline.evaluation.calibration import softmax
+from moodline.core.labels import ValueScale
 from moodline.evaluation.metrics import Floats, Ints
+from moodline.evaluation.task import Task
 
 NAME = "predictions.parquet"
 COLUMNS = ("seed", "conversation", "utterance", "label", "predicted")
@@ -58,6 +58,8 @@ class Predictions:
         groups: N names of what is resampled together, as actors; none where conversations are.
         units: what is resampled, in the plural.
     """
+
+    task: ClassVar[str] = "classes"
 
     labels: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -106,6 +108,9 @@ class RegressionPredictions:
         groups, units: as those of ``Predictions``.
     """
 
+    task: ClassVar[str] = "scores"
+    labels: ClassVar[tuple[str, ...]] = ()
+
     scale: ValueScale
     seeds: tuple[int, ...]
     conversations: tuple[str, ...]
@@ -141,7 +146,7 @@ def _clusters(names: Iterable[str]) -> Ints:
 
 def write_predictions(
     run: Path,
-    target: Target,
+    task: Task,
     seeds: Iterable[int],
     conversations: Sequence[Conversation],
     predictions: Sequence[Sequence[Answers]],
@@ -151,7 +156,7 @@ def write_predictions(
 
     Args:
         run: the run's directory.
-        target: the label set, or the scale of the values.
+        task: with the label set, or the scale of the values.
         seeds: of the run.
         conversations: of the test split.
         predictions: for each seed the answers to them.
@@ -169,16 +174,16 @@ def write_predictions(
             "seed": [seed] * sum(len(c) for c in conversations),
             "conversation": [c.id for c in conversations for _ in c],
             "utterance": [u.id for c in conversations for u in c],
-            "label": _truth(answers, target),
+            "label": task.true_column(answers),
         }
         if groups.of:
             part["group"] = [g for c, g in zip(conversations, groups.each(conversations), strict=True) for _ in c]
         logits = np.concatenate([a.logits for a in answers])
         weights = np.concatenate([a.weights for a in answers])
-        part |= _said("predicted", PROBABILITY[FORMAT], logits, target)
+        part |= task.columns("predicted", PROBABILITY[FORMAT], logits)
         for k, name in enumerate(answers[0].experts):
             own = np.concatenate([a.experts[name] for a in answers])
-            part |= _said(f"expert:{name}", f"{PROBABILITY[FORMAT]}:{name}", own, target)
+            part |= task.columns(f"expert:{name}", f"{PROBABILITY[FORMAT]}:{name}", own)
             part[f"weight:{name}"] = weights[:, k].astype(np.float32)
         for name in answers[0].guides:
             part[f"guide:{name}"] = np.concatenate([a.guides[name] for a in answers])
@@ -186,35 +191,18 @@ def write_predictions(
     kinds = {
         name: pa.int64() if name == "seed" else pa.string() if isinstance(column[0], str) else pa.float32()
         for name, column in parts[0].items()
-    } | ({"label": pa.string()} if isinstance(target, LabelSet) else {"label": pa.float32()})
+    }
+    kinds["label"] = kinds["predicted"]  # its first row may be None
+    key, content = task.metadata()
     told = {
+        key: json.dumps(content),
         "moodline.format": str(FORMAT),
         "moodline.experts": json.dumps(list(predictions[0][0].experts)),
         "moodline.drawn": groups.name,
     }
-    if isinstance(target, ValueScale):
-        told["moodline.scale"] = json.dumps([target.name, target.low, target.high])
-    else:
-        told["moodline.labels"] = json.dumps(target.labels)
     schema = pa.schema(list(kinds.items()), metadata=told)
     with replacing(run / NAME) as file:
         pq.write_table(pa.concat_tables(pa.table(part, schema=schema) for part in parts), file)
-
-
-def _truth(answers: Sequence[Answers], target: Target) -> list[Any]:
-    """The true label or value of every utterance, None where there is none."""
-    if isinstance(target, ValueScale):
-        return [None if np.isnan(y) else float(y) for a in answers for y in a.truth]
-    return [None if y == IGNORE else target.labels[y] for a in answers for y in a.labels]
-
-
-def _said(label: str, probability: str, logits: NDArray[Any], target: Target) -> dict[str, Any]:
-    """The columns of the mixture or of one expert: its label and its probabilities, or its value."""
-    if isinstance(target, ValueScale):
-        return {label: logits[:, 0].astype(np.float32)}
-    p = softmax(logits).astype(np.float32)
-    columns: dict[str, Any] = {label: [target.labels[y] for y in logits.argmax(-1)]}
-    return columns | {f"{probability}:{name}": p[:, c] for c, name in enumerate(target.labels)}
 
 
 def read_any_predictions(run: Path) -> Predictions | RegressionPredictions:

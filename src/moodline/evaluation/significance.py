@@ -1,25 +1,14 @@
-"""Is one run better than another? A paired test over utterances, conversations and seeds."""
+"""The paired bootstrap test of two models on the same test set, over conversations and seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.core.errors import ConfigError
-from moodline.evaluation.metrics import (
-    Floats,
-    clustered_confusions,
-    clustered_errors,
-    interval,
-    mae_from_sums,
-    percent,
-    weighted_f1_from_confusion,
-)
-from moodline.evaluation.predictions import Predictions, RegressionPredictions, read_any_predictions
+from moodline.evaluation.metrics import Floats, interval, weighted_f1_from_confusion
 
 Value = Callable[[NDArray[Any]], NDArray[Any]]
 """From sums over conversations […, S, …], e.g. confusion counts, to one number for each seed […, S]."""
@@ -31,54 +20,6 @@ LEVEL = 0.05
 UNCLEAR, TOO_FEW = "not distinguishable", "too few seeds"
 CHUNK = 500
 """Resampled test sets that are computed together."""
-
-
-def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
-    """Compare the test predictions of two runs on the same utterances.
-
-    Conversations (or groups of them, where the corpus says so) and seeds are units with replacement, the same
-    conversations for both runs; the p-value is the two-sided bootstrap one for a difference of zero. See
-    ``undecided`` for when there is no verdict.
-
-    Args:
-        first, second: run directories with ``predictions.parquet``.
-        draws: number of resampled test sets.
-
-    Returns:
-        mean weighted F1 of both in percent (of scores the mean absolute error, ``mae``), their ``difference`` (second
-        minus first), its 95 % ``interval``, ``p``, and a ``verdict`` in words.
-
-    Raises:
-        ConfigError: no predictions, or they are of different utterances or labels.
-    """
-    a, b = read_any_predictions(first), read_any_predictions(second)
-    metric, sign = "weighted_f1", 1
-    shown: Callable[[Any], float] = percent
-    try:
-        if isinstance(a, RegressionPredictions) and isinstance(b, RegressionPredictions):
-            metric, sign, shown = "mae", -1, _four
-            found = paired_test(common_errors(a, b), mae_from_sums, draws)
-        elif isinstance(a, Predictions) and isinstance(b, Predictions):
-            found = paired_test(common_confusions(a, b), draws=draws)
-        else:
-            raise ValueError("classes and scores")
-    except ValueError:
-        raise ConfigError(
-            f"{first} and {second}: the runs were tested on different utterances, labels or scores",
-            fix="Compare runs of the same corpus, the same task and the same options.",
-        ) from None
-    low, high = found["interval"]
-    seeds = min(len(a.seeds), len(b.seeds))
-    better = "second is better" if sign * found["difference"] > 0 else "first is better"
-    return {
-        "first": {"run": first.name, metric: shown(found["values"][0]), "seeds": len(a.seeds)},
-        "second": {"run": second.name, metric: shown(found["values"][1]), "seeds": len(b.seeds)},
-        "difference": shown(found["difference"]),
-        "interval": [shown(low), shown(high)],
-        "p": round(found["p"], 4),
-        "verdict": undecided(found["p"], seeds) or better,
-        "method": f"paired bootstrap, {draws} draws of test {a.units} and of seeds",
-    }
 
 
 def undecided(p: float, seeds: int) -> str:
@@ -93,40 +34,6 @@ def undecided(p: float, seeds: int) -> str:
     return UNCLEAR if p >= LEVEL else TOO_FEW if seeds < MIN_SEEDS else ""
 
 
-def _four(value: float) -> float:
-    return round(float(value), 4)
-
-
-def common_errors(a: RegressionPredictions, b: RegressionPredictions) -> tuple[Floats, Floats]:
-    """Sums of absolute errors [S, G, 2] of each conversation, for two runs tested on the same utterances.
-
-    Raises:
-        ValueError: the utterances or their scores differ.
-    """
-    if a.utterances != b.utterances or not np.array_equal(a.truth, b.truth):
-        raise ValueError("different utterances or scores")
-    return clustered_errors(a.truth, a.predicted, a.clusters), clustered_errors(b.truth, b.predicted, b.clusters)
-
-
-def common_confusions(a: Predictions, b: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Confusion counts [S, G, C, C] of each conversation, for two runs that were tested on the same utterances.
-
-    Raises:
-        ValueError: the utterances or their labels differ.
-    """
-    truth = [a.labels[y] for y in a.truth]
-    if a.utterances != b.utterances or truth != [b.labels[y] for y in b.truth]:
-        raise ValueError("different utterances or labels")
-    names = sorted({*a.labels, *b.labels})
-    index = {name: i for i, name in enumerate(names)}
-
-    def counts(run: Predictions) -> NDArray[np.int64]:
-        of = np.array([index[name] for name in run.labels])
-        return clustered_confusions(of[run.truth], of[run.predicted], a.clusters, len(names))
-
-    return counts(a), counts(b)
-
-
 def paired_test(
     sums: Sequence[NDArray[Any]],
     values: Value | Sequence[Value] = weighted_f1_from_confusion,
@@ -135,7 +42,7 @@ def paired_test(
 ) -> dict[str, Any]:
     """Bootstrap test of the difference of two numbers over the same conversations.
 
-    Conversations are units with replacement, the same for both; so are seeds, each side's own unless both numbers
+    Conversations are drawn with replacement, the same for both; so are seeds, each side's own unless both numbers
     come from the same models.
 
     Args:
@@ -164,8 +71,8 @@ def paired_test(
         part = slice(at, at + CHUNK)
         means = []
         for t, s, of, seeds in zip(take, flat, sums, chosen, strict=True):
-            units = np.tensordot(weights[part], s, axes=(1, 1))  # [draws, S, …]
-            of_seed = t(units.reshape(*units.shape[:2], *of.shape[2:]))
+            drawn = np.tensordot(weights[part], s, axes=(1, 1))  # [draws, S, …]
+            of_seed = t(drawn.reshape(*drawn.shape[:2], *of.shape[2:]))
             means.append(np.take_along_axis(of_seed, seeds[part], axis=1).mean(1))
         differences[part] = means[1] - means[0]
     low, high = interval(differences)

@@ -27,7 +27,7 @@ from moodline.encoders.finetuning import (
 )
 from moodline.encoders.finetuning.activation_cache import FrozenStates
 from moodline.encoders.finetuning.sharding import shard_frozen
-from moodline.evaluation.selection import by_weighted_f1
+from moodline.evaluation.selection import judge_by_weighted_f1
 from moodline.pipeline.recipe import ModalitySpec
 from moodline.training.loop import fit
 from moodline.training.processes import processes, share_weights_out
@@ -87,7 +87,7 @@ def finetune_encoder(
         train,
         dev,
         Collate(backbone, spec.finetune.model.crop_seconds),
-        judge=by_weighted_f1(len(corpus.labels)),
+        judge=judge_by_weighted_f1(len(corpus.labels)),
         config=dataclasses.replace(spec.finetune.training, seed=seed),
         directory=directory / f"training-{modality}",
         parameters=parameter_groups(model, spec.finetune.model),

@@ -13,7 +13,7 @@ from moodline.core.conversation import Conversation
 from moodline.core.device import default_device
 from moodline.core.errors import ConfigError
 from moodline.core.files import write_json
-from moodline.core.labels import ValueScale, check_same_target
+from moodline.core.labels import check_same_target
 from moodline.core.progress import ProgressCallback
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
@@ -21,6 +21,7 @@ from moodline.encoders.base import Encoder
 from moodline.evaluation.predictions import write_predictions
 from moodline.evaluation.resampling import ResamplingUnits
 from moodline.evaluation.results import provenance, read_results, summarize
+from moodline.evaluation.tasks import any_target, task_of
 from moodline.experiments.folds import Fold, Tested, join, read_folds
 from moodline.experiments.runs import Run, seed_directory
 from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint, read_part
@@ -59,14 +60,16 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
         )
     test = [c for fold in folds for c in fold.corpus.splits.get("test", ())]
     target = target_of(run.recipe, corpus)
-    kind = "scored" if isinstance(target, ValueScale) else "labelled"
-    if not any((u.value if kind == "scored" else u.emotion) is not None for c in test for u in c):
-        raise ConfigError(f"{corpus.name}: there is no {kind} test split in {data}", fix="Give one to evaluate on.")
+    task = task_of(target)
+    if not any_target(task, test):
+        raise ConfigError(
+            f"{corpus.name}: there is no {task.annotated} test split in {data}", fix="Give one to evaluate on."
+        )
     seeds, predictions, seconds, begun = [], [], [], time.monotonic()
     revisions: dict[tuple[str, str], list[str]] = {}
     for seed in run.seeds:
         tested = [_test(run, fold, seed, progress) for fold in folds]
-        entry, answers = join(tested, target)
+        entry, answers = join(tested, task)
         seeds.append(entry)
         predictions.append(answers)
         known = [t.seconds for t in tested if t.seconds is not None]
@@ -74,7 +77,7 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
         for m, (name, revision) in (pair for t in tested for pair in t.encoders.items()):
             revisions.setdefault((m, name), []).append(revision)  # a fine-tuned one has several
     units = ResamplingUnits.of(test, corpus.groups)
-    results = summarize(run.recipe.name, corpus.name, target, seeds, predictions, units)
+    results = summarize(run.recipe.name, corpus.name, task, seeds, predictions, units)
     if run.recipe.folds:
         results["folds"] = run.recipe.folds
     results |= _settings(run.recipe)
@@ -84,7 +87,7 @@ def evaluate(run: Run, data: Path, progress: ProgressCallback | None = None, aga
         {m: {"id": i, "revision": ", ".join(dict.fromkeys(r))} for (m, i), r in revisions.items()},
         {"training": seconds, "evaluation": round(time.monotonic() - begun, 1)},
     )
-    write_predictions(run.directory, target, run.seeds, test, predictions, corpus.groups)
+    write_predictions(run.directory, task, run.seeds, test, predictions, corpus.groups)
     write_json(path, results)
     return results
 
@@ -142,8 +145,8 @@ def predict_split(
     }
     across = corpus.speakers == "corpus"
     features |= {m: n.apply(features[m], conversations, across) for m, n in checkpoint.normalizations.items()}
-    target = checkpoint.target if isinstance(checkpoint.target, ValueScale) else corpus.labels
-    examples = make_examples(conversations, features, checkpoint.config["dims"], target, checkpoint.reads)
+    dims = checkpoint.config["dims"]
+    examples = make_examples(conversations, features, dims, checkpoint.target, checkpoint.reads)
     return answer(checkpoint.model, examples, collate, lengths=[len(e) for e in examples])
 
 

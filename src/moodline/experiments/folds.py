@@ -2,30 +2,23 @@
 
 A recipe with ``folds: N`` is trained N times for each seed, on the splits that the corpus's reader gives with its
 option ``fold`` set to 0 … N-1. Every utterance is tested once, by the model that has not seen it; for each seed the
-answers of all folds are then scored together, over the whole corpus.
+answers of all folds are then evaluated together, over the whole corpus.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from moodline.core.answers import Answers
 from moodline.core.conversation import Conversation
 from moodline.core.errors import ConfigError
-from moodline.core.labels import Target, ValueScale
 from moodline.corpora.base import Corpus
 from moodline.corpora.registry import READERS, read_corpus, reader_options
-from moodline.evaluation.regression_results import SCORE_HEADLINE
-from moodline.evaluation.results import HEADLINE, score
+from moodline.evaluation.task import Task
 from moodline.pipeline.recipe import Recipe
-
-CALIBRATED: dict[str, Any] = {"temperature": 1.0, "experts": {}}
-"""The calibration of logits that have been divided by their temperature."""
 
 
 @dataclass(frozen=True)
@@ -111,12 +104,12 @@ def _ids(conversations: Sequence[Conversation]) -> set[str]:
     return {u.id for c in conversations for u in c}
 
 
-def join(tested: Sequence[Tested], target: Target) -> tuple[dict[str, Any], list[Answers]]:
+def join(tested: Sequence[Tested], task: Task) -> tuple[dict[str, Any], list[Answers]]:
     """One seed's entry in the result file, and its answers over all folds.
 
     Args:
         tested: the seed's, of every fold in order.
-        target: the label set, or the scale of the scores.
+        task: with the label set, or the scale of the values.
 
     Returns:
         ``{"seed", "best_epoch", "epochs", "dev", "test"}``, with folds ``{"seed", "dev", "test", "folds"}`` where
@@ -125,57 +118,21 @@ def join(tested: Sequence[Tested], target: Target) -> tuple[dict[str, Any], list
     """
     first = tested[0]
     if first.fold is None:
-        return {**first.metrics, "test": score(first.test, target, first.calibration)}, first.test
-    dev, dev_calibration = together([(t.dev, t.calibration) for t in tested], target)
-    test, test_calibration = together([(t.test, t.calibration) for t in tested], target)
+        return {**first.metrics, "test": task.numbers(first.test, first.calibration)}, first.test
+    dev, dev_calibration = task.together([(t.dev, t.calibration) for t in tested])
+    test, test_calibration = task.together([(t.test, t.calibration) for t in tested])
     return {
         "seed": first.metrics["seed"],
-        "dev": score(dev, target, dev_calibration),
-        "test": score(test, target, test_calibration),
+        "dev": task.numbers(dev, dev_calibration),
+        "test": task.numbers(test, test_calibration),
         "folds": [
             {
                 "fold": t.fold,
                 "best_epoch": t.metrics["best_epoch"],
                 "epochs": t.metrics["epochs"],
-                "dev": headline(t.dev, t.calibration, target),
-                "test": headline(t.test, t.calibration, target),
+                "dev": task.fold_numbers(t.dev, t.calibration),
+                "test": task.fold_numbers(t.test, t.calibration),
             }
             for t in tested
         ],
     }, test
-
-
-def headline(answers: Sequence[Answers], calibration: dict[str, Any], target: Target) -> dict[str, Any]:
-    """The few numbers that are told of a single fold."""
-    numbers = score(answers, target, calibration)
-    told = SCORE_HEADLINE if isinstance(target, ValueScale) else (*HEADLINE, "ece")
-    return {name: numbers[name] for name in (*told, "utterances")}
-
-
-def together(
-    parts: Sequence[tuple[Sequence[Answers], dict[str, Any]]], target: Target
-) -> tuple[list[Answers], dict[str, Any]]:
-    """The answers of several models as those of one, and the calibration that goes with them.
-
-    Args:
-        parts: of each model its answers and its calibration.
-        target: the label set, or the scale of the scores.
-
-    Returns:
-        Answers that compare: logits divided by their own model's temperature, scores as they are; and a calibration
-        for ``score``: none for logits that are calibrated already, for scores the half widths of each utterance's own
-        model.
-    """
-    if not isinstance(target, ValueScale):
-        return [calibrated(a, calibration) for answers, calibration in parts for a in answers], CALIBRATED
-    counts = [sum(int((~np.isnan(a.truth)).sum()) for a in answers) for answers, _ in parts]
-    widths = {
-        level: np.repeat([calibration["half_widths"][level] for _, calibration in parts], counts)
-        for level in parts[0][1]["half_widths"]
-    }
-    return [a for answers, _ in parts for a in answers], {"half_widths": widths}
-
-
-def calibrated(answers: Answers, calibration: dict[str, Any]) -> Answers:
-    """The answers with their logits divided by the mixture's temperature, so that those of several models compare."""
-    return replace(answers, logits=answers.logits / calibration["temperature"])

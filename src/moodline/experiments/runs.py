@@ -6,10 +6,12 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from moodline.core.errors import ConfigError, StorageError
 from moodline.core.files import write_json, write_text
-from moodline.pipeline.recipe import Recipe, parse, read_yaml, same_settings, to_plain
+from moodline.experiments.same_run import check_same_run
+from moodline.pipeline.recipe import Recipe, parse, read_yaml, to_plain
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def _trained_on(run: Path) -> str:
         raise ConfigError(f"{run / 'run.json'}: broken", fix="Train again into another --out directory.") from None
 
 
-def begin_run(recipe: Recipe, fingerprint: str, data: Path, out: Path) -> None:
+def begin_run(recipe: Recipe, fingerprint: str, out: Path) -> None:
     """Make a run's directory, or check that the one that is there is of the same recipe and corpus files.
 
     Raises:
@@ -91,15 +93,8 @@ def begin_run(recipe: Recipe, fingerprint: str, data: Path, out: Path) -> None:
 
     text = yaml.safe_dump(to_plain(recipe), sort_keys=False, allow_unicode=True)
     if any_seed_started(out):
-        if not _is_of(out / "recipe.yaml", recipe):
-            raise ConfigError(
-                f"{out}: holds a run of another recipe or other settings", fix="Choose another --out directory."
-            )
-        if _trained_on(out) != fingerprint:
-            raise ConfigError(
-                f"{data}: not the corpus files that the run in {out} was begun with",
-                fix="Give the same --data, or choose another --out directory.",
-            )
+        recorded = {"recipe": _recipe_of(out), "corpus_hash": _trained_on(out)}
+        check_same_run(out, recorded, {"corpus_hash": fingerprint}, recipe)
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -109,12 +104,12 @@ def begin_run(recipe: Recipe, fingerprint: str, data: Path, out: Path) -> None:
     write_json(out / "run.json", {"recipe": recipe.name, "corpus_hash": fingerprint})
 
 
-def _is_of(path: Path, recipe: Recipe) -> bool:
-    """Whether the recipe of a run, perhaps written before some setting existed, means the same."""
+def _recipe_of(run: Path) -> Any:
+    """The recipe that a run was begun with, as plain data; None if it cannot be read."""
     try:
-        return same_settings(read_yaml(path), recipe)
+        return read_yaml(run / "recipe.yaml")
     except ConfigError:
-        return False
+        return None
 
 
 def forget_run(out: Path) -> None:

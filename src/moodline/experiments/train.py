@@ -5,20 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
-from moodline.core.answers import Answers
 from moodline.core.errors import MoodlineError
-from moodline.core.labels import IGNORE, label_names, value_range
 from moodline.core.progress import ProgressCallback
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
-from moodline.evaluation.calibration import calibrate, calibrate_intervals
-from moodline.evaluation.results import score, training_seconds
-from moodline.evaluation.selection import judge_of, scored
+from moodline.evaluation.results import training_seconds
+from moodline.evaluation.tasks import task_of
 from moodline.experiments.auxiliary_corpora import read_auxiliary, with_auxiliary
 from moodline.experiments.folds import Fold, read_folds
 from moodline.experiments.runs import Run, any_seed_started, begin_run, forget_run, seed_directory
@@ -65,7 +60,7 @@ def train(
     others = read_auxiliary(recipe.modalities.values(), data)
     folds = [dataclasses.replace(f, corpus=training_view(with_auxiliary(f.corpus, others))) for f in folds]
     if here.is_main_process:
-        begin_run(recipe, fingerprint, data, out)
+        begin_run(recipe, fingerprint, out)
     here.wait_for_everyone()
     try:
         for seed in seeds:
@@ -90,9 +85,10 @@ def _train_seed(
     if not processes().is_main_process:
         return
     answers = answer(model, dev_set, collate, lengths=[len(e) for e in dev_set])
-    calibration = calibrate_on(answers)
     target = target_of(recipe, corpus)
-    dev = score(answers, target, calibration)
+    task = task_of(target)
+    calibration = task.calibrate(answers)
+    dev = task.numbers(answers, calibration)
     metrics = {"seed": seed, "best_epoch": result.best_epoch, "epochs": len(result.history), "dev": dev}
     metrics["seconds"] = training_seconds(directory)
     which = f"seed {seed}" if fold.number is None else f"fold {fold.number}, seed {seed}"
@@ -135,14 +131,14 @@ def fit_model(
     train_set = make_examples(corpus.splits["train"], features, dims, target, reads)
     dev_set = make_examples(corpus.splits["dev"], features, dims, target, reads)
     torch.manual_seed(seed)
-    model = build_model(recipe.model, dims, len(target), value_range(target), label_names(target))
+    model = build_model(recipe.model, dims, len(target), target.range, target.labels)
     model.fit_statistics(collate(train_set[i : i + 64]) for i in range(0, len(train_set), 64))  # type: ignore[operator]
     result = fit(
         model,
         train_set,
         dev_set,
         collate,
-        judge=judge_of(target),
+        judge=task_of(target).judge(),
         config=dataclasses.replace(recipe.training, seed=seed),
         directory=directory / "training",
         title=f"{recipe.name} seed {seed}",
@@ -182,13 +178,3 @@ def training_features(
             features[m] = {k: v for c in corpus.splits.values() for k, v in found.apply(rows, c, across).items()}
             normalizations[m] = found
     return {m: features[m] for m in recipe.modalities}, revisions, normalizations
-
-
-def calibrate_on(answers: Sequence[Answers]) -> dict[str, Any]:
-    """What is fitted on the labelled or scored utterances of the dev answers, see ``evaluation/calibration.py``."""
-    if answers[0].targets is not None:
-        return calibrate_intervals(*scored(answers))
-    labels = np.concatenate([a.labels for a in answers])
-    real = labels != IGNORE
-    experts = {n: np.concatenate([a.experts[n] for a in answers])[real] for n in answers[0].experts}
-    return calibrate(np.concatenate([a.logits for a in answers])[real], experts, labels[real])

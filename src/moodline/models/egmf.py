@@ -42,6 +42,7 @@ from moodline.core.errors import ConfigError
 from moodline.core.settings import Settings
 from moodline.nn import pooling
 from moodline.nn.bottleneck import ACTIVATIONS, Bottleneck, Gating, HierarchicalGate, LearnableBottleneck
+from moodline.nn.goals import goal_of
 from moodline.nn.inputs import hide_modalities
 from moodline.nn.label_scoring import LabelScorer
 from moodline.nn.language_model import LanguageModel, LoraConfig
@@ -49,7 +50,7 @@ from moodline.nn.packing import PackedUtterances
 from moodline.nn.prompting import WORDINGS, make_prompt
 from moodline.nn.sequences import FrameEncoder, SequenceAttention
 from moodline.nn.statistics import TrainingStatistics
-from moodline.nn.value_range import to_range, truth, value_range_problems
+from moodline.nn.value_range import value_range_problems
 
 EXPERTS = {"fine": (8.0, "mish"), "semantic": (4.0, "gelu"), "global": (2.0, "silu")}
 """The paper's experts: fine-grained local, semantic correlation, global context; bottleneck and activation."""
@@ -124,7 +125,7 @@ class EgmfConfig(Settings):
             problems.append(f"dims must name at least one modality with a positive size, got {self.dims}")
         if self.heads >= 1 and self.hidden % self.heads:
             problems.append(f"hidden must be a multiple of heads, {self.heads}, got {self.hidden}")
-        if self.labels and self.value_range is None and len(self.labels) != self.classes:
+        if self.labels and len(self.labels) != self.classes:
             problems.append(f"labels must name the {self.classes} classes, got {len(self.labels)}")
         if self.labels and set(self.spoken) - set(self.labels):
             problems.append(
@@ -218,7 +219,8 @@ class Egmf(nn.Module):
         d = c.hidden
         self.modalities = tuple(c.dims)
         self.clues = tuple(m for m in c.dims if m != "text")
-        self.numbers = _grid(c.value_range) if c.value_range else ()
+        self.goal = goal_of(c.value_range, 0.0, "l1")
+        self.numbers = self.goal.numbers
         language = LanguageModel.load(c.backbone, c.dtype, c.lora, c.gradient_checkpointing, c.load_bits)
         names = c.labels or tuple(str(n) for n in range(c.classes))
         answers = [f"{x:.1f}" for x in self.numbers] or [c.spoken.get(name, name) for name in names]
@@ -332,10 +334,8 @@ class Egmf(nn.Module):
 
     def _truth(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Where there is a true answer [B, U], and the numbers of the answers there, int64 [N]."""
-        real, y = truth(batch, self.config.value_range)
-        if self.config.value_range is not None:
-            y = ((to_range(y, self.config.value_range) - self.config.value_range[0]) * 10).round().long()
-        return real, y
+        real, y = self.goal.truth(batch)
+        return real, self.goal.answer_index(y)
 
     def _lengths(self, chosen: Tensor) -> Tensor:
         return self.answerer.tree.lengths.to(chosen.device)[chosen]
@@ -379,9 +379,3 @@ class Egmf(nn.Module):
         tokens, lengths = rows.pack(batch.tokens).tolist(), rows.pack(batch.tokens_valid).sum(1)
         kept = (lengths * present["text"]).tolist()
         return [row[:length] for row, length in zip(tokens, kept, strict=True)]
-
-
-def _grid(value_range: tuple[float, float]) -> tuple[float, ...]:
-    """The numbers with one decimal from the lowest to the highest value."""
-    low, high = (round(10 * x) for x in value_range)
-    return tuple(n / 10 for n in range(low, high + 1))

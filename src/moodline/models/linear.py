@@ -18,10 +18,11 @@ from moodline.core.batch import Batch, Output
 from moodline.core.errors import ConfigError
 from moodline.core.settings import Settings
 from moodline.nn.dropout import Dropout
+from moodline.nn.goals import goal_of
 from moodline.nn.inputs import ModalityInput, fit_statistics, hide_modalities
-from moodline.nn.losses import RegressionLoss, focal_loss, regression_loss
+from moodline.nn.losses import RegressionLoss
 from moodline.nn.packing import PackedUtterances
-from moodline.nn.value_range import from_range, to_range, truth, value_range_problems
+from moodline.nn.value_range import value_range_problems
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class LinearConfig(Settings):
     value_range: tuple[float, float] | None = None
     """The range (low, high) of the values to learn in place of classes; set from the corpus for a regression."""
     score_loss: RegressionLoss = "l1"
-    """With ``value_range``: how far an answer is from the true score."""
+    """With ``value_range``: how far an answer is from the true value."""
     gamma: float = 0.0
     """Focal parameter γ; 0 is cross-entropy."""
     dropout: float = 0.0
@@ -66,6 +67,7 @@ class Linear(nn.Module):
     def __init__(self, config: LinearConfig) -> None:
         super().__init__()
         self.config = config
+        self.goal = goal_of(config.value_range, config.gamma, config.score_loss)
         self.inputs = nn.ModuleDict({m: ModalityInput(size) for m, size in config.dims.items()})
         self.dropout = Dropout(config.dropout)
         self.classify = nn.Linear(sum(config.dims.values()), config.classes)
@@ -81,7 +83,7 @@ class Linear(nn.Module):
             batch: features and masks of this model's modalities.
 
         Returns:
-            ``Output`` with logits [B, U, C] (with scores [B, U, 1], in their range) and one expert ``model``,
+            ``Output`` with logits [B, U, C] (of a regression [B, U, 1], in its range) and one expert ``model``,
             the whole. An utterance without any modality gets equal logits, or the middle of the range.
         """
         rows, c = PackedUtterances(batch.valid), self.config
@@ -91,17 +93,14 @@ class Linear(nn.Module):
         x = torch.cat([self.inputs[m](rows.pack(batch.features[m]), here) for m, here in present.items()], dim=-1)
         some = torch.stack(list(present.values())).any(0)
         told = torch.where(some[:, None], self.classify(self.dropout(x)), 0.0)
-        logits = rows.pad(told if c.value_range is None else to_range(told, c.value_range))
+        logits = rows.pad(self.goal.to_output(told))
         return Output(logits, {"model": logits}, batch.valid[..., None].to(logits))
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
-        """Focal loss (distance of scores) over real, labelled utterances.
+        """Focal loss (distance of values) over real, labelled utterances.
 
         Returns:
             ``total``, a scalar.
         """
-        c = self.config
-        real, y = truth(batch, c.value_range)
-        if c.value_range is None:
-            return {"total": focal_loss(output.logits[real], y, c.gamma)}
-        return {"total": regression_loss(from_range(output.logits[real], c.value_range).squeeze(-1), y, c.score_loss)}
+        real, y = self.goal.truth(batch)
+        return {"total": self.goal.loss(self.goal.to_network(output.logits[real]), y)}

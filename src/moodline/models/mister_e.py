@@ -42,11 +42,9 @@ from moodline.nn.attention import MultiHeadAttention
 from moodline.nn.context import ContextAddition, TemporalInception
 from moodline.nn.dropout import Dropout
 from moodline.nn.gate import Gate
+from moodline.nn.goals import goal_of
 from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
 from moodline.nn.losses import (
-    ClassificationGoal,
-    Goal,
-    RegressionGoal,
     RegressionLoss,
     directional_kl,
     supervised_contrastive_loss,
@@ -54,7 +52,7 @@ from moodline.nn.losses import (
 )
 from moodline.nn.packing import PackedUtterances
 from moodline.nn.recurrent import BiGRU
-from moodline.nn.value_range import from_range, to_range, truth, value_range_problems
+from moodline.nn.value_range import value_range_problems
 
 FUSION = "fusion"
 CONTRASTIVE_PART = 2048
@@ -76,7 +74,7 @@ class MisterEConfig(Settings):
     value_range: tuple[float, float] | None = None
     """The range (low, high) of the values to learn in place of classes; set from the corpus for a regression."""
     score_loss: RegressionLoss = "l1"
-    """With ``value_range``: how far an answer is from the true score."""
+    """With ``value_range``: how far an answer is from the true value."""
     hidden: int = 1024
     """Width d of the context and multimodal networks; even (the BiGRU has d/2 per direction)."""
     kernels: tuple[int, ...] = (1, 3, 5)
@@ -235,7 +233,7 @@ class MisterE(nn.Module):
         super().__init__()
         self.config = config
         c, d = config, config.hidden
-        self.goal: Goal = ClassificationGoal(c.gamma) if c.value_range is None else RegressionGoal(c.score_loss)
+        self.goal = goal_of(c.value_range, c.gamma, c.score_loss)
         self.modalities = tuple(c.dims)
         several = len(self.modalities) > 1
         modular = c.structure == "modular"
@@ -307,7 +305,7 @@ class MisterE(nn.Module):
             fused = torch.cat([streams[m] for m in self.modalities], dim=-1)
             experts[FUSION] = self.fusion_head(fused, (first[m] for m in self.modalities))
             extras["contrastive"] = {m: rows.pad(stream) for m, stream in streams.items()}
-        padded = {name: rows.pad(self.to_corpus_range(z)) for name, z in experts.items()}
+        padded = {name: rows.pad(self.goal.to_output(z)) for name, z in experts.items()}
         if len(experts) == 1:
             (logits,) = padded.values()
             return Output(logits, padded, batch.valid[..., None].to(logits), extras)
@@ -322,7 +320,7 @@ class MisterE(nn.Module):
         weights = self.gate(views, available, (context[m] * present[m][:, None] for m in reads))
         mixed = torch.einsum("nk,nkw->nw", weights, views)  # eq. 11
         logits = mixed if self.config.gate_at == "logits" else self.mixture_head(mixed)
-        return Output(rows.pad(self.to_corpus_range(logits)), padded, rows.pad(weights), extras)
+        return Output(rows.pad(self.goal.to_output(logits)), padded, rows.pad(weights), extras)
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
         """L_total = L_uni + L_mm + L_moe (eq. 12–18), each term a mean over real, labelled utterances.
@@ -331,21 +329,20 @@ class MisterE(nn.Module):
             ``total`` and the named terms it is made of, scalars.
         """
         c = self.config
-        real, y = truth(batch, c.value_range)
+        real, y = self.goal.truth(batch)
         present = {m: mask[real] for m, mask in output.extras["present"].items()}
-        experts = {name: self.to_network_range(z[real]) for name, z in output.experts.items()}
-        kind = "focal" if c.value_range is None else "score"
+        experts = {name: self.goal.to_network(z[real]) for name, z in output.experts.items()}
         terms: dict[str, Tensor] = {}
         if c.expert_losses or len(experts) == 1:
             for name, z in experts.items():
                 here = present.get(name)
                 rows = slice(None) if here is None else here
-                terms[f"{kind}_{name}"] = self.goal.loss(z[rows], y[rows])
+                terms[f"{self.goal.term}_{name}"] = self.goal.loss(z[rows], y[rows])
         if c.expert_losses and c.beta and "contrastive" in output.extras:
             streams = {m: stream[real] for m, stream in output.extras["contrastive"].items()}
             terms["contrastive"] = c.beta * self._contrastive(streams, self.goal.groups(y), present)
         if len(experts) > 1:
-            terms[f"{kind}_mixture"] = self.goal.loss(self.to_network_range(output.logits[real]), y)
+            terms[f"{self.goal.term}_mixture"] = self.goal.loss(self.goal.to_network(output.logits[real]), y)
             if c.expert_losses and c.kl_weight:
                 terms["kl"] = c.kl_weight * self._consistency(experts, present)
             if c.gate_loss and output.weights is not None:
@@ -353,14 +350,6 @@ class MisterE(nn.Module):
                 terms["gate"] = c.gate_loss * self.goal.gate(output.weights[real], z, y)
         terms["total"] = torch.stack(list(terms.values())).sum()
         return terms
-
-    def to_corpus_range(self, z: Tensor) -> Tensor:
-        """What the network says, as others read it: logits as they are, numbers in the range of the scores."""
-        return z if self.config.value_range is None else to_range(z, self.config.value_range)
-
-    def to_network_range(self, told: Tensor) -> Tensor:
-        """The inverse of ``_told``."""
-        return told if self.config.value_range is None else from_range(told, self.config.value_range)
 
     def _contrastive(self, streams: dict[str, Tensor], labels: Tensor, present: dict[str, Tensor]) -> Tensor:
         total, number = labels.new_zeros((), dtype=torch.float32), len(labels)

@@ -47,13 +47,14 @@ from moodline.nn.attention import MultiHeadAttention
 from moodline.nn.dropout import Dropout
 from moodline.nn.experts import Routing, SparseExperts, balance, usage_entropy
 from moodline.nn.gaussian import Gaussian, kl_to_standard, sample
+from moodline.nn.goals import goal_of
 from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
-from moodline.nn.losses import RegressionLoss, focal_loss, regression_loss
+from moodline.nn.losses import RegressionLoss
 from moodline.nn.memory_attention import recall
 from moodline.nn.packing import PackedUtterances
 from moodline.nn.positions import sinusoids
 from moodline.nn.recurrent import BiGRU
-from moodline.nn.value_range import from_range, to_range, truth, value_range_problems
+from moodline.nn.value_range import value_range_problems
 
 ATTENTION_KEPT = 8
 """Of each reasoning step's attention, so many places are told for an utterance."""
@@ -73,7 +74,7 @@ class SureConfig(Settings):
     value_range: tuple[float, float] | None = None
     """The range (low, high) of the values to learn in place of classes; set from the corpus for a regression."""
     score_loss: RegressionLoss = "l1"
-    """With ``value_range``: how far an answer is from the true score."""
+    """With ``value_range``: how far an answer is from the true value."""
     hidden: int = 1024
     """Width d of everything; even, and a multiple of ``heads``."""
     experts: int = 4
@@ -258,6 +259,7 @@ class Sure(nn.Module):
     def __init__(self, config: SureConfig) -> None:
         super().__init__()
         self.config = c = config
+        self.goal = goal_of(c.value_range, 0.0, c.score_loss, "nll")
         d, start = c.hidden, c.log_variance_start
         self.modalities = tuple(c.dims)
         self.register_buffer("class_weight", torch.ones(c.classes))
@@ -328,7 +330,7 @@ class Sure(nn.Module):
         logits = self.classify(torch.cat([fused[m] for m in self.modalities], dim=-1))
         some = torch.stack(list(present.values())).any(0)
         logits = torch.where(some[:, None], logits, torch.zeros_like(logits))
-        padded = rows.pad(logits if c.value_range is None else to_range(logits, c.value_range))
+        padded = rows.pad(self.goal.to_output(logits))
         extras = {"present": masks, "traces": traces} | self._tell(traces, present, rows)
         return Output(padded, {"model": padded}, batch.valid[..., None].to(padded), extras)
 
@@ -340,12 +342,9 @@ class Sure(nn.Module):
             experts are used, which is no part of the total.
         """
         c = self.config
-        real, y = truth(batch, c.value_range)
-        if c.value_range is None:
-            terms = {"nll": focal_loss(output.logits[real], y, 0.0, self.class_weight if c.class_weights else None)}
-        else:
-            told = from_range(output.logits[real], c.value_range)
-            terms = {"score": regression_loss(told.squeeze(-1), y, c.score_loss)}
+        real, y = self.goal.truth(batch)
+        weight = self.class_weight if c.class_weights else None
+        terms = {self.goal.term: self.goal.loss(self.goal.to_network(output.logits[real]), y, weight)}
         rows = PackedUtterances(batch.valid)
         present = {m: rows.pack(mask) for m, mask in output.extras["present"].items()}
         traces: dict[str, Trace] = output.extras["traces"]

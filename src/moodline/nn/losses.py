@@ -7,7 +7,6 @@ the caller indexes with a mask first. Sources: MiSTER-E (arXiv 2602.23300), equa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
@@ -163,63 +162,3 @@ def gate_likelihood(weights: Tensor, experts: Tensor, labels: Tensor) -> Tensor:
     p = experts.detach().float().softmax(-1)
     p = p.gather(-1, labels[:, None, None].expand(-1, p.shape[1], 1)).squeeze(-1)
     return -(weights.float() * p).sum(-1).clamp_min(1e-12).log().mean()
-
-
-@dataclass(frozen=True)
-class ClassificationGoal:
-    """What the losses of a model of classes are made of; ``z`` are logits [N, C], ``y`` classes [N].
-
-    Args:
-        gamma: focusing parameter of the focal loss.
-    """
-
-    gamma: float
-
-    def loss(self, z: Tensor, y: Tensor) -> Tensor:
-        """How wrong an answer is, a mean."""
-        return focal_loss(z, y, self.gamma)
-
-    def apart(self, teacher: Tensor, student: Tensor) -> Tensor:
-        """How far two answers are apart, [N]."""
-        return kl_divergence(teacher, student)
-
-    def groups(self, y: Tensor) -> Tensor:
-        """Which utterances are alike, int64 [N]: those of the same class."""
-        return y
-
-    def gate(self, weights: Tensor, z: Tensor, y: Tensor) -> Tensor:
-        """The loss of the gate alone, for its weights [N, K] and the experts' answers [N, K, C], held fixed."""
-        return gate_likelihood(weights, z, y)
-
-
-@dataclass(frozen=True)
-class RegressionGoal:
-    """The same of a model that regresses; ``z`` are numbers [N, 1], ``y`` the true ones [N], both from −3 to 3.
-
-    Args:
-        kind: the distance that all terms use.
-    """
-
-    kind: RegressionLoss
-
-    def loss(self, z: Tensor, y: Tensor) -> Tensor:
-        """How wrong an answer is, a mean."""
-        return regression_loss(z.squeeze(-1), y, self.kind)
-
-    def apart(self, teacher: Tensor, student: Tensor) -> Tensor:
-        """How far two answers are apart, [N]."""
-        return value_distance(teacher.squeeze(-1), student.squeeze(-1), self.kind)
-
-    def groups(self, y: Tensor) -> Tensor:
-        """Which utterances are alike, int64 [N]: those whose scores round to the same of seven whole numbers."""
-        return y.round().long()
-
-    def gate(self, weights: Tensor, z: Tensor, y: Tensor) -> Tensor:
-        """Mean of Σ_k w_k d(z_k, y) for weights [N, K] and answers [N, K, 1], held fixed: whom to believe."""
-        if not len(y):
-            return weights.sum() * 0.0
-        d = value_distance(z.detach().squeeze(-1), y[:, None].expand(-1, z.shape[1]), self.kind)
-        return (weights.float() * d).sum(-1).mean()
-
-
-Goal = ClassificationGoal | RegressionGoal

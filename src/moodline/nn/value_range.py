@@ -3,11 +3,7 @@ rates, weights of losses and gates mean the same for every corpus."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
-
-from moodline.core.batch import Batch
-from moodline.core.labels import IGNORE
 
 HALF = 3.0
 """Half the width of the network's own range."""
@@ -35,23 +31,3 @@ def value_range_problems(classes: int, value_range: tuple[float, float] | None) 
     if not -float("inf") < value_range[0] < value_range[1] < float("inf"):
         problems.append(f"value_range must be (low, high), got {value_range}")
     return problems
-
-
-def truth(batch: Batch, value_range: tuple[float, float] | None) -> tuple[Tensor, Tensor]:
-    """The true classes or values of a batch.
-
-    Args:
-        batch: with labels, or with targets.
-        value_range: (low, high) of a regression; None for classes.
-
-    Returns:
-        A mask of the utterances that have a label or value, bool [B, U], and the N classes (int64) or values (float,
-        in the network's range) there.
-    """
-    if value_range is None:
-        assert batch.labels is not None
-        real = batch.valid & (batch.labels != IGNORE)
-        return real, batch.labels[real]
-    assert batch.targets is not None
-    real = batch.valid & ~torch.isnan(batch.targets)
-    return real, from_range(batch.targets[real], value_range)

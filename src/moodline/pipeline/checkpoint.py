@@ -11,7 +11,6 @@ normalization.safetensors  the training set's statistics, where features are nor
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,8 @@ from torch import Tensor, nn
 from moodline import __version__
 from moodline.core.errors import CheckpointError, MoodlineError, StorageError
 from moodline.core.files import replacing_path, write_text
-from moodline.core.labels import LABEL_SETS, VALUE_SCALES, LabelSet, Target, ValueScale, label_names, value_range
+from moodline.core.labels import LABEL_SETS, VALUE_SCALES, LabelSet, Target, ValueScale
+from moodline.evaluation.tasks import task_of
 from moodline.features.speaker_normalization import SpeakerNormalization, load_normalizations, save_normalizations
 from moodline.models.registry import model_class, model_reads
 from moodline.pipeline.recipe import ModalitySpec, parse, to_plain
@@ -146,7 +146,7 @@ def save_checkpoint(
         "version": __version__,
         "model": settings,
         "dims": dims,
-        "labels": list(label_names(target)),
+        "labels": list(target.labels),
         "encoders": encoders or {},
         **({"languages": list(languages)} if languages else {}),
         **({"base": model.base} if hasattr(model, "base") else {}),
@@ -158,7 +158,7 @@ def save_checkpoint(
         with replacing_path(directory / "model.safetensors") as path:
             save_file(weights, path)
         save_normalizations(directory, normalizations or {})
-        other, (part, content) = _target_parts(target)
+        other, part, content = task_of(target).parts()
         (directory / other).unlink(missing_ok=True)
         _write_json(directory / part, content)
         _write_json(directory / "calibration.json", calibration)
@@ -196,7 +196,7 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
             raise ValueError("languages of config.json must be a list of codes")
         if modalities.keys() != config["dims"].keys():
             raise ValueError("dims and modalities of config.json differ")
-        _check_calibration(calibration, target)
+        task_of(target).check_calibration(calibration)
         weights = _read_weights(directory)
         with torch.device("meta"):  # sizes first, memory later
             _check_sizes(_build(config, target), weights, directory)
@@ -221,14 +221,7 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
 
 
 def _build(config: dict[str, Any], target: Target) -> nn.Module:
-    return build_model(config["model"], config["dims"], len(target), value_range(target), label_names(target))
-
-
-def _target_parts(target: Target) -> tuple[str, tuple[str, dict[str, Any]]]:
-    """The file that a checkpoint of this target does not have; the one that it has, and what is in it."""
-    if isinstance(target, ValueScale):
-        return "labels.json", ("scores.json", {"name": target.name, "low": target.low, "high": target.high})
-    return "scores.json", ("labels.json", {"name": target.name, "labels": list(target.labels)})
+    return build_model(config["model"], config["dims"], len(target), target.range, target.labels)
 
 
 def _read_target(directory: Path, config: dict[str, Any]) -> Target:
@@ -243,20 +236,6 @@ def _read_target(directory: Path, config: dict[str, Any]) -> Target:
     LABEL_SETS.get(labels.name, labels).check_same(labels.labels, "labels.json")
     LabelSet("config", tuple(config["labels"])).check_same(labels.labels, "labels.json")
     return labels
-
-
-def _check_calibration(calibration: dict[str, Any], target: Target) -> None:
-    """Raise a ValueError unless the numbers can be used."""
-    if isinstance(target, ValueScale):
-        widths = calibration["half_widths"].values()
-        if not widths or not all(0 <= float(w) < math.inf for w in widths):
-            raise ValueError("the half_widths of calibration.json must be numbers from 0 on")
-        return
-    temperatures = [calibration["temperature"], *calibration["experts"].values()]
-    if not all(0 < float(t) < math.inf for t in temperatures):
-        raise ValueError("the temperatures of calibration.json must be positive")
-    if not 0 <= float(calibration.get("abstain", {}).get("confidence", 0.0)) <= 1:
-        raise ValueError("abstain.confidence of calibration.json must lie between 0 and 1")
 
 
 def _check_base(saved: dict[str, str] | None, found: dict[str, str] | None, directory: Path) -> None:

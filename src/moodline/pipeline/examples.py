@@ -9,6 +9,7 @@ from moodline.core.conversation import Conversation
 from moodline.core.errors import ConfigError
 from moodline.core.labels import Target
 from moodline.corpora.base import Corpus
+from moodline.evaluation.tasks import TASKS, any_target, task_of
 from moodline.pipeline.features import FeatureMap
 from moodline.pipeline.recipe import Recipe
 from moodline.training.data import ConversationExample, make_example
@@ -34,20 +35,19 @@ def training_view(corpus: Corpus) -> Corpus:
 
 
 def target_of(recipe: Recipe, corpus: Corpus) -> Target:
-    """What a recipe's models learn of a corpus: its classes, or its scores.
+    """What a recipe's models learn of a corpus: its classes, or its values.
 
     Raises:
-        ConfigError: the corpus has no scores.
+        ConfigError: the corpus has none.
     """
-    if recipe.task == "classes":
-        return corpus.labels
-    scored = any(u.value is not None for split in corpus.splits.values() for c in split for u in c)
-    if corpus.scale is None or not scored:
+    target = TASKS[recipe.task].target_of(corpus.labels, corpus.scale)
+    conversations = (c for split in corpus.splits.values() for c in split)
+    if target is None or not any_target(task_of(target), conversations):
         raise ConfigError(
-            f"{recipe.name}: its task is scores, and the files of {corpus.name} bring none",
-            fix="Give files with scores (MMSA pickles have some), or train a recipe of the task classes.",
+            f"{recipe.name}: its task is {recipe.task}, and the files of {corpus.name} bring none",
+            fix="Give files that have some (for scores: MMSA pickles), or train a recipe of the other task.",
         )
-    return corpus.scale
+    return target
 
 
 def make_examples(

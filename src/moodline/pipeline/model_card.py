@@ -6,6 +6,8 @@ from typing import Any
 
 from moodline import __version__
 from moodline.corpora.base import Corpus
+from moodline.evaluation.tasks import task_of
+from moodline.pipeline.examples import target_of
 from moodline.pipeline.recipe import ModalitySpec, Recipe
 from moodline.pipeline.recipe_changes import changed_settings, recipe_title, settings_hash
 
@@ -46,7 +48,7 @@ def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibrat
         calibration: see ``evaluation/calibration.py``.
         which: of the recipe's models, e.g. ``seed 0``.
     """
-    scores = recipe.task == "scores"
+    task = task_of(target_of(recipe, corpus))
     return _CARD.format(
         name=recipe.name,
         which=which,
@@ -54,19 +56,15 @@ def model_card(recipe: Recipe, corpus: Corpus, metrics: dict[str, Any], calibrat
         model=recipe.model["name"],
         recipe=_recipe(recipe),
         settings=settings_hash(recipe)[:12],
-        kind="scores" if scores else "classes",
-        answers=_scores(corpus) if scores else ", ".join(corpus.labels.labels),
-        judge="mean absolute error" if scores else "weighted F1",
+        kind=task.key,
+        answers=task.answers,
+        judge=task.headline.name,
         corpus=corpus.name,
         train=len(corpus.splits["train"]),
         dev=len(corpus.splits["dev"]),
         modalities="; ".join(f"{m}: {_source(spec)}" for m, spec in recipe.modalities.items()),
-        numbers="\n".join(f"| {name} | {value} |" for name, value in _numbers(metrics["dev"], calibration, scores)),
-        calibration=(
-            "Intervals come from the errors on the dev set of the same corpus; elsewhere they are too narrow."
-            if scores
-            else "Confidence is calibrated on the dev set of the same corpus; elsewhere it is optimistic."
-        ),
+        numbers="\n".join(f"| {name} | {value} |" for name, value in task.card_rows(metrics["dev"], calibration)),
+        calibration=task.caveat,
         version=__version__,
     )
 
@@ -77,31 +75,6 @@ def _recipe(recipe: Recipe) -> str:
     if not changes:
         return f"`{recipe.name}`"
     return f"`{recipe.name}`{recipe_title('', changes)}: {', '.join(f'`{name}`' for name in changes)}"
-
-
-def _scores(corpus: Corpus) -> str:
-    assert corpus.scale is not None
-    return f"from {corpus.scale.low:g} to {corpus.scale.high:g}"
-
-
-def _numbers(dev: dict[str, Any], calibration: dict[str, Any], scores: bool) -> list[tuple[str, str]]:
-    """The rows of dev numbers."""
-    if scores:
-        widths = ", ".join(f"± {w:g} for {100 * float(level):.0f} %" for level, w in calibration["half_widths"].items())
-        return [
-            ("dev mean absolute error", f"{dev['mae']} (always the median: {dev['mae_constant']})"),
-            ("dev correlation (Pearson)", f"{dev['corr']}"),
-            ("intervals, from the errors on dev", widths),
-        ]
-    ece = calibration["ece"]
-    return [
-        ("dev weighted F1", f"{dev['weighted_f1']}"),
-        ("dev accuracy", f"{dev['accuracy']}"),
-        (
-            "calibration error on dev (ECE, %)",
-            f"{ece['before']} before, {ece['after']} after temperature {calibration['temperature']:.2f}",
-        ),
-    ]
 
 
 def _source(spec: ModalitySpec) -> str:

@@ -21,6 +21,7 @@ from moodline.core.settings import Settings, validated
 from moodline.core.settings import parse as parse
 from moodline.encoders.registry import encoder_modality
 from moodline.encoders.settings import EncoderSpec, FinetuneConfig, check_together
+from moodline.evaluation.tasks import TASKS, Classification, task_key
 from moodline.models.registry import model_class
 from moodline.training.settings import TrainConfig
 
@@ -74,11 +75,6 @@ class ModalitySpec(Settings):
             raise ConfigError("finetune needs encoder")
         if self.finetune is not None and self.encoder is not None:
             check_together(self.encoder, self.finetune.model)
-
-
-def task_key(task: Any) -> Any:
-    """The word that recipes and results store for a task: ``classes`` or ``scores``; anything else as it is."""
-    return {"classification": "classes", "regression": "scores"}.get(task, task) if isinstance(task, str) else task
 
 
 @dataclass(frozen=True)
@@ -151,9 +147,8 @@ def model_problems(model: Any, modalities: Iterable[str], task: Any = "classes")
         kind = model_class(model["name"]).Config
     except UnknownNameError as error:
         return [str(error)]
-    sizes: dict[str, Any] = {"dims": dict.fromkeys(modalities, 1), "classes": 2}
-    if task_key(task) == "scores":
-        sizes |= {"classes": 1, "value_range": (-1.0, 1.0)}
+    learned = TASKS.get(str(task_key(task)), Classification)
+    sizes: dict[str, Any] = {"dims": dict.fromkeys(modalities, 1), **learned.smallest}
     settings = {k: v for k, v in model.items() if k != "name"} | sizes
     return validated(kind, settings, "model")[1]
 

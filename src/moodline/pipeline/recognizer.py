@@ -16,10 +16,9 @@ from moodline.core.answers import Answers
 from moodline.core.conversation import Conversation, some_ids
 from moodline.core.device import default_device
 from moodline.core.errors import ConfigError, ConversationError, UnknownNameError
-from moodline.core.labels import ValueScale, label_names
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.encoders.base import Encoder, truncated_by
-from moodline.evaluation.calibration import SHOWN, softmax
+from moodline.evaluation.tasks import task_of
 from moodline.listen.language import foreign_words
 from moodline.models.registry import DEFAULT_MODEL, PRETRAINED, RECORDING_MODEL, pretrained_directory
 from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
@@ -61,6 +60,7 @@ class Recognizer:
         if threads is not None and threads < 1:
             raise ConfigError("threads must be at least 1", threads, "Leave it out for one thread for each core.")
         self.checkpoint, self.device, self.threads = checkpoint, device, threads
+        self.task = task_of(checkpoint.target)
         for m, spec in checkpoint.modalities.items():
             if spec.encoder is None:
                 raise ConfigError(
@@ -105,8 +105,8 @@ class Recognizer:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes, in the model's order; none for a model of scores."""
-        return label_names(self.checkpoint.target)
+        """The classes, in the model's order; none for a regression."""
+        return self.checkpoint.target.labels
 
     @property
     def abstain_below(self) -> float:
@@ -114,7 +114,7 @@ class Recognizer:
         return float(self.checkpoint.calibration.get("abstain", {}).get("confidence", 0.0))
 
     def recognize(self, conversation: Conversation, abstain_below: float | None = None) -> Prediction:
-        """The emotion of every utterance, with calibrated scores and expert weights; or its score, with an interval.
+        """The emotion of every utterance, with calibrated probabilities and expert weights; or its value and interval.
 
         Args:
             conversation: at least one utterance must have what the model reads (words, audio, …).
@@ -123,7 +123,7 @@ class Recognizer:
 
         Raises:
             ConversationError: no utterance has anything that the model reads.
-            ConfigError: a model of scores has no confidence, so nothing to abstain by.
+            ConfigError: a regression has no confidence, so nothing to abstain by.
         """
         threshold = self._threshold(abstain_below)
         inputs = {m: self._inputs(conversation, m) for m in self.checkpoint.modalities}
@@ -175,13 +175,10 @@ class Recognizer:
 
     def _threshold(self, abstain_below: float | None) -> float:
         """What the caller says, or else the model's own; raises where neither makes sense."""
-        if abstain_below is not None and isinstance(self.checkpoint.target, ValueScale):
-            raise ConfigError(
-                f"model {self.checkpoint.name} answers with scores, so it has no confidence to abstain below",
-                abstain_below,
-                "Leave the threshold out; each score comes with an interval.",
-            )
-        return self.abstain_below if abstain_below is None else abstain_below
+        if abstain_below is None:
+            return self.abstain_below
+        self.task.check_threshold(self.checkpoint.name, abstain_below)
+        return abstain_below
 
     def _compute(
         self, conversation: Conversation, inputs: Mapping[str, Mapping[str, Any]]
@@ -252,9 +249,7 @@ class Recognizer:
         abstain_below: float,
         notes: tuple[str, ...],
     ) -> Prediction:
-        target = self.checkpoint.target
-        scale = target if isinstance(target, ValueScale) else None
-        said = self._classes(found, abstain_below) if scale is None else self._scores(found, scale)
+        said = self.task.predict(found, self.checkpoint.calibration, abstain_below)
         ids = [utterance.id for utterance in conversation]
         rows = []
         for u, utterance in enumerate(conversation):
@@ -282,43 +277,9 @@ class Recognizer:
             tuple(rows),
             media=conversation.media,
             sound=conversation.sound or conversation.media,
-            scale=scale,
-            level=None if scale is None else SHOWN,
+            **self.task.about,
             notes=notes,
         )
-
-    def _classes(self, found: Answers, abstain_below: float) -> list[dict[str, Any]]:
-        """For each utterance its probabilities, the experts' too, and whether to abstain."""
-        calibration, labels = self.checkpoint.calibration, self.labels
-        mixture = softmax(found.logits, calibration["temperature"])
-        experts = {n: softmax(z, calibration["experts"].get(n, 1.0)) for n, z in found.experts.items()}
-        return [
-            {
-                "probabilities": {labels[c]: float(p[c]) for c in np.argsort(-p, kind="stable")},
-                "abstained": bool(p.max() < abstain_below),
-                "experts": {n: dict(zip(labels, map(float, own[u]), strict=True)) for n, own in experts.items()},
-            }
-            for u, p in enumerate(mixture)
-        ]
-
-    def _scores(self, found: Answers, scale: ValueScale) -> list[dict[str, Any]]:
-        """For each utterance its score and interval, the experts' scores too, all kept within the range."""
-        half = float(self.checkpoint.calibration["half_widths"][str(SHOWN)])
-
-        def kept(value: float) -> float:
-            return min(max(float(value), scale.low), scale.high)
-
-        return [
-            {
-                "probabilities": {},
-                "abstained": False,
-                "experts": {},
-                "value": kept(score),
-                "interval": (kept(score - half), kept(score + half)),
-                "expert_values": {n: kept(own[u, 0]) for n, own in found.experts.items()},
-            }
-            for u, score in enumerate(found.logits[:, 0].astype(np.float64))
-        ]
 
 
 def _looked_at(

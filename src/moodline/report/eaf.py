@@ -13,7 +13,8 @@ from typing import BinaryIO
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from moodline.core.prediction import Prediction, UtterancePrediction
-from moodline.report.tiers import Tier, answers, line, tiers
+from moodline.report.presentation import line, presentation_of
+from moodline.report.tiers import Tier, tiers
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _CONSTRAINTS = {
@@ -47,7 +48,7 @@ def write_eaf(prediction: list[Prediction], file: BinaryIO) -> None:
     number = 1
     for lane in lanes:
         _turns(root, lane, number)
-        for place, (suffix, label) in enumerate(answers(p), start=1):
+        for place, (suffix, label) in enumerate(presentation_of(p).tiers(), start=1):
             _answers(root, lane, suffix, label, number, number + place * count)
         number += len(lane.turns)
     for name, aligned in (("turn", True), ("answer", False)):

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from moodline.experiments.ablations.files import FILE, result_name, task_of
-from moodline.experiments.ablations.headline_metric import MEASURES, UNITS, HeadlineMetric
-from moodline.report.experiment_plots import gate_rows, range_name, signed
+from moodline.evaluation.headline import UNITS, HeadlineMetric
+from moodline.evaluation.tasks import task_in
+from moodline.experiments.ablations.files import FILE, result_name
+from moodline.report.experiment_words import signed, words_of
 
 MADE_END = "by `make docs`; do not edit -->"
 MADE = "<!-- made from {source} " + MADE_END
@@ -27,7 +28,7 @@ def study_page(data: dict[str, Any], pictures: str = "plots", source: str = FILE
     parts += [
         _voices(data, pictures),
         _gate(data, pictures),
-        _classes(data, pictures),
+        *(SECTIONS[name](data, pictures) for name in words_of(data).sections),
         _case(data, pictures),
         _foot(data),
     ]
@@ -36,11 +37,11 @@ def study_page(data: dict[str, Any], pictures: str = "plots", source: str = FILE
 
 def page_name(data: dict[str, Any]) -> str:
     """The file name of an experiment's page in the docs."""
-    return f"{data['page']}-{result_name(data['corpus'], task_of(data))}.md"
+    return f"{data['page']}-{result_name(data['corpus'], task_in(data).key)}.md"
 
 
 def _measure(data: dict[str, Any]) -> HeadlineMetric:
-    return MEASURES[task_of(data)]
+    return task_in(data).headline
 
 
 def _head(data: dict[str, Any], source: str) -> str:
@@ -50,7 +51,7 @@ def _head(data: dict[str, Any], source: str) -> str:
         if "skipped" in v:
             skipped.setdefault(v["skipped"], []).append(f"`{v['name']}`")
     lines = [
-        f"# {data['title']}: {_of(data)}",
+        f"# {data['title']}: {words_of(data).title(data)}",
         MADE.format(source=source),
         f"Base recipe `{data['base']}` ({', '.join(data['modalities'])}), {seeds} seed{'s' if seeds > 1 else ''}; "
         f"test: {test['utterances']:,} utterances in {test['conversations']} conversations. A variant is the base "
@@ -62,12 +63,6 @@ def _head(data: dict[str, Any], source: str) -> str:
     if again:
         lines.append(f"Tested more than once: {', '.join(again)}.")
     return "\n\n".join(lines)
-
-
-def _of(data: dict[str, Any]) -> str:
-    """What the experiment is about: the corpus, and that its scores are learned."""
-    scale = data.get("scale")
-    return data["corpus"] + (f", {scale['name']} scores from {range_name(scale)}" if scale else "")
 
 
 def _from_a_paper(found: Sequence[dict[str, Any]]) -> bool:
@@ -173,7 +168,7 @@ def _voices(data: dict[str, Any], pictures: str) -> str:
         return ""
     m = _measure(data)
     rows = [[v["name"], _spread(v["test"], m), *_versus(v.get("versus_mixture"), m)] for v in data["voices"]]
-    together = "The vote and the average leave" if data["labels"] else "The average leaves"
+    together = words_of(data).together
     return "\n\n".join(
         [
             "## Experts and mixture",
@@ -194,21 +189,19 @@ def _gate(data: dict[str, Any], pictures: str) -> str:
     gate = data["gate"]
     many = len(data["seeds"]) > 1
     every = [f"{gate['mean'][e]:.2f}" + (f" ± {gate['sd'][e]:.2f}" if many else "") for e in experts]
-    all_of, by, truth = ("all classes", "class", "true class") if data["labels"] else ("all", "score", "true score")
-    rows = [[f"**{all_of}**", *every]]
-    rows += [[name, *(f"{row[e]:.2f}" for e in experts)] for name, row in gate_rows(gate).items()]
+    words = words_of(data)
+    rows = [[f"**{words.all_of}**", *every]]
+    rows += [[name, *(f"{row[e]:.2f}" for e in experts)] for name, row in words.gate_rows(gate).items()]
     return "\n\n".join(
         [
             "## Gate weights",
-            f"![mean gate weight of each expert by {by}]({pictures}/gate-weights.png)",
-            _table((truth, *experts), rows),
+            f"![mean gate weight of each expert by {words.by}]({pictures}/gate-weights.png)",
+            _table((words.truth, *experts), rows),
         ]
     )
 
 
 def _classes(data: dict[str, Any], pictures: str) -> str:
-    if not data["labels"]:
-        return ""
     measure = _measure(data)
     rows = [[label, f"{row['support']:,}", _spread(row["f1"], measure)] for label, row in data["per_class"].items()]
     return "\n\n".join(
@@ -221,39 +214,30 @@ def _classes(data: dict[str, Any], pictures: str) -> str:
     )
 
 
+SECTIONS = {"classes": _classes}
+"""Those that the words of a task name."""
+
+
 def _case(data: dict[str, Any], pictures: str) -> str:
     case = data["case"]
     if not case:
         return ""
     experts = data["experts"]
-    truth, shown = ("label", _mark) if data["labels"] else ("score", _number)
+    words = words_of(data)
+    truth, shown = words.key, words.shown
     rows = []
     for u in case["utterances"]:
         said = [shown(x, u[truth]) for x in (u[truth], u["mixture"], *(u["experts"][e] for e in experts))]
         rows.append([f"`{u['id']}`", *said, *(f"{u['weights'][e]:.2f}" for e in experts)])
     columns = ("utterance", truth, "mixture", *(f"{e} says" for e in experts), *(f"weight {e}" for e in experts))
-    apart = (
-        f"they contradict each other in {case['disagreement']:.0%}. Wrong answers are in italics."
-        if data["labels"]
-        else f"the least and the greatest are {case['disagreement']:.2f} apart. An expert of weight 0 knows nothing of "
-        "the utterance."
-    )
     return "\n\n".join(
         [
             "## One conversation",
-            f"{case['rule']} Here `{case['conversation']}`, seed {case['seed']}: {apart}",
+            f"{case['rule']} Here `{case['conversation']}`, seed {case['seed']}: {words.apart(case['disagreement'])}",
             f"![{truth}s, answers and gate weights along the conversation]({pictures}/case.png)",
             _table(columns, rows),
         ]
     )
-
-
-def _number(said: float, _: float) -> str:
-    return signed(said, 2)
-
-
-def _mark(said: str, label: str) -> str:
-    return said if said == label else f"*{said}*"
 
 
 def _foot(data: dict[str, Any]) -> str:
@@ -278,9 +262,9 @@ def overview(found: Sequence[dict[str, Any]]) -> str:
         found: experiments of the same name, one for each corpus and task.
     """
     first = found[0]
-    corpora = [result_name(data["corpus"], task_of(data)) for data in found]
+    corpora = [result_name(data["corpus"], task_in(data).key) for data in found]
     links = [f"[{place}]({page_name(data)})" for place, data in zip(corpora, found, strict=True)]
-    scored = any(task_of(data) == "scores" for data in found)
+    errors = any(_measure(data).direction for data in found)
     claims = {c["name"]: c for data in found for c in data["claims"]}
     verdicts = [{c["name"]: c for c in data["claims"]} for data in found]
     rows = [
@@ -300,7 +284,7 @@ def overview(found: Sequence[dict[str, Any]]) -> str:
                 MADE.format(source=FILE + " of " + ", ".join(corpora)),
                 _opening(found)
                 + "A difference in brackets is in points of weighted F1, or F1 of the class, or in gate "
-                "weight" + (", or of scores in mean absolute error (MAE), below 0 for the claim." if scored else "."),
+                "weight" + (", or of scores in mean absolute error (MAE), below 0 for the claim." if errors else "."),
                 _table(("claim", "source", *links), rows),
                 "## Base recipes and gate weights",
                 _table(
@@ -308,7 +292,7 @@ def overview(found: Sequence[dict[str, Any]]) -> str:
                         "corpus",
                         "base recipe",
                         "seeds",
-                        "test weighted F1" + (", of scores MAE" if scored else ""),
+                        "test weighted F1" + (", of scores MAE" if errors else ""),
                         "mean gate weights",
                     ),
                     scores,

@@ -5,15 +5,16 @@ Everything is drawn from the content of an ``experiment.json``; see ``plots.py``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from moodline.core.errors import StorageError
-from moodline.experiments.ablations.files import task_of
-from moodline.experiments.ablations.headline_metric import MEASURES, HeadlineMetric
+from moodline.evaluation.headline import HeadlineMetric
+from moodline.evaluation.tasks import task_in
+from moodline.report.experiment_words import signed, words_of
 from moodline.report.plots import (
     BLUE,
     EXPERT_COLOURS,
@@ -50,46 +51,18 @@ def draw_study(data: dict[str, Any], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError.writing(folder, error) from error
-    seeds = len(data["seeds"])
-    measure = MEASURES[task_of(data)]
+    measure = task_in(data).headline
     if _swept(data):
         plot_sweeps(data, folder / "sweeps")
     if any("versus_base" in v for v in data["variants"]):
         plot_differences(data, folder / "differences")
     if data["voices"]:
         plot_voices(data["voices"], measure, folder / "voices")
-        everything = "all classes" if data["labels"] else "all scores"
-        plot_gate_weights({everything: data["gate"]["mean"], **gate_rows(data["gate"])}, folder / "gate-weights")
-        if data["labels"]:
-            plot_case(data["case"], data["labels"], folder / "case")
-        else:
-            plot_value_case(data["case"], (data["scale"]["low"], data["scale"]["high"]), folder / "case")
-    if not data["labels"]:
-        return
-    plot_per_class(
-        {label: (row["f1"]["mean"], row["f1"]["sd"]) for label, row in data["per_class"].items()},
-        folder / "per-class-f1",
-    )
-    title = f"Confusion, {f'{seeds} seeds together' if seeds > 1 else 'one seed'}"
-    plot_confusion(data["confusion"], data["labels"], folder / "confusion", title)
-
-
-def signed(x: float, digits: int = 1) -> str:
-    """A difference with its sign; a zero has none."""
-    text = f"{x:+.{digits}f}".replace("-", "−")
-    return text[1:] if float(text[1:]) == 0 else text
-
-
-def range_name(limits: Mapping[str, float]) -> str:
-    """``low`` and ``high`` in words."""
-    return f"{limits['low']:.3g} to {limits['high']:.3g}".replace("-", "−")
-
-
-def gate_rows(gate: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Mean gate weights by what is true, a class or a part of the scores' range."""
-    if "per_class" in gate:
-        return dict(gate["per_class"])
-    return {range_name(row): row["weights"] for row in gate["per_range"]}
+        words = words_of(data)
+        plot_gate_weights(words.all_gate_rows(data["gate"]), folder / "gate-weights")
+        PICTURES[words.case](data, folder / "case")
+    for name in words_of(data).plots:
+        PICTURES[name](data, folder / name)
 
 
 def _swept(data: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -138,8 +111,8 @@ def plot_sweeps(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
             panel.set_title(sweep["title"].partition(" (")[0], fontsize=12)
             panel.set_xlim(-0.6, len(variants) - 0.4)
             panel.grid(True, axis="y")
-        measure = MEASURES[task_of(data)]
-        panels[0].set_ylabel(f"{measure.name}{measure.suffix}{measure.less}")
+        measure = task_in(data).headline
+        panels[0].set_ylabel(f"{measure.name}{measure.suffix}{measure.direction}")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
         note = "mean ± standard deviation over seeds; small: each seed; grey: the base recipe"
         figure.supxlabel(note, fontsize=9, color=GREY)
@@ -160,7 +133,7 @@ def plot_differences(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
         The files written.
     """
     rows = [v for v in data["variants"] if "versus_base" in v]
-    unit = MEASURES[task_of(data)].unit
+    unit = task_in(data).headline.unit
     edge = axis_reach([v["versus_base"]["interval"] for v in rows])
     width = 5.0 + 0.08 * max(len(v["title"]) for v in rows)
     with _figure(path, (width, 0.36 * len(rows) + 1.9)) as (figure, written):
@@ -215,7 +188,7 @@ def plot_voices(voices: list[dict[str, Any]], measure: HeadlineMetric, path: Pat
         The files written.
     """
     digits = measure.unit.shown
-    label = f"{measure.name} on test{measure.suffix}{measure.less}; small: each seed"
+    label = f"{measure.name} on test{measure.suffix}{measure.direction}; small: each seed"
     with _figure(path, (7.6, 0.46 * len(voices) + 1.6)) as (figure, written):
         axes = figure.subplots()
         best = voices[0]["test"]["mean"]
@@ -282,3 +255,24 @@ def plot_case(case: dict[str, Any], labels: list[str], path: Path) -> tuple[Path
         top.legend(handles=classes, loc="upper left", bbox_to_anchor=(1.01, 1.0), title="class", frameon=False)
         bottom.legend(handles=kinds, loc="upper left", bbox_to_anchor=(1.01, 1.0), title="expert", frameon=False)
     return written
+
+
+def _per_class(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
+    return plot_per_class(
+        {label: (row["f1"]["mean"], row["f1"]["sd"]) for label, row in data["per_class"].items()}, path
+    )
+
+
+def _confusion(data: dict[str, Any], path: Path) -> tuple[Path, ...]:
+    seeds = len(data["seeds"])
+    title = f"Confusion, {f'{seeds} seeds together' if seeds > 1 else 'one seed'}"
+    return plot_confusion(data["confusion"], data["labels"], path, title)
+
+
+PICTURES: dict[str, Callable[[dict[str, Any], Path], tuple[Path, ...]]] = {
+    "case": lambda data, path: plot_case(data["case"], data["labels"], path),
+    "value-case": lambda data, path: plot_value_case(data["case"], (data["scale"]["low"], data["scale"]["high"]), path),
+    "per-class-f1": _per_class,
+    "confusion": _confusion,
+}
+"""Those that the words of a task name."""

@@ -5,15 +5,15 @@ The HTML report shows more and can be clicked; this is for papers and slides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moodline.core.labels import ValueScale
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.plots import EXPERT_COLOURS, INK, LINES, canvas, save
+from moodline.report.presentation import presentation_of
 
 NUMBERED = 40
 """Up to so many utterances each has its number below; in longer conversations some have."""
@@ -57,7 +57,8 @@ def write_mood_plot(prediction: list[Prediction], file: BinaryIO, suffix: str) -
     attention = attention_matrices(turns)
     experts = list(dict.fromkeys(e for u in turns for e in u.weights))
     unsure = list(dict.fromkeys(m for u in turns for m in u.uncertainty))
-    heights = [max(1.6, 0.34 * len(one.labels)) if one.scale is None else 2.6]
+    height, draw = MOODS[presentation_of(one).mood]
+    heights = [height(one)]
     heights += [1.5] if len(experts) > 1 else []
     heights += [1.5] if unsure else []
     width = min(WIDEST, max(7.0, 0.36 * len(turns) + 2.5))
@@ -68,10 +69,7 @@ def write_mood_plot(prediction: list[Prediction], file: BinaryIO, suffix: str) -
         upper, *lower = figure.subfigures(1 + len(attention), 1, height_ratios=[sum(heights), *[side] * len(attention)],
                                           squeeze=False)[:, 0]  # fmt: skip
         axes = list(upper.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
-        if one.scale is None:
-            _scores(figure, axes[0], one)
-        else:
-            _score_line(axes[0], one, one.scale)
+        draw(figure, axes[0], one)
         rest = iter(axes[1:])
         if len(experts) > 1:
             _weights(next(rest), turns, experts)
@@ -84,10 +82,10 @@ def write_mood_plot(prediction: list[Prediction], file: BinaryIO, suffix: str) -
         save(figure, file, suffix)
 
 
-def _scores(figure: Any, axes: Any, one: Prediction) -> None:
+def _shades(figure: Any, axes: Any, one: Prediction) -> None:
     """Probability of every label as shades, the answer as a dot, hollow where the model had better abstain."""
-    scores = np.array([[u.probabilities.get(label, np.nan) for u in one.utterances] for label in one.labels])
-    shades = axes.imshow(scores, aspect="auto", cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+    shares = np.array([[u.probabilities.get(label, np.nan) for u in one.utterances] for label in one.labels])
+    shades = axes.imshow(shares, aspect="auto", cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     size = 6 if len(one.utterances) <= NUMBERED else 3
     for x, u in enumerate(one.utterances):
         fill = "white" if u.abstained else INK
@@ -100,21 +98,29 @@ def _scores(figure: Any, axes: Any, one: Prediction) -> None:
     figure.colorbar(shades, ax=axes, label="probability", pad=0.01)
 
 
-def _score_line(axes: Any, one: Prediction, scale: ValueScale) -> None:
-    """The score of every utterance as a line, and as a band where the true scores are expected."""
+def _line(figure: Any, axes: Any, one: Prediction) -> None:
+    """The value of every utterance as a line, and as a band where the true values are expected."""
+    assert one.scale is not None
     places = np.arange(len(one.utterances))
-    scores = np.array([u.value for u in one.utterances], dtype=np.float64)
+    values = np.array([u.value for u in one.utterances], dtype=np.float64)
     ends = np.array([u.interval or (u.value, u.value) for u in one.utterances], dtype=np.float64)
     level = "" if one.level is None else f" {100 * one.level:.0f} %"
-    axes.axhline(sum(scale.range) / 2, color=INK, lw=0.8, ls="--")
+    axes.axhline(sum(one.scale.range) / 2, color=INK, lw=0.8, ls="--")
     if len(places) > 1:
         axes.fill_between(places, ends[:, 0], ends[:, 1], color=LINES[0], alpha=0.2, lw=0, label=f"interval{level}")
     else:
         axes.vlines(places, ends[:, 0], ends[:, 1], color=LINES[0], alpha=0.4, lw=6, label=f"interval{level}")
-    axes.plot(places, scores, "-o", ms=5 if len(places) <= NUMBERED else 2.5, lw=1.8, color=LINES[0], label="score")
-    axes.set(ylim=scale.range, ylabel="score", title=f"{one.conversation}: the mood line")
+    axes.plot(places, values, "-o", ms=5 if len(places) <= NUMBERED else 2.5, lw=1.8, color=LINES[0], label="score")
+    axes.set(ylim=one.scale.range, ylabel="score", title=f"{one.conversation}: the mood line")
     axes.grid(True, axis="y")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
+
+
+MOODS: dict[str, tuple[Callable[[Prediction], float], Callable[[Any, Any, Prediction], None]]] = {
+    "shades": (lambda one: max(1.6, 0.34 * len(one.labels)), _shades),
+    "line": (lambda one: 2.6, _line),
+}
+"""Kind of mood line to its height in inches and to how it is drawn."""
 
 
 def _weights(axes: Any, turns: Sequence[UtterancePrediction], experts: Sequence[str]) -> None:

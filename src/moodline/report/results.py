@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import numpy as np
 from moodline.core.errors import ConfigError, StorageError
 from moodline.core.files import replacing
 from moodline.evaluation.calibration import SHOWN
+from moodline.evaluation.metrics import mean_sd
 from moodline.evaluation.predictions import NAME as PREDICTIONS
-from moodline.evaluation.predictions import RegressionPredictions, read_any_predictions, read_guides
+from moodline.evaluation.predictions import read_any_predictions, read_guides
 from moodline.evaluation.results import read_results
+from moodline.evaluation.task import Task
+from moodline.evaluation.tasks import TASKS, task_in
 from moodline.experiments.runs import seed_directories
 from moodline.pipeline.checkpoint import read_part
 from moodline.pipeline.recipe import Recipe, read_yaml, same_settings
@@ -35,20 +39,6 @@ def collect_results(directory: Path) -> list[dict[str, Any]]:
             f"{directory}: no results.json files in it", fix="Run: moodline evaluate RUN --publish results."
         )
     return [read_results(path) for path in paths]
-
-
-def spread(results: dict[str, Any], *name: str, digits: int = 1) -> str:
-    """``mean ± sd`` of a number of ``results["mean"]``; one seed has no sd.
-
-    Args:
-        results: content of a result file.
-        name: the keys that lead to the number, e.g. ``"experts", "text"``.
-        digits: after the point.
-    """
-    mean, sd = results["mean"], results["sd"]
-    for key in name:
-        mean, sd = mean[key], sd[key]
-    return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if len(results["seeds"]) > 1 else "")
 
 
 def title(results: dict[str, Any]) -> str:
@@ -78,11 +68,9 @@ def minutes_a_seed(results: dict[str, Any]) -> str:
 
 
 def markdown_table(results: list[dict[str, Any]]) -> str:
-    """One row per result: mean ± sd over seeds, with the interval and each expert alone; scores in a table below."""
-    scores = [r for r in results if "scale" in r]
-    results = [r for r in results if "scale" not in r]
-    lines = [] if scores and not results else _class_table(results)
-    lines += ["", *_score_table(scores)] if scores else []
+    """One row per result: mean ± sd over seeds, with the interval and each expert alone; a table for each task."""
+    tables = [_table(task, [r for r in results if task_in(r) is task]) for task in TASKS.values()]
+    lines = "\n\n".join("\n".join(table) for table in tables if table).split("\n")
     lines.append("")
     lines.append(
         "Test split, tested once unless it says otherwise; every choice made on dev. Mean ± sd over seeds; "
@@ -93,47 +81,16 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines).strip("\n")
 
 
-def _class_table(results: list[dict[str, Any]]) -> list[str]:
-    lines = [
-        "| recipe | corpus | weighted F1 | 95 % interval | accuracy | macro F1 | experts alone (weighted F1) | seeds "
-        "| minutes a seed |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+def _table(task: type[Task], results: list[dict[str, Any]]) -> list[str]:
+    """The results of one task; no line where there are none."""
+    if not results:
+        return []
+    heads = (*task.table, "seeds", "minutes a seed")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for r in results:
-        low, high = r["interval"]["weighted_f1"]
-        experts = ", ".join(f"{name} {value:.1f}" for name, value in r["mean"]["experts"].items())
-        lines.append(
-            f"| {_recipe(r)} | {r['corpus']} | **{spread(r, 'weighted_f1')}** "
-            f"| {low:.1f} – {high:.1f} | {spread(r, 'accuracy')} "
-            f"| {spread(r, 'macro_f1')} | {experts} | {len(r['seeds'])}{_folds(r)}{_looks(r)} | {minutes_a_seed(r)} |"
-        )
+        cells = (_recipe(r), *task.table_row(r), f"{len(r['seeds'])}{_folds(r)}{_looks(r)}", minutes_a_seed(r))
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
-
-
-def _score_table(results: list[dict[str, Any]]) -> list[str]:
-    lines = [
-        "| recipe of scores | corpus, range | mean absolute error | 95 % interval | always the median | correlation "
-        "| accuracies (%) | true score in the 80 % interval | experts alone (error) | seeds | minutes a seed |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for r in results:
-        low, high = r["interval"]["mae"]
-        experts = ", ".join(f"{name} {value:.3f}" for name, value in r["mean"]["experts"].items())
-        accuracies = ", ".join(f"{NAMES_OF[k]} {spread(r, k)}" for k in NAMES_OF if k in r["mean"])
-        lines.append(
-            f"| {_recipe(r)} | {r['corpus']}, {r['scale']['low']:g} to {r['scale']['high']:g} "
-            f"| **{spread(r, 'mae', digits=3)}** | {low:.3f} – {high:.3f} | {r['mean']['mae_constant']:.3f} "
-            f"| {spread(r, 'corr', digits=3)} | {accuracies} | {spread(r, 'coverage', '0.8')} | {experts} "
-            f"| {len(r['seeds'])}{_folds(r)}{_looks(r)} | {minutes_a_seed(r)} |"
-        )
-    return lines
-
-
-NAMES_OF = {
-    "has0_acc2": "Has0 acc-2", "has0_f1": "Has0 F1", "non0_acc2": "Non0 acc-2", "non0_f1": "Non0 F1",
-    "acc2": "acc-2", "acc2_weak": "weak acc-2", "f1": "F1", "acc3": "acc-3", "acc5": "acc-5", "acc7": "acc-7",
-}  # fmt: skip
-"""The accuracies of scores as the field calls them, see ``metrics.regression_report``."""
 
 
 def insert_table(path: Path, table: str, check: bool = False, markers: tuple[str, str] = (BEGIN, END)) -> bool:
@@ -179,7 +136,7 @@ def read_markdown(path: Path) -> str:
 def draw_plots(run: Path, results: dict[str, Any]) -> None:
     """Learning curves, confusion matrix, gate weights and class F1 of a run, as PNG and SVG in ``run/plots``.
 
-    Of a run of scores: learning curves, predicted against true scores, and errors.
+    Of a regression: learning curves, predicted against true values, and errors.
     """
     from moodline.report import plots
     from moodline.report.expert_share_plots import plot_guides
@@ -197,10 +154,8 @@ def draw_plots(run: Path, results: dict[str, Any]) -> None:
             plot_guides(*guides, folder / f"guides.{suffix}")
         if histories:
             plots.plot_learning_curves(histories, folder / f"learning-curves.{suffix}")
-        if "scale" in results:
-            _score_plots(run, folder, suffix, results.get("folds", 0))
-        else:
-            _class_plots(results, folder, suffix)
+        for name in task_in(results).plots:
+            PLOTS[name](run, results, folder / f"{name}.{suffix}")
 
 
 def draw_published(directory: Path, target: Path) -> list[Path]:
@@ -211,14 +166,15 @@ def draw_published(directory: Path, target: Path) -> list[Path]:
         target: the plots go to ``target/RECIPE``.
 
     Returns:
-        The folders; results of scores have no such plots.
+        The folders; results of a regression have no such plots.
     """
     folders = []
     for results in collect_results(directory):
-        if "scale" not in results:
+        if names := task_in(results).plots_of_results:
             folders.append(_plot_folder(target / results["recipe"]))
-            for suffix in ("png", "svg"):
-                _class_plots(results, folders[-1], suffix)
+            for name in names:
+                for suffix in ("png", "svg"):
+                    PLOTS[name](directory, results, folders[-1] / f"{name}.{suffix}")
     return folders
 
 
@@ -230,41 +186,61 @@ def _plot_folder(folder: Path) -> Path:
     return folder
 
 
-def _class_plots(results: dict[str, Any], folder: Path, suffix: str) -> None:
-    """Confusion matrix, class F1 and, of several experts, gate weights."""
-    from moodline.report import plots
+def _confusion(run: Path, results: dict[str, Any], path: Path) -> None:
+    from moodline.report.plots import plot_confusion
 
-    labels = results["labels"]
     tests = [s["test"] for s in results["seeds"]]
     summed = np.sum([t["confusion"] for t in tests], axis=0)
     heading = f"{title(results)}: test confusion, {len(tests)} {'seeds together' if len(tests) > 1 else 'seed'}"
-    plots.plot_confusion(summed, labels, folder / f"confusion.{suffix}", heading)
-    per_class = {
-        n: (float(np.mean(v)), float(np.std(v, ddof=1)) if len(v) > 1 else 0.0)
-        for n in labels
-        for v in [[t["per_class"][n]["f1"] for t in tests]]
-    }
-    plots.plot_per_class(per_class, folder / f"per-class-f1.{suffix}")
-    weights = [t["gate_weights"]["per_class"] for t in tests]
+    plot_confusion(summed, results["labels"], path, heading)
+
+
+def _per_class(run: Path, results: dict[str, Any], path: Path) -> None:
+    from moodline.report.plots import plot_per_class
+
+    tests = [s["test"] for s in results["seeds"]]
+    plot_per_class({n: mean_sd([t["per_class"][n]["f1"] for t in tests]) for n in results["labels"]}, path)
+
+
+def _gate_weights(run: Path, results: dict[str, Any], path: Path) -> None:
+    from moodline.report.plots import plot_gate_weights
+
+    tests = [s["test"] for s in results["seeds"]]
     if len(tests[0]["experts"]) > 1:
+        weights = [t["gate_weights"]["per_class"] for t in tests]
         mean = {n: {e: float(np.mean([w[n][e] for w in weights])) for e in weights[0][n]} for n in weights[0]}
-        plots.plot_gate_weights(mean, folder / f"gate-weights.{suffix}")
+        plot_gate_weights(mean, path)
 
 
-def _score_plots(run: Path, folder: Path, suffix: str, folds: int) -> None:
+def _agreement(run: Path, results: dict[str, Any], path: Path) -> None:
     """From the run's predictions, for a result file has no single answers."""
-    from moodline.report.regression_plots import plot_agreement, plot_residuals
+    from moodline.report.regression_plots import plot_agreement
 
-    said = read_any_predictions(run)
-    assert isinstance(said, RegressionPredictions)
+    p: Any = read_any_predictions(run)
+    plot_agreement(p.truth, p.predicted.mean(0), p.scale.range, path)
+
+
+def _errors(run: Path, results: dict[str, Any], path: Path) -> None:
+    """Likewise; with the mean half width of the models' intervals."""
+    from moodline.report.regression_plots import plot_residuals
+
+    p: Any = read_any_predictions(run)
     widths = [
         read_part(place, "calibration.json")["half_widths"][str(SHOWN)]
-        for seed in said.seeds
-        for place in seed_directories(run, seed, folds)
+        for seed in p.seeds
+        for place in seed_directories(run, seed, results.get("folds", 0))
     ]
-    plot_agreement(said.truth, said.predicted.mean(0), said.scale.range, folder / f"agreement.{suffix}")
-    half = float(np.mean(widths))
-    plot_residuals(said.truth, said.predicted, said.scale.range, half, folder / f"errors.{suffix}")
+    plot_residuals(p.truth, p.predicted, p.scale.range, float(np.mean(widths)), path)
+
+
+PLOTS: dict[str, Callable[[Path, dict[str, Any], Path], None]] = {
+    "confusion": _confusion,
+    "per-class-f1": _per_class,
+    "gate-weights": _gate_weights,
+    "agreement": _agreement,
+    "errors": _errors,
+}
+"""The pictures that a task's ``plots`` names."""
 
 
 def check_publishable(recipe: Recipe, target: Path) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from moodline.core.errors import ConfigError, StorageError
-from moodline.experiments.search.records import WEIGHTED_F1, SearchMetric
+from moodline.evaluation.headline import WEIGHTED_F1, HeadlineMetric
 from moodline.report.plots import BLUE, GREY, ORANGE, _figure
 
 COLUMNS = 4
 
 
 def draw_search(
-    out: Path, found: Sequence[dict[str, Any]], logarithmic: set[str], measure: SearchMetric = WEIGHTED_F1
+    out: Path, found: Sequence[dict[str, Any]], logarithmic: set[str], measure: HeadlineMetric = WEIGHTED_F1
 ) -> None:
     """Course and settings of a search, as PNG and SVG in ``out/plots``.
 
@@ -45,7 +45,7 @@ def _done(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def plot_search_course(
-    found: Sequence[dict[str, Any]], path: Path, measure: SearchMetric = WEIGHTED_F1
+    found: Sequence[dict[str, Any]], path: Path, measure: HeadlineMetric = WEIGHTED_F1
 ) -> tuple[Path, ...]:
     """Draw the dev score of every trial and the best so far.
 
@@ -71,17 +71,17 @@ def plot_search_course(
             color=BLUE,
             label="a setting" + (", mean of its seeds" if len(done[0]["dev_seeds"]) > 1 else ""),
         )
-        best = (np.maximum if measure.sign > 0 else np.minimum).accumulate(scores)
+        best = (np.maximum if measure.unit.sign > 0 else np.minimum).accumulate(scores)
         axes.step(numbers, best, where="post", color=ORANGE, linewidth=2, label="best so far")
         axes.set(title="Course of the search", xlabel="trial", ylabel=_label(measure))
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(True)
-        axes.legend(loc="lower right" if measure.sign > 0 else "upper right")
+        axes.legend(loc="lower right" if measure.unit.sign > 0 else "upper right")
     return written
 
 
 def plot_search_settings(
-    found: Sequence[dict[str, Any]], path: Path, logarithmic: set[str], measure: SearchMetric = WEIGHTED_F1
+    found: Sequence[dict[str, Any]], path: Path, logarithmic: set[str], measure: HeadlineMetric = WEIGHTED_F1
 ) -> tuple[Path, ...]:
     """Draw the dev score over the values of each setting, one panel a setting; the ring is the best trial.
 
@@ -96,7 +96,7 @@ def plot_search_settings(
     """
     done = _done(found)
     keys = list(done[0]["params"])
-    best = max(done, key=lambda r: measure.sign * r["dev"])
+    best = max(done, key=lambda r: measure.unit.sign * r["dev"])
     columns = min(COLUMNS, len(keys))
     lines = math.ceil(len(keys) / columns)
     with _figure(path, (max(4.6, 3.0 * columns), 3.0 * lines + 0.4)) as (figure, written):
@@ -119,8 +119,8 @@ def plot_search_settings(
     return written
 
 
-def _label(measure: SearchMetric) -> str:
-    return f"{measure.label} on dev" + (f" ({measure.unit})" if measure.unit else "")
+def _label(measure: HeadlineMetric) -> str:
+    return f"{measure.name} on dev{measure.suffix}"
 
 
 def _places(axes: Any, values: Sequence[Any], logarithmic: bool) -> list[float]:

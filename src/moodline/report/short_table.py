@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from moodline.evaluation.metrics import plus_minus
 from moodline.evaluation.results import read_results
+from moodline.evaluation.tasks import task_in
 from moodline.pipeline.recipe import read_yaml
-from moodline.report.results import spread
 
 SHORT_BEGIN, SHORT_END = "<!-- short results: begin (made by `make docs`) -->", "<!-- short results: end -->"
 
@@ -29,10 +30,10 @@ def best_on_dev(directory: Path) -> list[tuple[list[str], dict[str, Any]]]:
             continue
         results = read_results(path)
         modalities = list(read_yaml(recipe)["modalities"])
-        regression = "scale" in results
-        each = [s["dev"]["mae" if regression else "weighted_f1"] for s in results["seeds"]]
-        dev = sum(each) / len(each) * (-1 if regression else 1)
-        key = (regression, results["corpus"], results.get("folds", 0), tuple(modalities))
+        task = task_in(results)
+        each = [s["dev"][task.headline.key] for s in results["seeds"]]
+        dev = task.headline.unit.sign * sum(each) / len(each)
+        key = (task.key, results["corpus"], results.get("folds", 0), tuple(modalities))
         if key not in best or dev > best[key][0]:
             best[key] = (dev, modalities, results)
     return [best[key][1:] for key in sorted(best)]
@@ -42,8 +43,8 @@ def short_table(directory: Path) -> str:
     """Markdown: corpus, modalities, recipe and the test number of ``best_on_dev``."""
     lines = ["| corpus | modalities | recipe | test |", "|---|---|---|---|"]
     for modalities, results in best_on_dev(directory):
-        number = f"weighted F1 **{spread(results, 'weighted_f1')}**" if "scale" not in results else ""
-        number = number or f"mean absolute error **{spread(results, 'mae', digits=3)}**"
+        metric = task_in(results).headline
+        number = f"{metric.name} **{plus_minus(results, metric.key, digits=metric.decimals)}**"
         folds = f", {results['folds']} folds" if "folds" in results else ""
         lines.append(f"| {results['corpus']}{folds} | {', '.join(modalities)} | `{results['recipe']}` | {number} |")
     return "\n".join(lines)

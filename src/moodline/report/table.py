@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from moodline.core.labels import ValueScale
-from moodline.core.prediction import Prediction, UtterancePrediction
-from moodline.report.tiers import interval, score
+from moodline.core.prediction import Prediction
+from moodline.report.presentation import clean, presentation_of
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -17,34 +14,16 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-STYLES: dict[str, tuple[str, ...]] = {
-    "yellow": ("joy", "joyful", "happy", "happiness", "excited"),
-    "blue": ("sad", "sadness"),
-    "red": ("anger", "angry", "mad", "negative"),
-    "dark_orange": ("frustrated", "frustration"),
-    "magenta": ("fear", "fearful", "scared"),
-    "cyan": ("surprise", "surprised"),
-    "green": ("disgust", "disgusted", "positive"),
-    "bright_green": ("powerful",),
-    "bright_blue": ("calm", "peaceful"),
-    "dim": ("neutral",),
-}
-"""Colour to the emotions that are shown in it; others stay plain. The word always stands beside the colour."""
-
-_STYLE_OF = {emotion: style for style, emotions in STYLES.items() for emotion in emotions}
-_BAR = 8  # characters of a full confidence bar
-_HALF = 5  # of a bar of scores, on either side of the middle
 _SPEAKER = 16  # characters of the speakers' column, at most
 _WIDE = 110  # columns from which on the experts stand on one line
-_MOST = 4  # emotions named in a line of the summary
 
 
 def prediction_table(prediction: Prediction) -> Table:
     """The utterances of a conversation as a table for ``rich``.
 
     Columns: number, time (if any is known), speaker (if any is known), text, emotion (followed by ``?`` where the
-    recognizer abstained), confidence as a bar and in per cent, and the experts' weights. Of a model of scores, the
-    score as a bar from the middle of the range, and the interval.
+    recognizer abstained), confidence as a bar and in per cent, and the experts' weights. Of a regression, the
+    value as a bar from the middle of the range, and the interval.
     """
     from rich import box
     from rich.table import Table
@@ -60,7 +39,8 @@ def prediction_table(prediction: Prediction) -> Table:
     if named:
         table.add_column("speaker", style="bold", min_width=_longest_word(prediction), max_width=_SPEAKER)
     table.add_column("text", ratio=1, min_width=12, overflow="fold")
-    for name in ("emotion", "confidence") if prediction.scale is None else ("score", "true score expected in"):
+    shown = presentation_of(prediction)
+    for name in shown.heads:
         table.add_column(name, no_wrap=True)
     table.add_column("experts", no_wrap=True)
     for number, u in enumerate(prediction.utterances, start=1):
@@ -69,8 +49,7 @@ def prediction_table(prediction: Prediction) -> Table:
             cells.append("" if u.start is None else _clock(u.start))
         if named:
             cells.append(Text(clean(u.speaker or "")))
-        said = (_emotion(u), _confidence(u)) if prediction.scale is None else (_score(u, prediction.scale), interval(u))
-        cells += [Text(clean(u.text or "…")), *said, _Weights(u.weights)]
+        cells += [Text(clean(u.text or "…")), *shown.cells(u), _Weights(u.weights)]
         table.add_row(*cells)
     return table
 
@@ -78,7 +57,7 @@ def prediction_table(prediction: Prediction) -> Table:
 def mood_summary(prediction: Prediction) -> Text:
     """One line for every speaker: the shares of the emotions among their utterances, the largest first.
 
-    Utterances on which the recognizer abstained count as ``unsure``. Of a model of scores: the mean score, and the
+    Utterances on which the recognizer abstained count as ``unsure``. Of a regression: the mean value, and the
     lowest and highest.
     """
     from rich.cells import cell_len, set_cell_size
@@ -87,29 +66,13 @@ def mood_summary(prediction: Prediction) -> Text:
     speakers = list(dict.fromkeys(u.speaker for u in prediction.utterances))
     names = {s: clean(s) if s else ("everyone" if len(speakers) == 1 else "unknown speaker") for s in speakers}
     width = max((cell_len(name) for name in names.values()), default=0)
-    lines = []
+    shown, lines = presentation_of(prediction), []
     for speaker in speakers:
         own = [u for u in prediction.utterances if u.speaker == speaker]
         turns = (f"  ({len(own)} {'turn' if len(own) == 1 else 'turns'})", "dim")
-        if prediction.scale is not None:
-            scores = [u.value or 0.0 for u in own]
-            said = f"mean {score(sum(scores) / len(scores))}, from {score(min(scores))} to {score(max(scores))}"
-            lines.append(Text.assemble((set_cell_size(names[speaker], width + 2), "bold"), said, turns))
-            continue
-        shares = Counter("unsure" if u.abstained else u.emotion for u in own).most_common()
-        shown = shares if len(shares) <= _MOST + 1 else shares[:_MOST]
-        parts = [
-            Text(f"{clean(emotion)} {n / len(own):.0%}", _STYLE_OF.get(emotion.lower(), "")) for emotion, n in shown
-        ]
-        if rest := sum(n for _, n in shares[len(shown) :]):
-            parts.append(Text(f"other {rest / len(own):.0%}"))
-        lines.append(Text.assemble((set_cell_size(names[speaker], width + 2), "bold"), Text(" · ").join(parts), turns))
+        mood = shown.speaker(own)
+        lines.append(Text.assemble((set_cell_size(names[speaker], width + 2), "bold"), mood, turns))
     return Text("\n").join(lines)
-
-
-def clean(text: str) -> str:
-    """The text on one line, without characters that could steer the terminal."""
-    return "".join(c for c in " ".join(text.split()) if unicodedata.category(c) not in ("Cc", "Cs"))
 
 
 def _caption(prediction: Prediction) -> Text:
@@ -129,38 +92,6 @@ def _clock(seconds: float) -> str:
     whole = int(seconds)
     minutes = f"{whole // 60 % 60:02d}" if whole >= 3600 else f"{whole // 60}"
     return (f"{whole // 3600}:" if whole >= 3600 else "") + f"{minutes}:{whole % 60:02d}"
-
-
-def _emotion(u: UtterancePrediction) -> Text:
-    from rich.text import Text
-
-    return Text(clean(u.emotion) + ("?" if u.abstained else ""), _STYLE_OF.get(u.emotion.lower(), ""))
-
-
-def _score(u: UtterancePrediction, scale: ValueScale) -> Text:
-    """A bar from the middle of the range to the score, and the score."""
-    from rich.text import Text
-
-    value = u.value or 0.0
-    share = (2 * value - scale.low - scale.high) / (scale.high - scale.low)
-    filled = min(_HALF, round(abs(share) * _HALF))
-    bar = "█" * filled
-    sides = (bar.rjust(_HALF), " " * _HALF) if share < 0 else (" " * _HALF, bar.ljust(_HALF))
-    style = "red" if share < 0 else "green"
-    return Text.assemble((sides[0], style), ("│", "dim"), (sides[1], style), f" {score(value):>5}")
-
-
-def _confidence(u: UtterancePrediction) -> RenderableType:
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-
-    style = "dim" if u.abstained else "default"
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=_BAR)
-    grid.add_column(justify="right", width=4)
-    bar = ProgressBar(total=1.0, completed=u.confidence, width=_BAR, complete_style=style, finished_style=style)
-    grid.add_row(bar, f"{u.confidence:.0%}")
-    return grid
 
 
 class _Weights:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from moodline.core.prediction import Prediction, UtterancePrediction
-from moodline.report.tiers import Tier, answers, line, tiers
+from moodline.report.presentation import line, presentation_of
+from moodline.report.tiers import Tier, tiers
 
 _UNITS = 1_000_000  # microseconds
 _HEAD = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
@@ -22,7 +23,7 @@ def write_textgrid(prediction: list[Prediction], file: BinaryIO) -> None:
     rows: list[tuple[str, Tier, Callable[[UtterancePrediction], str]]] = []
     for lane in lanes:
         rows.append((lane.name, lane, lambda u: line(u.text or "…")))
-        rows += [(lane.name + suffix, lane, label) for suffix, label in answers(prediction[0])]
+        rows += [(lane.name + suffix, lane, label) for suffix, label in presentation_of(prediction[0]).tiers()]
     text = _HEAD + f"xmin = 0 \nxmax = {_seconds(end)} \ntiers? <exists> \nsize = {len(rows)} \nitem []: \n"
     file.write(text.encode())
     for number, (name, lane, label) in enumerate(rows, start=1):

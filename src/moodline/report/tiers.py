@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from moodline.core.prediction import Prediction, UtterancePrediction
-from moodline.transcripts.tiers import CONFIDENCE, EMOTION, INTERVAL, NOBODY, OVERFLOW, SCORE
-
-_UNWRITABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff\ufffe\uffff]")
+from moodline.report.presentation import line
+from moodline.transcripts.tiers import NOBODY, OVERFLOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +59,3 @@ def tiers(prediction: Prediction, units: int) -> list[Tier]:
         for name, speaker in lanes.items()
         for n, lane in enumerate(speaker, start=1)
     ]
-
-
-def line(text: str) -> str:
-    """The text on one line, without characters that the formats cannot hold."""
-    return " ".join(_UNWRITABLE.sub("�", text).split()) or "…"
-
-
-def emotion(u: UtterancePrediction) -> str:
-    """The label of an emotion tier: ``joy``, or ``joy?`` where the recognizer abstained."""
-    return line(u.emotion) + ("?" if u.abstained else "")
-
-
-def score(value: float) -> str:
-    """A score with its sign and two decimals: ``+1.20``; 0 has none."""
-    return f"{value:+.2f}" if round(value, 2) else "0.00"
-
-
-def interval(u: UtterancePrediction) -> str:
-    """Where the true score is expected: ``-0.30 … +2.70``."""
-    return "…" if u.interval is None else " … ".join(score(x) for x in u.interval)
-
-
-def answers(prediction: Prediction) -> tuple[tuple[str, Callable[[UtterancePrediction], str]], ...]:
-    """The two tiers that stand below a speaker's turns: the end of their names, and what is on them."""
-    if prediction.scale is not None:
-        return (SCORE, lambda u: score(u.value or 0.0)), (INTERVAL, interval)
-    return (EMOTION, emotion), (CONFIDENCE, lambda u: f"{u.confidence:.2f}")

@@ -15,7 +15,7 @@ from moodline.core.conversation import Utterance, some_ids
 from moodline.core.errors import ConfigError, ConversationError
 from moodline.core.files import check_output_path, replacing
 from moodline.core.prediction import Prediction, UtterancePrediction
-from moodline.report.tiers import score
+from moodline.report.presentation import Presentation, presentation_of, rounded
 from moodline.transcripts.speaker_names import plausible
 
 
@@ -108,30 +108,18 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
             "conversation": p.conversation,
             "id": u.id,
             "speaker": u.speaker,
-            "start": _rounded(u.start, 3),
-            "end": _rounded(u.end, 3),
+            "start": rounded(u.start, 3),
+            "end": rounded(u.end, 3),
             "text": u.text,
-            **_answer(u, labels, experts),
-            **{f"weight_{expert}": _rounded(u.weights.get(expert), 4) for expert in experts},
-            **{f"uncertainty_{m}": _rounded(u.uncertainty.get(m), 4) for m in unsure},
-            **{f"guide_{name}": _rounded(u.guides.get(name), 4) for name in guides},
+            **shown.row(u, labels, experts),
+            **{f"weight_{expert}": rounded(u.weights.get(expert), 4) for expert in experts},
+            **{f"uncertainty_{m}": rounded(u.uncertainty.get(m), 4) for m in unsure},
+            **{f"guide_{name}": rounded(u.guides.get(name), 4) for name in guides},
         }
         for p in prediction
+        for shown in (presentation_of(p),)
         for u in p.utterances
     ]
-
-
-def _answer(u: UtterancePrediction, labels: Sequence[str], experts: Sequence[str]) -> dict[str, Any]:
-    if u.value is not None:
-        low, high = u.interval or (None, None)
-        row = {"value": round(u.value, 4), "value_low": _rounded(low, 4), "value_high": _rounded(high, 4)}
-        return row | {f"value_{expert}": _rounded(u.expert_values.get(expert), 4) for expert in experts}
-    row = {"emotion": u.emotion, "confidence": round(u.confidence, 4), "abstained": u.abstained}  # type: ignore[dict-item]
-    return row | {f"probability_{label}": _rounded(u.probabilities.get(label), 4) for label in labels}
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 def _encode(text: str) -> bytes:
@@ -197,10 +185,11 @@ def _vtt(prediction: list[Prediction], file: BinaryIO) -> None:
 def _cues(prediction: list[Prediction], decimal: str) -> list[tuple[str, str]]:
     """Timing line and words of every cue: ``[joy 0.81] Speaker: text``, with ``?`` behind the emotion if abstained.
 
-    Of a model of scores: ``[+1.20] Speaker: text``.
+    Of a regression: ``[+1.20] Speaker: text``.
     """
+    shown = presentation_of(prediction[0])
     return [
-        (f"{_clock(u.start or 0.0, decimal)} --> {_clock(u.end or 0.0, decimal)}", _caption(u))
+        (f"{_clock(u.start or 0.0, decimal)} --> {_clock(u.end or 0.0, decimal)}", _caption(u, shown))
         for u in prediction[0].utterances
     ]
 
@@ -234,13 +223,12 @@ def _timed(u: Utterance | UtterancePrediction) -> bool:
     return u.start is not None and u.end is not None
 
 
-def _caption(u: UtterancePrediction) -> str:
+def _caption(u: UtterancePrediction, shown: Presentation) -> str:
     text = " ".join((u.text or "…").split())
     if u.speaker:
         name = " ".join(u.speaker.split())
         text = f"{name if plausible(name) else f'[{name}]'}: {text}"
-    said = f"{u.emotion}{'?' if u.abstained else ''} {u.confidence:.2f}" if u.value is None else score(u.value)
-    return f"[{said}] {text}".replace("-->", "→")
+    return f"[{shown.caption(u)}] {text}".replace("-->", "→")
 
 
 def _clock(seconds: float, decimal: str) -> str:

@@ -14,7 +14,8 @@ from torch import Tensor
 from moodline.core.batch import Batch
 from moodline.core.conversation import Conversation
 from moodline.core.errors import FeatureError
-from moodline.core.labels import IGNORE, Target, ValueScale
+from moodline.core.labels import IGNORE, Target
+from moodline.evaluation.tasks import task_of
 
 Sequences = tuple[NDArray[Any], ...]
 """[T, D] for each utterance, of different lengths."""
@@ -90,11 +91,8 @@ def make_example(
             frames[m] = found
     numbers: dict[str, int] = {}
     speakers = [-1 if u.speaker is None else numbers.setdefault(u.speaker, len(numbers)) for u in conversation]
-    labels, targets = np.full(len(ids), IGNORE, np.int64), None
-    if isinstance(target, ValueScale):
-        targets = np.array([target.check(u.value, f"utterance {u.id}") for u in conversation], np.float32)
-    elif target is not None:
-        labels = np.array([target.index(u.emotion) for u in conversation], np.int64)
+    unknown = np.full(len(ids), IGNORE, np.int64)
+    labels, targets = (unknown, None) if target is None else task_of(target).targets(conversation)
     who = np.array(speakers, np.int64)
     return ConversationExample(conversation.id, ids, values, present, labels, who, targets, frames, tokens)
 
@@ -139,7 +137,7 @@ def _sequences(ids: Sequence[str], known: Mapping[str, Any], size: int, modality
 def collate(examples: Sequence[ConversationExample]) -> Batch:
     """Pad conversations to the longest and stack them into a checked ``Batch``."""
     longest = max(len(e) for e in examples)
-    scored = examples[0].targets is not None
+    values = [e.targets for e in examples if e.targets is not None]
 
     def stack(arrays: Iterable[NDArray[Any]], fill: float) -> Tensor:
         padded = []
@@ -156,7 +154,7 @@ def collate(examples: Sequence[ConversationExample]) -> Batch:
         valid=stack((np.ones(len(e), bool) for e in examples), False),
         labels=stack((e.labels for e in examples), IGNORE),
         speakers=stack((e.speakers for e in examples), -1),
-        targets=stack((e.targets for e in examples if e.targets is not None), np.nan) if scored else None,
+        targets=stack(values, np.nan) if values else None,
         frames={m: values for m, (values, _) in frames.items()},
         frames_valid={m: real for m, (_, real) in frames.items()},
         tokens=None if words is None else words[0][..., 0].contiguous(),

@@ -79,7 +79,7 @@ def _one(output: Output, batch: Any, row: int) -> Answers:
     def take(x: torch.Tensor) -> NDArray[np.float32]:
         return x[row][real].float().cpu().numpy()
 
-    targets = getattr(batch, "targets", None)  # batches of single utterances (stage 1) have none
+    values = getattr(batch, "targets", None)  # batches of single utterances (of encoders) have none
     weights = output.weights
     if weights is None:
         weights = output.logits.new_ones(*output.logits.shape[:2], 1)
@@ -94,6 +94,6 @@ def _one(output: Output, batch: Any, row: int) -> Answers:
             m: (take(x), output.extras["attention_places"][m][row][real].cpu().numpy())
             for m, x in output.extras.get("attention", {}).items()
         },
-        targets=None if targets is None else take(targets),
+        targets=None if values is None else take(values),
         guides={name: take(x) for name, x in output.extras.get("guides", {}).items()},
     )

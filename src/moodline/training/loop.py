@@ -98,7 +98,8 @@ def fit(
                 losses = run.one_epoch(state, progress)
                 score = run.dev_score()
                 run.close_epoch(state, losses, score)
-                progress.epoch(state.epoch, judge.name, score, state.best_score, losses["total"])
+                score, best = (judge.metric.unit.factor * x for x in (score, state.best_score))
+                progress.epoch(state.epoch, judge.metric.symbol, score, best, losses["total"])
         run.restore_best()
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(

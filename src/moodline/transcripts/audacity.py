@@ -37,7 +37,7 @@ def read_audacity(source: Source, *, skip_empty: bool = False) -> list[Conversat
             raise TranscriptError(
                 f"{source.at(number)}: expected a label: start TAB end TAB words",
                 line.strip()[:40],
-                "See docs/how-to.md.",
+                "See docs/how-to/recordings.md.",
             )
         start, end = (clock(fields[n], source.at(number), name) for n, name in ((0, "start"), (1, "end")))
         if start is None or end is None:

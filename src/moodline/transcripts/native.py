@@ -36,7 +36,9 @@ def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]
     if isinstance(data, list) and not data:
         raise TranscriptError(f"{source.path}: no conversation in the file", "an empty list", f"Expected {_EXPECTED}.")
     if not isinstance(data, dict | list):
-        raise TranscriptError(f"{source.path}: expected {_EXPECTED}", type(data).__name__, "See docs/how-to.md.")
+        raise TranscriptError(
+            f"{source.path}: expected {_EXPECTED}", type(data).__name__, "See docs/how-to/recordings.md."
+        )
     objects = data if isinstance(data, list) else [data]
     many = len(objects) > 1
     places = [f"{source.path}, conversation {n}" if many else str(source.path) for n in range(len(objects))]
@@ -108,7 +110,7 @@ def _checked(data: Any, place: str, skip_empty: bool, base: Path) -> dict[str, A
     """
     if not isinstance(data, dict) or not isinstance(data.get("utterances"), list):
         found = "fields " + ", ".join(map(repr, list(data)[:5])) if isinstance(data, dict) else type(data).__name__
-        raise TranscriptError(f"{place}: expected {_EXPECTED}", found[:80], "See docs/how-to.md.")
+        raise TranscriptError(f"{place}: expected {_EXPECTED}", found[:80], "See docs/how-to/recordings.md.")
     rows = []
     _strings(data, ("media",), place)
     data = _without_answers(data, place, base) if "conversation" in data and "model" in data else data

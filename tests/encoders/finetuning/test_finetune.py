@@ -101,7 +101,7 @@ def test_learns_and_survives_the_disk(name: str, tmp_path: Path) -> None:
 
 
 def test_in_the_training_loop(tmp_path: Path) -> None:
-    from moodline.evaluation.selection import by_weighted_f1
+    from moodline.evaluation.selection import judge_by_weighted_f1
     from moodline.training.loop import TrainConfig, fit
 
     model = build(CONFIGS["lora"])
@@ -111,7 +111,7 @@ def test_in_the_training_loop(tmp_path: Path) -> None:
         examples,
         examples,
         Collate(model.backbone),
-        judge=by_weighted_f1(2),
+        judge=judge_by_weighted_f1(2),
         config=TrainConfig(epochs=6, batch_size=4, learning_rate=5e-3),
         directory=tmp_path / "run",
         parameters=parameter_groups(model, model.config),

@@ -23,7 +23,7 @@ from moodline.encoders.finetune import Collate, Example, FinetuneConfig, Utteran
 from moodline.encoders.sharding import shard_frozen
 from moodline.training import loop
 from moodline.training.inference import answer
-from moodline.training.judge import by_weighted_f1
+from moodline.evaluation.selection import judge_by_weighted_f1
 from moodline.training.loop import fit
 from moodline.training.processes import processes
 from moodline.training.settings import TrainConfig
@@ -90,7 +90,7 @@ def train(directory):
     shard_frozen(model, model.backbone, "cpu")
     model.head.fc1.register_forward_hook(lambda module, inputs, output: types[module.training].add(output.dtype))
     fit(
-        model, examples, examples, Collate(model.backbone), judge=by_weighted_f1(2),
+        model, examples, examples, Collate(model.backbone), judge=judge_by_weighted_f1(2),
         directory=Path(sys.argv[2]) / directory, quiet=True,
         config=TrainConfig(epochs=3, batch_size=1, precision="bf16"),
     )

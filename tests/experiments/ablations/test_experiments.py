@@ -18,13 +18,15 @@ from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import ConfigError, MoodlineError, UnknownNameError
 from moodline.core.groups import Groups
 from moodline.core.labels import IGNORE, LabelSet
+from moodline.evaluation.compare import compare
 from moodline.evaluation.predictions import Predictions, read_any_predictions, write_predictions
 from moodline.evaluation.results import read_results
-from moodline.evaluation.significance import TOO_FEW, UNCLEAR, compare
+from moodline.evaluation.significance import TOO_FEW, UNCLEAR
+from moodline.evaluation.tasks import Classification, task_in
 from moodline.experiments.ablations import claims
 from moodline.experiments.ablations import expert_analysis as voices
 from moodline.experiments.ablations.analysis import analyse
-from moodline.experiments.ablations.files import find_experiments, read_experiment, result_name, task_of
+from moodline.experiments.ablations.files import find_experiments, read_experiment, result_name
 from moodline.experiments.ablations.plan import (
     BASE,
     Claim,
@@ -354,7 +356,7 @@ def test_committed_experiments_are_whole(root: Path) -> None:
     for path in sorted((root / "results").rglob("experiment.json")):
         data = read_experiment(path)
         jsonschema.validate(data, SCHEMA)
-        assert path.parent.name == result_name(data["corpus"], task_of(data))
+        assert path.parent.name == result_name(data["corpus"], task_in(data).key)
         for picture in re.findall(r"!\[.*?\]\((.*?)\)", study_page.study_page(data, ".")):
             assert (path.parent / picture).is_file()
 
@@ -435,7 +437,7 @@ def test_predictions_come_back(tmp_path: Path) -> None:
         return Answers(np.asarray(mixed), logits, weights, np.array([0, IGNORE, 1]))
 
     said = [[answers() for _ in talks] for _ in range(2)]
-    write_predictions(tmp_path, labels, (3, 5), talks, said)
+    write_predictions(tmp_path, Classification(labels), (3, 5), talks, said)
     p = read_any_predictions(tmp_path)
     assert isinstance(p, Predictions)
     assert (p.labels, p.seeds, list(p.experts)) == (("joy", "anger"), (3, 5), ["text", "fusion"])
@@ -455,7 +457,7 @@ def test_predictions_come_back(tmp_path: Path) -> None:
     assert (p.probabilities.argmax(-1) == p.predicted).all()
     with pytest.raises(ConfigError, match="the predictions lack seeds 4"):
         load_tested(tmp_path, [3, 4])
-    write_predictions(tmp_path, labels, (3, 5), talks, said, Groups("actors", {"c0": "a", "c1": "a"}))
+    write_predictions(tmp_path, Classification(labels), (3, 5), talks, said, Groups("actors", {"c0": "a", "c1": "a"}))
     grouped = read_any_predictions(tmp_path)
     assert (grouped.units, grouped.clusters.tolist()) == ("actors", [0, 0, 0, 0])
     assert (p.units, grouped.utterances) == ("conversations", p.utterances)

@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 from moodline.core.labels import ValueScale
+from moodline.evaluation.compare import compare
 from moodline.evaluation.predictions import RegressionPredictions
 from moodline.evaluation.results import read_results
-from moodline.evaluation.significance import TOO_FEW, UNCLEAR, compare
+from moodline.evaluation.significance import TOO_FEW, UNCLEAR
 from moodline.experiments.ablations import claims
 from moodline.experiments.ablations import expert_analysis as voices
 from moodline.experiments.ablations.analysis import analyse

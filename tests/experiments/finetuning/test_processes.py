@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from moodline.encoders import EncoderSpec, frozen, load_backbone
 from moodline.encoders.finetune import Collate, Example, FinetuneConfig, UtteranceClassifier
-from moodline.training.judge import by_weighted_f1
+from moodline.evaluation.selection import judge_by_weighted_f1
 from moodline.training.loop import fit
 from moodline.training.processes import processes
 from moodline.training.settings import TrainConfig
@@ -33,7 +33,7 @@ examples = [Example((f"a{n}",), f"it is {n}", (n % 2,), 5) for n in range(5)]
 examples += [Example((f"b{n}",), f"or {n} now", (n % 3,), 6, 1) for n in range(4)]
 examples += [Example(("c",), "no", (1,), 3, 2)]  # only one batch has it
 fit(
-    model, examples, examples[:5], Collate(model.backbone), judge=by_weighted_f1(2), directory=out / "auxiliary",
+    model, examples, examples[:5], Collate(model.backbone), judge=judge_by_weighted_f1(2), directory=out / "auxiliary",
     config=TrainConfig(epochs=4, batch_size=2, learning_rate=1e-2, accumulate=accumulate), quiet=True,
 )
 weights = {key: p.tolist() for key, p in model.named_parameters() if p.requires_grad}

@@ -16,7 +16,7 @@ import yaml
 from moodline.core.errors import ConfigError, FeatureError, MoodlineError, UnknownNameError
 from moodline.experiments.search import run as study
 from moodline.experiments.search.run import search
-from moodline.experiments.search.space import Axis, load_space, space_names
+from moodline.experiments.search.space import Axis, Space, load_space, space_names, with_values
 from moodline.experiments.train import train
 from moodline.pipeline.recipe import Recipe, load_recipe, recipe_names
 from moodline.report.search_plots import draw_search
@@ -215,9 +215,9 @@ def test_another_search_in_the_same_place_is_refused(house: Path, recipe: Recipe
     other = load_recipe(str(tmp_path / "tiny.yaml"), ["model.gamma=1"])
     with pytest.raises(ConfigError, match="holds a search with another recipe"):
         search(other, house, space(tmp_path), out, 2)
-    with pytest.raises(ConfigError, match="another space and another seeds"):
+    with pytest.raises(ConfigError, match="another space and another number of seeds"):
         search(recipe, house, space(tmp_path, {"model.hidden": {"values": [4, 8]}}), out, 2, seeds=2)
-    with pytest.raises(ConfigError, match="another corpus hash"):
+    with pytest.raises(ConfigError, match="holds a search with other corpus files"):
         search(recipe, write_house(tmp_path / "other", test_seed=5), space(tmp_path), out, 2)
     with study._locked(out), pytest.raises(ConfigError, match="another search is at work"):
         search(recipe, house, space(tmp_path), out, 2)
@@ -331,3 +331,13 @@ def test_samples_of_an_axis_lie_in_it() -> None:
     assert Axis(values=("a", None)).samples() == ["a", None]
     low, between, high = Axis(low=0.1, high=0.5).samples()
     assert low < between < high
+
+
+def test_settings_that_go_with_classes_are_refused_for_a_regression(tmp_path: Path) -> None:
+    """A recipe of values is checked as one of values, not as one of classes."""
+    model = {"name": "sure", "hidden": 8, "expert_hidden": 8, "heads": 2}
+    recipe = load_recipe(str(write_recipe(tmp_path / "values.yaml", TEXT | {"task": "scores", "model": model})))
+    with pytest.raises(ConfigError, match="class_weights goes with classes"):
+        Space("own", {"model.class_weights": Axis(values=(True,))}).check(recipe)
+    changed = with_values(recipe, {"model.score_loss": "mse"}, "own")
+    assert (changed.task, changed.model["score_loss"]) == ("scores", "mse")

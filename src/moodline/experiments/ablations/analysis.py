@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from moodline.core.errors import ConfigError
+from moodline.evaluation.headline import DRAWS
+from moodline.evaluation.metrics import mean_and_sd
 from moodline.evaluation.significance import MIN_SEEDS
 from moodline.experiments.ablations.claims import judge
 from moodline.experiments.ablations.expert_analysis import case, gate, target, voices
 from moodline.experiments.ablations.files import SCHEMA
-from moodline.experiments.ablations.headline_metric import DRAWS, spread
 from moodline.experiments.ablations.plan import BASE, ExperimentPlan, Planned
 from moodline.experiments.ablations.run_metrics import RunNumbers, load_tested
 from moodline.experiments.ablations.runner import run_directory
@@ -87,6 +88,6 @@ def _variant(v: Planned, tested: dict[str, RunNumbers], against: dict[str, dict[
     if v.skipped:
         return head | {"skipped": v.skipped}
     run = tested[v.run]
-    dev = spread(run.dev(), run.measure.unit.digits)
+    dev = mean_and_sd(run.dev(), run.measure.unit.digits)
     numbers = {"run": v.run, "dev": dev, "test": run.measure.over_seeds(run.sums)}
     return head | numbers | ({"versus_base": against[v.run]} if v.run in against else {})

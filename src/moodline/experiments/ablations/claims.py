@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moodline.evaluation.headline import CLASS_F1, DRAWS, GATE_WEIGHT, UNITS
 from moodline.evaluation.metrics import f1_from_confusion
-from moodline.evaluation.predictions import RegressionPredictions
 from moodline.evaluation.significance import paired_test, undecided
-from moodline.experiments.ablations.headline_metric import CLASS_F1, DRAWS, GATE_WEIGHT, UNITS
+from moodline.evaluation.tasks import TASKS
 from moodline.experiments.ablations.plan import BASE, Claim, ExperimentPlan
 from moodline.experiments.ablations.run_metrics import RunNumbers
 
@@ -137,18 +137,18 @@ def _gate(plan: ExperimentPlan, claim: Claim, base: RunNumbers, draws: int) -> d
 
     found = paired_test((sums, sums), (weight(other), weight(own)), draws, same_seeds=True)
     return {
-        "better": {"name": expert, "value": GATE_WEIGHT.told(mean[own])},
-        "worse": {"name": names[other], "value": GATE_WEIGHT.told(mean[other])},
+        "better": {"name": expert, "value": GATE_WEIGHT.written(mean[own])},
+        "worse": {"name": names[other], "value": GATE_WEIGHT.written(mean[other])},
         "unit": GATE_WEIGHT.name,
     } | GATE_WEIGHT.outcome(found)
 
 
 def _worst_class(plan: ExperimentPlan, claim: Claim, base: RunNumbers, draws: int) -> dict[str, Any]:
     """Is a class's F1 lower than that of the one lowest on dev among the others?"""
-    if isinstance(base.predictions, RegressionPredictions):
-        raise NotTestable("the recipe learns scores, there are no classes")
-    label = _of_corpus(plan, claim.worst)
     labels = base.predictions.labels
+    if reason := TASKS[base.task].no_classes:
+        raise NotTestable(reason)
+    label = _of_corpus(plan, claim.worst)
     if label not in labels:
         raise NotTestable(f"there is no class {label}")
     f1 = f1_from_confusion(base.sums.sum(1)).mean(0)
@@ -164,8 +164,8 @@ def _worst_class(plan: ExperimentPlan, claim: Claim, base: RunNumbers, draws: in
 
     found = paired_test((base.sums, base.sums), (score(own), score(other)), draws, same_seeds=True)
     return {
-        "better": {"name": labels[other], "value": CLASS_F1.told(f1[other])},
-        "worse": {"name": label, "value": CLASS_F1.told(f1[own])},
+        "better": {"name": labels[other], "value": CLASS_F1.written(f1[other])},
+        "worse": {"name": label, "value": CLASS_F1.written(f1[own])},
         "unit": CLASS_F1.name,
     } | CLASS_F1.outcome(found)
 

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from moodline.core.errors import ConfigError
+from moodline.evaluation.tasks import TASKS, task_in
 
 SCHEMA = 1
 FILE = "experiment.json"
 REQUIRED = ("experiment", "page", "corpus", "base", "labels", "seeds", "variants", "claims", "provenance")
-ALSO = {"classes": ("per_class",), "scores": ("scale",)}
-"""What the files of a task need beside that."""
-
-
-def task_of(data: Mapping[str, Any]) -> str:
-    """The task of an experiment, from the content of its file; files of classes do not say it."""
-    return str(data.get("task", "classes"))
 
 
 def result_name(corpus: str, task: str) -> str:
-    """The name of an experiment's folder and page among those of its kind: the corpus, and that scores are learned."""
-    return corpus if task == "classes" else f"{corpus}-{task}"
+    """The name of an experiment's folder and page among those of its kind: the corpus, and a regression's task."""
+    return corpus + TASKS[task].folder_suffix
 
 
 def read_experiment(path: Path) -> dict[str, Any]:
@@ -39,8 +32,8 @@ def read_experiment(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: broken JSON", error, "Remove it and run the experiment again.") from None
-    right = isinstance(data, dict) and data.get("schema") == SCHEMA and task_of(data) in ALSO
-    if not right or {*REQUIRED, *ALSO[task_of(data)]} - set(data):
+    right = isinstance(data, dict) and data.get("schema") == SCHEMA and str(data.get("task", "classes")) in TASKS
+    if not right or {*REQUIRED, *task_in(data).needs} - set(data):
         raise ConfigError(f"{path}: expected an experiment file of schema {SCHEMA}")
     return dict(data)
 

@@ -11,9 +11,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from moodline.core.errors import ConfigError
+from moodline.evaluation.headline import HeadlineMetric
 from moodline.evaluation.predictions import Predictions, RegressionPredictions, read_any_predictions
 from moodline.evaluation.results import read_results
-from moodline.experiments.ablations.headline_metric import MEASURES, HeadlineMetric
+from moodline.evaluation.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class RunNumbers:
     @property
     def task(self) -> str:
         """What the run's recipe learns: ``classes`` or ``scores``."""
-        return "scores" if isinstance(self.predictions, RegressionPredictions) else "classes"
+        return self.predictions.task
 
     @property
     def measure(self) -> HeadlineMetric:
         """What it is compared by."""
-        return MEASURES[self.task]
+        return TASKS[self.task].headline
 
     @cached_property
     def sums(self) -> NDArray[Any]:

@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from moodline.core.errors import ConfigError, StorageError
+from moodline.core.errors import StorageError
 from moodline.core.files import write_json
 from moodline.core.progress import ProgressCallback
+from moodline.evaluation.headline import HeadlineMetric
 from moodline.evaluation.results import read_results
-from moodline.experiments.ablations.headline_metric import MEASURES, HeadlineMetric
+from moodline.evaluation.tasks import TASKS
 from moodline.experiments.ablations.plan import ExperimentPlan
 from moodline.experiments.evaluate import evaluate
 from moodline.experiments.runs import Run, seed_directories
+from moodline.experiments.same_run import check_same_run
 from moodline.experiments.train import train
 from moodline.pipeline.checkpoint import read_part
 from moodline.pipeline.recipe import to_plain
@@ -87,7 +89,7 @@ def train_all(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError.writing(out, error) from error
-    measure = MEASURES[plan.task]
+    measure = TASKS[plan.task].headline
     left = what_is_left(plan, out, seeds)
     total = len(left.finished) + len(left.missing)
     if left.finished and left.missing:
@@ -119,14 +121,10 @@ def evaluate_all(
     Raises:
         MoodlineError: see ``evaluate``; a run is of another recipe.
     """
-    measure = MEASURES[plan.task]
+    measure = TASKS[plan.task].headline
     for name in plan.runs:
         run = Run.load(run_directory(out, name))
-        if to_plain(run.recipe) != to_plain(plan.runs[name]):
-            raise ConfigError(
-                f"{run.directory}: holds a run of another recipe or other settings",
-                fix="Choose another --out directory.",
-            )
+        check_same_run(run.directory, {"recipe": to_plain(run.recipe)}, {}, plan.runs[name])
         path = run.directory / "results.json"
         before = read_results(path) if path.is_file() else None
         results = evaluate(run, data, progress)
@@ -135,7 +133,7 @@ def evaluate_all(
 
 
 def _told(measure: HeadlineMetric, number: float) -> str:
-    return f"{measure.name} {number:.{measure.unit.digits}f}"
+    return f"{measure.name} {measure.unit.text(number)}"
 
 
 def _times(out: Path) -> dict[str, float]:

@@ -24,8 +24,9 @@ from moodline.corpora.inspect import corpus_hash
 from moodline.corpora.registry import detect_corpus, read_corpus
 from moodline.experiments.auxiliary_corpora import read_auxiliary, with_auxiliary
 from moodline.experiments.finetuning.recipe import EncoderRecipe, Modality
+from moodline.experiments.same_run import check_same_run
 from moodline.pipeline.examples import training_view
-from moodline.pipeline.recipe import CorpusSpec, ModalitySpec, same_settings, to_plain
+from moodline.pipeline.recipe import CorpusSpec, ModalitySpec, to_plain
 from moodline.training.processes import processes
 
 
@@ -160,12 +161,9 @@ def _begin(recipe: EncoderRecipe, corpus: Corpus, out: Path) -> None:
             before = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             before = None
-        same = isinstance(before, dict) and before.get("corpus_hash") == record["corpus_hash"]
-        if not same or not same_settings(_held_as(before.get("recipe"), record["recipe"]), recipe):
-            raise ConfigError(
-                f"{out}: holds a run of another recipe, other settings or other corpus files",
-                fix="Choose another --out directory.",
-            )
+        if isinstance(before, dict):
+            before["recipe"] = _held_as(before.get("recipe"), record["recipe"])
+        check_same_run(out, before, record, recipe)
         return
     try:
         out.mkdir(parents=True, exist_ok=True)

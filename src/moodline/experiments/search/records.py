@@ -6,48 +6,15 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from moodline.core.files import write_text
-from moodline.pipeline.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class SearchMetric:
-    """The number of dev that settings are judged by.
-
-    Args:
-        label: its name in words.
-        unit: written behind it; empty if it has none.
-        sign: 1 where greater is better, −1 where less is.
-        scale: from the number that an epoch is chosen by to this one.
-        digits: behind the point.
-    """
-
-    label: str
-    unit: str
-    sign: int
-    scale: float
-    digits: int
-
-    def said(self, value: float) -> str:
-        """A value as it is printed."""
-        return f"{value:.{self.digits}f}"
-
-
-WEIGHTED_F1 = SearchMetric("weighted F1", "%", 1, 100.0, 2)
-MAE = SearchMetric("mean absolute error", "", -1, 1.0, 4)
-
-
-def search_metric(recipe: Recipe) -> SearchMetric:
-    """What the settings of a recipe are judged by: classes by weighted F1, scores by mean absolute error."""
-    return MAE if recipe.task == "scores" else WEIGHTED_F1
+from moodline.evaluation.headline import WEIGHTED_F1, HeadlineMetric
 
 
 def records(
-    trials: Sequence[Any], decoded: Mapping[str, Mapping[Any, Any]], measure: SearchMetric = WEIGHTED_F1
+    trials: Sequence[Any], decoded: Mapping[str, Mapping[Any, Any]], measure: HeadlineMetric = WEIGHTED_F1
 ) -> list[dict[str, Any]]:
     """Plain data of Optuna's trials that have ended, in the order in which they began.
 
@@ -70,7 +37,7 @@ def records(
         row: dict[str, Any] = {"number": trial.number, "state": "done" if found else "failed" if reason else "killed"}
         if trial.state.name == "FAIL" and not reason:
             row["state"], found = "killed", None
-        row["dev"] = round(trial.value, measure.digits) if found else None
+        row["dev"] = round(trial.value, measure.unit.digits) if found else None
         row["dev_seeds"] = found["dev_seeds"] if found else []
         row["best_epochs"] = found["best_epochs"] if found else []
         row["seconds"] = found["seconds"] if found else None
@@ -81,10 +48,10 @@ def records(
     return out
 
 
-def best_record(found: Sequence[dict[str, Any]], measure: SearchMetric = WEIGHTED_F1) -> dict[str, Any] | None:
+def best_record(found: Sequence[dict[str, Any]], measure: HeadlineMetric = WEIGHTED_F1) -> dict[str, Any] | None:
     """The trial with the best dev figure, the first of equals; None if none is done."""
     done = [r for r in found if r["state"] == "done"]
-    return max(done, key=lambda r: measure.sign * r["dev"]) if done else None
+    return max(done, key=lambda r: measure.unit.sign * r["dev"]) if done else None
 
 
 def write_records(out: Path, found: Sequence[dict[str, Any]], keys: Sequence[str], seeds: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""A search over a space with Optuna: each trial is a recipe, judged on dev by weighted F1, or by its error in scores.
+"""A search over a space with Optuna: each trial is a recipe, judged on dev by its task's headline metric.
 
 The test split is taken out of the corpus before anything else happens. What is drawn next depends on the seed, the
 number of trials that are done and their figures, so a search that was killed and started again draws the same.
@@ -24,13 +24,15 @@ from moodline.core.progress import ProgressCallback
 from moodline.corpora.base import Corpus
 from moodline.corpora.inspect import corpus_hash
 from moodline.corpora.registry import read_corpus
+from moodline.evaluation.tasks import TASKS
 from moodline.experiments.auxiliary_corpora import read_auxiliary, with_auxiliary
-from moodline.experiments.search.records import best_record, records, search_metric, write_records
+from moodline.experiments.same_run import check_same_run
+from moodline.experiments.search.records import best_record, records, write_records
 from moodline.experiments.search.space import Axis, Space, with_values
 from moodline.experiments.train import fit_model, training_features
 from moodline.pipeline.examples import training_view
 from moodline.pipeline.features import FeatureMap
-from moodline.pipeline.recipe import Recipe, same_settings, to_plain
+from moodline.pipeline.recipe import Recipe, to_plain
 
 SEED = 0
 """Of the sampler."""
@@ -135,14 +137,7 @@ def _is_new(out: Path, recipe: Recipe, facts: dict[str, Any]) -> bool:
         before = None
     if not isinstance(before, dict):
         raise ConfigError(f"{path}: broken", fix="Search again into another --out directory.")
-    plain = json.loads(json.dumps(facts))
-    other = [name.replace("_", " ") for name in plain if before.get(name) != plain[name]]
-    if "recipe" in other and same_settings(before.get("recipe"), recipe):
-        other.remove("recipe")
-    if other:
-        raise ConfigError(
-            f"{out}: holds a search with another {' and another '.join(other)}", fix="Choose another --out directory."
-        )
+    check_same_run(out, before, facts, recipe, "search")
     return False
 
 
@@ -161,7 +156,7 @@ class _Search:
     ) -> None:
         self.recipe, self.corpus, self.space, self.out = recipe, corpus, space, out
         self.seeds, self.progress, self.quiet = range(seeds), progress, quiet
-        self.measure = search_metric(recipe)
+        self.measure = TASKS[recipe.task].headline
         self.distributions = {key: distribution(axis) for key, axis in space.axes.items()}
         self.shared: dict[int, Mapping[str, FeatureMap]] = {}
         self.study = self._open()
@@ -179,7 +174,7 @@ class _Search:
         study = optuna.create_study(
             study_name=self.recipe.name,
             storage=optuna.storages.JournalStorage(backend),
-            direction="maximize" if self.measure.sign > 0 else "minimize",
+            direction="maximize" if self.measure.unit.sign > 0 else "minimize",
             load_if_exists=True,
         )
         for trial in study.get_trials(deepcopy=False):
@@ -251,7 +246,7 @@ class _Search:
                 features = self._features(recipe, directory, seed)
                 _, result, _ = fit_model(recipe, self.corpus, features, directory, seed, self.quiet)
                 seconds = time.monotonic() - begun
-                dev = round(self.measure.scale * result.best_score, 4)
+                dev = round(self.measure.unit.factor * result.best_score, 4)
                 row = {"dev": dev, "epoch": result.best_epoch, "seconds": seconds}
                 write_json(path, row)
             rows.append(json.loads(path.read_text(encoding="utf-8")))
@@ -276,7 +271,7 @@ class _Search:
         """``best.yaml``, a recipe to train."""
         import yaml
 
-        reached = f"{self.measure.label} {self.measure.said(best['dev'])}"
+        reached = f"{self.measure.name} {self.measure.unit.text(best['dev'])}"
         recipe = dataclasses.replace(
             with_values(self.recipe, best["params"], "best"),
             name=f"{self.recipe.name}-best",

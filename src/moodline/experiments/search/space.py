@@ -155,7 +155,7 @@ def with_values(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe
     for key, value in values.items():
         _group(plain, key)[key.rpartition(".")[2]] = value
     changed = parse(Recipe, plain, where)
-    wrong = model_problems(changed.model, changed.modalities)
+    wrong = model_problems(changed.model, changed.modalities, changed.task)
     if wrong:
         raise ConfigError(f"{where}: {'; '.join(wrong)}")
     return changed

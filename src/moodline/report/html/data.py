@@ -11,6 +11,7 @@ from moodline.report.html.regression_summary import summarize_values
 from moodline.report.html.sound import Sound
 from moodline.report.html.summary import SpeakerSummary, summarize
 from moodline.report.html.theme import looks
+from moodline.report.presentation import presentation_of
 
 SCALE = 10_000
 """Probabilities are whole numbers of so many parts."""
@@ -45,7 +46,7 @@ def _labels(p: Prediction) -> list[str]:
 def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> dict[str, Any]:
     labels = _labels(p)
     experts = list(dict.fromkeys(name for u in p.utterances for name in (*u.experts, *u.weights)))
-    summaries = summarize(p) if p.scale is None else []
+    shown = presentation_of(p)
     speakers = {s: n for n, s in enumerate(dict.fromkeys(u.speaker or None for u in p.utterances))}
     places = {u.id: n for n, u in enumerate(p.utterances)}
     ends = _ends(p)
@@ -64,11 +65,10 @@ def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> di
         "wave": {"rate": sound.rate, "peaks": sound.packed()} if sound and timed else None,
         "sound": "beside" if address else "inside" if sound and sound.mp3 else None,
         "address": address,
-        "speakers": [_speaker(s, labels) for s in summaries] if p.scale is None else summarize_values(p),
-        **({} if p.scale is None else {"range": list(p.scale.range), "level": p.level}),
+        **SUMMARIES[shown.mood](p, labels),
         "turns": [
             {
-                **_turn(u, labels, experts, places),
+                **_turn(u, labels, experts, places) | shown.turn(u, labels, experts),
                 "s": speakers[u.speaker or None],
                 "a": None if u.start is None else round(u.start, 3),
                 "b": None if e is None else round(e, 3),
@@ -93,16 +93,16 @@ def _until_next(start: float, known: list[float]) -> float:
 
 
 def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places: dict[str, int]) -> dict[str, Any]:
-    """``i`` id, ``t`` text, ``e`` emotion, ``p`` scores, ``u`` unsure, ``x`` experts, ``w`` weights, ``m`` modality.
+    """``i`` id, ``t`` text, ``e`` emotion, ``p`` probabilities, ``u`` unsure, ``x`` experts, ``w`` weights, ``m``
+    modality.
 
     And where the model tells them, ``o``, pairs of a modality and its σ, and ``l``, pairs of a modality and what its
-    last reasoning step looked at most: pairs of a turn's number, from 0, and a weight. Of a model of scores ``v`` is
-    the score, ``r`` the interval, ``y`` each expert's score, and ``e`` −1.
+    last reasoning step looked at most: pairs of a turn's number, from 0, and a weight. Of a regression ``v`` is
+    the value, ``r`` the interval, ``y`` each expert's value, and ``e`` −1 (``presentation.py``).
     """
     turn: dict[str, Any] = {
         "i": u.id,
         "t": u.text,
-        "e": labels.index(u.emotion) if u.value is None else -1,
         "p": [_whole(u.probabilities.get(label, 0.0)) for label in labels],
         "u": int(u.abstained),
         "x": [
@@ -112,10 +112,6 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
         "w": [_whole(u.weights[name]) if name in u.weights else None for name in experts],
         "m": list(u.modalities),
     }
-    if u.value is not None:
-        turn["v"] = round(u.value, 4)
-        turn["r"] = [round(x, 4) for x in u.interval or (u.value, u.value)]
-        turn["y"] = [round(u.expert_values[e], 4) if e in u.expert_values else None for e in experts]
     if u.uncertainty:
         turn["o"] = [[m, round(sigma, 4)] for m, sigma in u.uncertainty.items()]
     if u.guides:
@@ -148,3 +144,16 @@ def _speaker(s: SpeakerSummary, labels: list[str]) -> dict[str, Any]:
         "unsure": s.abstained,
         "moments": list(s.moments),
     }
+
+
+def _of_emotions(p: Prediction, labels: list[str]) -> dict[str, Any]:
+    return {"speakers": [_speaker(s, labels) for s in summarize(p)]}
+
+
+def _of_values(p: Prediction, labels: list[str]) -> dict[str, Any]:
+    assert p.scale is not None
+    return {"speakers": summarize_values(p), "range": list(p.scale.range), "level": p.level}
+
+
+SUMMARIES = {"shades": _of_emotions, "line": _of_values}
+"""What the page shows of the speakers, by the kind of mood line."""
