@@ -143,7 +143,7 @@ class Prediction:
             "model": self.model,
             "version": self.version,
             "labels": list(self.labels),
-            "scale": None if self.scale is None else {"low": self.scale.low, "high": self.scale.high},
+            "scale": self._answers.scale(self),
             "interval_level": self.level,
             "notes": list(self.notes),
             "utterances": [u.to_dict() for u in self.utterances],
@@ -177,6 +177,11 @@ class Prediction:
         index = pd.MultiIndex.from_arrays([files, *times], names=names)
         return pd.DataFrame(self._columns(), index=index)
 
+    @property
+    def _answers(self) -> _Emotions | _Values:
+        """What of the tables and JSON depends on the task."""
+        return _Emotions() if self.scale is None else _Values()
+
     def _columns(self) -> dict[str, list[Any]]:
         """Column name to its values, one for each utterance, see ``to_dataframe``."""
         rows = self.utterances
@@ -186,18 +191,7 @@ class Prediction:
             "speaker": [u.speaker for u in rows],
             "text": [u.text for u in rows],
         }
-        if self.scale is None:
-            columns |= {
-                "emotion": [u.emotion for u in rows],
-                "confidence": [u.confidence for u in rows],
-                "abstained": [u.abstained for u in rows],
-            }
-            columns |= {f"probability_{label}": [u.probabilities.get(label) for u in rows] for label in self.labels}
-        else:
-            columns |= {"value": [u.value for u in rows]}
-            for end, name in enumerate(("low", "high")):
-                columns[f"value_{name}"] = [None if u.interval is None else u.interval[end] for u in rows]
-            columns |= {f"value_{e}": [u.expert_values.get(e) for u in rows] for e in _names(u.weights for u in rows)}
+        columns |= self._answers.columns(self)
         for prefix, field_name in (("weight", "weights"), ("uncertainty", "uncertainty"), ("guide", "guides")):
             given = [getattr(u, field_name) for u in rows]
             columns |= {f"{prefix}_{name}": [x.get(name) for x in given] for name in _names(given)}
@@ -208,8 +202,7 @@ class Prediction:
         timed = any(u.start is not None for u in self.utterances)
         speakers = any(u.speaker for u in self.utterances)
         heads = [*(["Time"] if timed else []), *(["Speaker"] if speakers else []), "Text"]
-        heads += ["Emotion", "Confidence"] if self.scale is None else ["Value", "Interval"]
-        heads += ["Experts"]
+        heads += [*self._answers.heads, "Experts"]
         head = "".join(f"<th style='text-align:left'>{h}</th>" for h in heads)
         rows = "".join(
             "<tr>" + "".join(f"<td style='text-align:left'>{x}</td>" for x in self._cells(u, timed, speakers)) + "</tr>"
@@ -227,23 +220,72 @@ class Prediction:
         if speakers:
             yield html.escape(u.speaker or "")
         yield f"<div style='max-width:32em;white-space:normal'>{html.escape(u.text or '')}</div>"
-        if self.scale is None:
-            faded = "opacity:.5" if u.abstained else ""
-            yield f"<span style='{faded}'>{html.escape(u.emotion)}{' (abstained)' if u.abstained else ''}</span>"
-            yield _bar(u.confidence)
-        else:
-            yield "" if u.value is None else f"{u.value:.2f}"
-            yield "" if u.interval is None else f"{u.interval[0]:.2f} to {u.interval[1]:.2f}"
+        yield from self._answers.cells(u)
         yield "<br>".join(self._expert(u, name, weight) for name, weight in u.weights.items())
 
     def _expert(self, u: UtterancePrediction, name: str, weight: float) -> str:
         """An expert's name, its weight and what it answers by itself."""
-        if self.scale is None:
-            probabilities = u.experts.get(name, {})
-            own = max(probabilities, key=lambda label: probabilities[label], default="")
-        else:
-            own = f"{u.expert_values[name]:.2f}" if name in u.expert_values else ""
+        own = self._answers.expert(u, name)
         return f"{html.escape(name)} {weight:.0%}{': ' if own else ''}{html.escape(own)}"
+
+
+class _Emotions:
+    """The answers of a classification in tables."""
+
+    heads = ("Emotion", "Confidence")
+
+    def scale(self, p: Prediction) -> None:
+        """Classes have none."""
+        return
+
+    def columns(self, p: Prediction) -> dict[str, list[Any]]:
+        """See ``Prediction.to_dataframe``."""
+        rows = p.utterances
+        columns: dict[str, list[Any]] = {
+            "emotion": [u.emotion for u in rows],
+            "confidence": [u.confidence for u in rows],
+            "abstained": [u.abstained for u in rows],
+        }
+        return columns | {f"probability_{label}": [u.probabilities.get(label) for u in rows] for label in p.labels}
+
+    def cells(self, u: UtterancePrediction) -> Iterable[str]:
+        """The two cells below ``heads`` as HTML."""
+        faded = "opacity:.5" if u.abstained else ""
+        yield f"<span style='{faded}'>{html.escape(u.emotion)}{' (abstained)' if u.abstained else ''}</span>"
+        yield _bar(u.confidence)
+
+    def expert(self, u: UtterancePrediction, name: str) -> str:
+        """What an expert answers by itself; empty if nothing."""
+        probabilities = u.experts.get(name, {})
+        return max(probabilities, key=lambda label: probabilities[label], default="")
+
+
+class _Values:
+    """The answers of a regression in tables."""
+
+    heads = ("Value", "Interval")
+
+    def scale(self, p: Prediction) -> dict[str, float]:
+        """The range."""
+        assert p.scale is not None
+        return {"low": p.scale.low, "high": p.scale.high}
+
+    def columns(self, p: Prediction) -> dict[str, list[Any]]:
+        """See ``Prediction.to_dataframe``."""
+        rows = p.utterances
+        columns: dict[str, list[Any]] = {"value": [u.value for u in rows]}
+        for end, name in enumerate(("low", "high")):
+            columns[f"value_{name}"] = [None if u.interval is None else u.interval[end] for u in rows]
+        return columns | {f"value_{e}": [u.expert_values.get(e) for u in rows] for e in _names(u.weights for u in rows)}
+
+    def cells(self, u: UtterancePrediction) -> Iterable[str]:
+        """The two cells below ``heads`` as HTML."""
+        yield f"{u.value or 0.0:.2f}"
+        yield "" if u.interval is None else f"{u.interval[0]:.2f} to {u.interval[1]:.2f}"
+
+    def expert(self, u: UtterancePrediction, name: str) -> str:
+        """What an expert answers by itself; empty if nothing."""
+        return f"{u.expert_values[name]:.2f}" if name in u.expert_values else ""
 
 
 def _names(mappings: Iterable[dict[str, float]]) -> list[str]:
