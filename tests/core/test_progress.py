@@ -32,9 +32,9 @@ def test_long_training_prints_lines(clock: list[float], capsys: pytest.CaptureFi
     assert out == ""
     assert err.splitlines() == [
         "tiny seed 0: 1.0 of 4, 12 s",
-        "tiny seed 0: 2.0 of 4  loss 1.250  dev WF1 50.00  best 62.50, 24 s",
-        "tiny seed 0: 3.0 of 4  loss 1.250  dev WF1 50.00  best 62.50, 36 s",
-        "tiny seed 0: 4.0 of 4  loss 1.250  dev WF1 50.00  best 62.50, 48 s",
+        "tiny seed 0: 2.0 of 4  loss 1.250  dev weighted_f1 0.50  best 0.62, 24 s",
+        "tiny seed 0: 3.0 of 4  loss 1.250  dev weighted_f1 0.50  best 0.62, 36 s",
+        "tiny seed 0: 4.0 of 4  loss 1.250  dev weighted_f1 0.50  best 0.62, 48 s",
     ]
 
 

@@ -64,7 +64,7 @@ def channels_of(utterances: Sequence[Utterance], sounds: Sequence[Path]) -> list
             known = sums.setdefault(key, [0.0] * len(files))
             sums[key] = [a + span.seconds * _level(f, span) for a, f in zip(known, files, strict=True)]
             keys.append(key)
-    return [None if key is None else int(np.argmax(sums[key])) for key in keys]
+    return [None if key is None else int(np.argmax(sums[key] >= 0.999 * np.max(sums[key]))) for key in keys]
 
 
 def cut_turns(
