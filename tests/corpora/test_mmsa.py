@@ -200,7 +200,7 @@ def test_a_truncated_pickle_gives_one_line(share: float, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", LENGTHS)
 def test_other_bad_input(name: str, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=f"{name}: expected one MMSA pickle"):
-        importlib.import_module(f"moodline.corpora.registry.{name}").read(tmp_path)
+        importlib.import_module(f"moodline.corpora.{name}").read(tmp_path)
     for options in ({"case": "UPPER"}, {"labels": "meld-7"}, {"conversation": "speaker"}):
         with pytest.raises(ConfigError, match=f"{name}: the option {next(iter(options))} must be one of"):
             read_corpus(name, dump(tmp_path / FILES[name], whole(name)), **options)
