@@ -23,7 +23,7 @@ def train(clock: list[float], seconds: float, quiet: bool = False) -> None:
             for half in (0.5, 1.0):
                 clock[0] += seconds
                 bar.step(half)
-            bar.epoch(epoch + 1, "weighted_f1", 0.5, 0.625, 1.25)
+            bar.epoch(epoch + 1, "WF1", 50.0, 62.5, 1.25)
 
 
 def test_long_training_prints_lines(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,9 +32,9 @@ def test_long_training_prints_lines(clock: list[float], capsys: pytest.CaptureFi
     assert out == ""
     assert err.splitlines() == [
         "tiny seed 0: 1.0 of 4, 12 s",
-        "tiny seed 0: 2.0 of 4  loss 1.250  dev weighted_f1 0.50  best 0.62, 24 s",
-        "tiny seed 0: 3.0 of 4  loss 1.250  dev weighted_f1 0.50  best 0.62, 36 s",
-        "tiny seed 0: 4.0 of 4  loss 1.250  dev weighted_f1 0.50  best 0.62, 48 s",
+        "tiny seed 0: 2.0 of 4  loss 1.250  dev WF1 50.00  best 62.50, 24 s",
+        "tiny seed 0: 3.0 of 4  loss 1.250  dev WF1 50.00  best 62.50, 36 s",
+        "tiny seed 0: 4.0 of 4  loss 1.250  dev WF1 50.00  best 62.50, 48 s",
     ]
 
 

@@ -11,6 +11,7 @@ import soundfile
 from moodline.core.conversation import Conversation, Utterance
 from moodline.encoders.inputs import speech_inputs
 from moodline.listen.base import Recognized, Samples
+from moodline.listen.channels import _loudest
 from moodline.listen.listen import Heard, listen
 from moodline.media.audio import load_audio
 from tests.listen.clips import PLAY_TURNS, play
@@ -121,3 +122,10 @@ def test_the_option_goes_with_a_recording(tmp_path: Path, tiny_model: Path) -> N
         code, _, error = call("analyze", tmp_path / "talk.csv", "-m", tiny_model, "--channels", value)
         assert code == 2
         assert "--channels goes with a recording" in error
+
+
+@pytest.mark.parametrize(
+    ("levels", "channel"), [((-20.0, -50.0), 0), ((-50.0, -20.0), 1), ((-30.0, -29.999999), 0), ((-30.0, -29.8), 1)]
+)
+def test_the_loudest_channel_is_chosen_and_rounding_decides_nothing(levels: tuple[float, float], channel: int) -> None:
+    assert _loudest([12.0 * level for level in levels], 12.0) == channel

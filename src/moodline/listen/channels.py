@@ -37,6 +37,10 @@ def own_speech(sounds: Sequence[Path], segments: Sequence[Sequence[Span]]) -> li
     return out
 
 
+TIE = 0.1
+"""Channels whose mean levels differ by less (dB) are equally loud."""
+
+
 def _level(file: Any, span: Span) -> float:
     file.seek(min(round(span.start * RATE), file.frames))
     samples = file.read(round(span.seconds * RATE), dtype="float32")
@@ -53,6 +57,7 @@ def channels_of(utterances: Sequence[Utterance], sounds: Sequence[Path]) -> list
     import soundfile
 
     sums: dict[str | int, list[float]] = {}
+    lengths: dict[str | int, float] = {}
     keys: list[str | int | None] = []
     with ExitStack() as stack:
         files = [stack.enter_context(soundfile.SoundFile(s)) for s in sounds]
@@ -63,8 +68,19 @@ def channels_of(utterances: Sequence[Utterance], sounds: Sequence[Path]) -> list
             span, key = Span(u.start, u.end), u.speaker or n
             known = sums.setdefault(key, [0.0] * len(files))
             sums[key] = [a + span.seconds * _level(f, span) for a, f in zip(known, files, strict=True)]
+            lengths[key] = lengths.get(key, 0.0) + span.seconds
             keys.append(key)
-    return [None if key is None else int(np.argmax(sums[key] >= 0.999 * np.max(sums[key]))) for key in keys]
+    return [None if key is None else _loudest(sums[key], lengths[key]) for key in keys]
+
+
+def _loudest(sums: Sequence[float], seconds: float) -> int:
+    """The loudest channel; the first of those within ``TIE``, so that rounding never decides.
+
+    Args:
+        sums: of each channel, its level (dB, usually negative) times the seconds measured.
+        seconds: the sum of these seconds.
+    """
+    return next(n for n, total in enumerate(sums) if total >= max(sums) - TIE * seconds)
 
 
 def cut_turns(
