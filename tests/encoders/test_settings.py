@@ -73,7 +73,8 @@ def test_importing_the_package_is_light() -> None:
 
 
 def test_minilm_and_moonshine_load_without_transformers(tmp_path: Path) -> None:
-    code = "import sys\nfrom moodline.encoders.registry import EncoderSpec, load_encoder\n"
+    code = "import sys\nfrom moodline.encoders.load import load_encoder\n"
+    code += "from moodline.encoders.settings import EncoderSpec\n"
     code += "load_encoder(EncoderSpec()).encode(['hello'])\nload_encoder(EncoderSpec('moonshine-tiny'))\n"
     code += "print([m for m in ('transformers', 'onnxruntime', 'peft', 'torch._dynamo') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

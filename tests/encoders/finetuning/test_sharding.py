@@ -18,9 +18,10 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch.distributed.tensor import DTensor
-from moodline.encoders import EncoderSpec, load_backbone
-from moodline.encoders.finetune import Collate, Example, FinetuneConfig, UtteranceClassifier
-from moodline.encoders.sharding import shard_frozen
+from moodline.encoders.backbones import load_backbone
+from moodline.encoders.finetuning.classifier import Collate, Example, UtteranceClassifier
+from moodline.encoders.finetuning.sharding import shard_frozen
+from moodline.encoders.settings import EncoderSpec, FinetuneConfig
 from moodline.training import loop
 from moodline.training.inference import answer
 from moodline.evaluation.selection import judge_by_weighted_f1

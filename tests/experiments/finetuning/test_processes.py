@@ -16,8 +16,10 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 import torch
-from moodline.encoders import EncoderSpec, frozen, load_backbone
-from moodline.encoders.finetune import Collate, Example, FinetuneConfig, UtteranceClassifier
+from moodline.encoders.backbones import load_backbone
+from moodline.encoders.finetuning import activation_cache
+from moodline.encoders.finetuning.classifier import Collate, Example, UtteranceClassifier
+from moodline.encoders.settings import EncoderSpec, FinetuneConfig
 from moodline.evaluation.selection import judge_by_weighted_f1
 from moodline.training.loop import fit
 from moodline.training.processes import processes
@@ -38,8 +40,8 @@ fit(
 )
 weights = {key: p.tolist() for key, p in model.named_parameters() if p.requires_grad}
 
-real, seen = frozen.FrozenStates._compute, []
-frozen.FrozenStates._compute = lambda self, units: (seen.extend(repr(u) for u in units), real(self, units))[1]
+real, seen = activation_cache.FrozenStates._compute, []
+activation_cache.FrozenStates._compute = lambda self, units: (seen.extend(repr(u) for u in units), real(self, units))[1]
 for command in commands:
     code, _, error = call(*command)
     assert code == 0, error
