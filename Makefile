@@ -43,6 +43,7 @@ check: $(VENV)/.installed  ## style, types, generated tables
 	$(BIN)/moodline results results --write README.md --write docs/results.md --check
 	$(BIN)/moodline experiment --pages docs/experiments --published results --check
 	$(BIN)/python scripts/model_page.py --check
+	$(BIN)/python scripts/architecture.py --check
 
 bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
 	$(BIN)/python benchmarks/analyze_latency.py --json benchmarks/analyze_latency.json
@@ -60,6 +61,7 @@ docs: $(VENV)/.installed  ## put the tables and pages of results/ into README an
 	$(BIN)/moodline results results --write README.md --write docs/results.md
 	$(BIN)/moodline experiment --pages docs/experiments --published results
 	$(BIN)/python scripts/model_page.py
+	$(BIN)/python scripts/architecture.py
 
 results: $(VENV)/.installed  ## make published rows again and compare: ROWS="RECIPE ..." some, LIST=1 only say, PUBLISH=1 replace
 	DATA=$(DATA) $(BIN)/python scripts/reproduce_results.py $(ROWS) $(if $(LIST),--list) $(if $(PUBLISH),--publish)

@@ -1,7 +1,8 @@
 """The shape of the package: who may import whom, how long files and functions are, what is public, what is quick.
 
-The layers are those of ARCHITECTURE.md; an import may only point down the list, also inside functions and under
-``TYPE_CHECKING``. ``moodline/__init__.py`` names the public objects lazily and is exempt.
+The layers are ``LAYERS`` of ``scripts/architecture.py``, which also writes them into ARCHITECTURE.md. An import may
+only point down, also inside functions and under ``TYPE_CHECKING``. ``moodline/__init__.py`` names the public objects
+lazily and is exempt.
 """
 
 from __future__ import annotations
@@ -9,103 +10,74 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import moodline
+from tests.tiny import load_script
 
 SOURCE = Path(moodline.__file__).parent
-ORDER: tuple[tuple[str, ...], ...] = (
-    ("core",),
-    ("corpora", "transcripts", "media", "features", "nn", "evaluation"),
-    ("encoders", "models", "training", "listen"),
-    ("pipeline",),
-    ("experiments",),
-    ("report",),
-    ("cli",),
-    ("__main__",),
-)
-"""From the bottom to the top. Names in one row do not import each other."""
-
 LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 400, 80
+LOOSE = 3
+"""Modules beside the folders, at most, not counting ``__init__`` and ``__main__``."""
 FILES = sorted(SOURCE.rglob("*.py"))
-
-
-def rank(name: str) -> int:
-    return next(n for n, row in enumerate(ORDER) if name in row)
-
-
-def part(path: Path) -> str:
-    """The name in ``ORDER`` that a file belongs to."""
-    return path.relative_to(SOURCE).with_suffix("").parts[0]
-
-
-def imports(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
-    """Line and part of every import of Moodline's own, wherever it stands; ``package`` is the file's own."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [a.name for a in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")
-                base = ".".join([*parents[: len(parents) - node.level + 1], *([base] if base else [])])
-            # `from moodline import x` names a part, unless x is one of the few words of __init__
-            names = [f"moodline.{a.name}" for a in node.names] if base == "moodline" else [base]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and ":" in node.value:
-            names = [node.value.partition(":")[0]] if node.value.startswith("moodline.") else []  # a lazy registry
-        else:
-            continue
-        for name in names:
-            first, _, rest = name.partition(".")
-            if first == "moodline" and rest and rest != "__version__":
-                yield node.lineno, rest.partition(".")[0]
-
-
-def violations() -> Iterator[str]:
-    for path in FILES:
-        own = part(path)
-        if own == "__init__":
-            continue
-        package = ".".join(("moodline", *path.relative_to(SOURCE).parent.parts))
-        for line, other in imports(ast.parse(path.read_text(encoding="utf-8")), package):
-            where = f"{path.relative_to(SOURCE.parent)}:{line}"
-            if not any(other in row for row in ORDER):
-                yield f"{where} imports moodline.{other}, which has no place in tests/repository/test_layers.py:ORDER"
-            elif other != own and rank(other) >= rank(own):
-                relation = "beside" if rank(other) == rank(own) else "above"
-                yield f"{where}: moodline.{own} imports moodline.{other}, which stands {relation} it"
+architecture = load_script("architecture")
+KNOWN = architecture.modules()
 
 
 def test_imports_point_down() -> None:
-    found = list(violations())
-    assert not found, "an import may only point down (ARCHITECTURE.md, layers):\n  " + "\n  ".join(found)
+    found = list(architecture.violations())
+    assert not found, "an import may only point down (LAYERS of scripts/architecture.py):\n  " + "\n  ".join(found)
 
 
-def test_every_part_has_a_place() -> None:
-    parts = {part(p) for p in FILES} - {"__init__"}
-    assert not parts - {name for row in ORDER for name in row}, "add new parts to ORDER, at their layer"
+def test_no_circle_of_files() -> None:
+    """Also inside a folder, and also where an import stands in a function."""
+    assert architecture.circles(architecture.arrows()) == []
+
+
+def test_circles_are_seen() -> None:
+    graph: dict[str, dict[str, int]] = {"a": {"b": 1}, "b": {"c": 1}, "c": {"a": 1}, "d": {"a": 1}, "e": {}}
+    assert architecture.circles(graph) == [["a", "b", "c"]]
+
+
+def test_every_folder_has_a_layer_and_few_modules_are_loose() -> None:
+    folders = {p.relative_to(SOURCE).parts[0] for p in FILES if p.parent != SOURCE}
+    listed = [name for names, _ in architecture.LAYERS for name in names]
+    assert sorted(folders) == sorted(listed), "add new folders to LAYERS of scripts/architecture.py"
+    loose = [p.name for p in FILES if p.parent == SOURCE and p.stem not in architecture.ENTRIES]
+    assert len(loose) <= LOOSE, loose
+
+
+def test_the_page_has_the_parts_that_are_made() -> None:
+    """``make check`` says whether they are up to date; here, that they can be made and name every folder."""
+    page = architecture.PAGE.read_text(encoding="utf-8")
+    made = architecture.written(page)
+    assert architecture.written(made) == made
+    for names, _ in architecture.LAYERS:
+        assert all(f"| `{name}/` |" in made for name in names)
+    assert all(f"`{p.relative_to(SOURCE / p.relative_to(SOURCE).parts[0])}`" in made
+               for p in FILES if p.parent != SOURCE and p.name != "__init__.py")  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("from moodline.cli import app", ["cli"]),
-        ("from moodline import cli, __version__", ["cli"]),
-        ("import moodline.cli.app as a", ["cli"]),
-        ("def f():\n    from moodline.corpora.meld import read", ["corpora"]),
-        ("if TYPE_CHECKING:\n    from moodline.pipeline.features import x", ["pipeline"]),
-        ("from .. import nn", ["nn"]),
-        ("from . import settings", ["training"]),
-        ("from ..models.mister_e import x", ["models"]),
-        ("X = 'moodline.models.mister_e:MisterE'", ["models"]),
+        ("from moodline.cli import app", ["moodline.cli.app"]),
+        ("from moodline import cli, __version__", ["moodline.cli"]),
+        ("import moodline.cli.app as a", ["moodline.cli.app"]),
+        ("def f():\n    from moodline.corpora.meld import read", ["moodline.corpora.meld"]),
+        ("if TYPE_CHECKING:\n    from moodline.pipeline.features import x", ["moodline.pipeline.features"]),
+        ("from .. import nn", ["moodline.nn"]),
+        ("from . import settings", ["moodline.training.settings"]),
+        ("from ..models.mister_e import x", ["moodline.models.mister_e"]),
+        ("X = 'moodline.models.mister_e:MisterE'", ["moodline.models.mister_e"]),
+        ("import_module('moodline.corpora.meld')", ["moodline.corpora.meld"]),
         ("import torch\nfrom moodline import __version__", []),
     ],
 )
 def test_the_reader_of_imports_sees_them_all(code: str, expected: list[str]) -> None:
-    assert [name for _, name in imports(ast.parse(code), "moodline.training")] == expected
+    assert [name for _, name in architecture.imports(ast.parse(code), "moodline.training", KNOWN)] == expected
 
 
 def test_files_and_functions_are_short() -> None:

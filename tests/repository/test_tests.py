@@ -1,4 +1,4 @@
-"""The tests themselves: code that they write as text imports what exists; what they replace is what the software uses."""
+"""The tests themselves: scripts that they write import what exists; what they replace is what the software uses."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def embedded(data: dict[str, Any]) -> str:
 
 
 def _part(name: str) -> str:
-    return (files("moodline.report.html") / name).read_text(encoding="utf-8").strip()
+    return (files("moodline.report") / "html" / name).read_text(encoding="utf-8").strip()
 
 
 def _title(predictions: list[Prediction]) -> str:
