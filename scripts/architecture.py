@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("pipeline",), "from a recipe to a model, from a conversation to a prediction"),
     (("experiments",), "training and evaluation under the protocol"),
     (("report",), "tables, plots, pages, output files"),
+    (("annotation",), "many files, on several processes and machines"),
     (("cli",), "the command line"),
 )
 """Folders of each layer and what the layer is for, from the bottom to the top. An import may only point to a lower

@@ -104,13 +104,14 @@ def progress_bar(quiet: bool = False) -> Iterator[ProgressCallback]:
     bars, terminal = _bars(*columns, quiet=quiet, transient=True)
     tasks: dict[str, Any] = {}
     lines: dict[str, ProgressLines] = {}
+    begun: dict[str, float] = {}
 
     def step(title: str, done: int, total: int) -> None:
         if title not in tasks:
             tasks[title] = bars.add_task(title, total=total)
-            lines[title] = ProgressLines(quiet or terminal)
+            lines[title], begun[title] = ProgressLines(quiet or terminal), time.monotonic()
         bars.update(tasks[title], completed=done, total=total)
-        lines[title].update(lambda: f"{title}: {done} of {total}")
+        lines[title].update(lambda: f"{title}: {done} of {total}{_left(done, total, time.monotonic() - begun[title])}")
         if done < total:
             bars.start()
         else:
@@ -122,6 +123,15 @@ def progress_bar(quiet: bool = False) -> Iterator[ProgressCallback]:
         yield step
     finally:
         bars.stop()
+
+
+def _left(done: int, total: int, seconds: float) -> str:
+    """Rate and time left, for a line; empty where nothing is done yet."""
+    if not done or seconds <= 0:
+        return ""
+    rate, left = done / seconds, round((total - done) * seconds / done)
+    shown = f"{rate:.1f} a second" if rate >= 1 else f"{rate * 60:.1f} a minute"
+    return f" ({shown}, {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left)"
 
 
 def _bars(*columns: Any, quiet: bool, transient: bool = False) -> tuple[Any, bool]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from moodline.core.cache import cache_directory
+from moodline.core.cache import recordings_directory, remove_old_recordings
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import ConfigError, MediaError
 from moodline.core.files import locked, replacing
@@ -87,13 +87,15 @@ def listen(
         decoded = decode(path, folder, channels == "split", progress)
         if channels == "split" and len(decoded.channels) < 2:
             raise ConfigError(f"{path}: --channels split needs several channels", "one", "Leave the option out.")
-        return _Listener(path, decoded, speakers, transcriber, diarizer, progress, tuple(languages)).run(transcript)
+        heard = _Listener(path, decoded, speakers, transcriber, diarizer, progress, tuple(languages)).run(transcript)
+    remove_old_recordings(folder)
+    return heard
 
 
 def recording_folder(path: Path, channels: Channels = "mix") -> Path:
     """Where what belongs to a recording is kept, by its content."""
     key = text_hash(f"{file_hash(path)} {channels} 1")
-    return cache_directory() / "recordings" / key[:32]
+    return recordings_directory() / key[:32]
 
 
 @dataclass

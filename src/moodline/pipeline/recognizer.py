@@ -37,6 +37,20 @@ REMEMBERED = 20_000
 """Utterance texts whose vectors a recognizer keeps, so that turns seen before cost nothing; then it starts anew."""
 
 
+def model_directory(name: str | Path | None = None, *, recording: bool = False) -> Path:
+    """The directory of a model's files; see ``Recognizer.load`` for the arguments.
+
+    Raises:
+        UnknownNameError: neither a name nor a directory.
+    """
+    if name is None:
+        name = RECORDING_MODEL if recording else DEFAULT_MODEL
+    directory = pretrained_directory(str(name)) or Path(name)
+    if not directory.exists() and directory.name == str(name):
+        raise UnknownNameError("model", str(name), PRETRAINED, "See: moodline models; or give a directory.")
+    return directory
+
+
 class Recognizer:
     """A loaded model that reads conversations. Make one with ``Recognizer.load`` and keep it.
 
@@ -95,11 +109,7 @@ class Recognizer:
             UnknownNameError: neither a name nor a directory.
             CheckpointError: the directory is not a complete checkpoint.
         """
-        if name is None:
-            name = RECORDING_MODEL if recording else DEFAULT_MODEL
-        directory = pretrained_directory(str(name)) or Path(name)
-        if not directory.exists() and directory.name == str(name):
-            raise UnknownNameError("model", str(name), PRETRAINED, "See: moodline models; or give a directory.")
+        directory = model_directory(name, recording=recording)
         device = default_device(device)
         return cls(load_checkpoint(directory, device), device, threads)
 
@@ -112,6 +122,11 @@ class Recognizer:
     def abstain_below(self) -> float:
         """The confidence below which this model had better not answer, chosen on dev; 0 if none was chosen."""
         return float(self.checkpoint.calibration.get("abstain", {}).get("confidence", 0.0))
+
+    def forget(self) -> None:
+        """Drop the vectors of texts that were read, so that an answer's last bits do not depend on earlier ones."""
+        with self._lock:
+            self._known = {m: {} for m in self._known}
 
     def recognize(self, conversation: Conversation, abstain_below: float | None = None) -> Prediction:
         """The emotion of every utterance, with calibrated probabilities and expert weights; or its value and interval.

@@ -143,12 +143,15 @@ def _csv(prediction: list[Prediction], file: BinaryIO) -> None:
     if rows:
         writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({k: _guard(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
+        writer.writerows({k: spreadsheet_cell(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
     file.write(_encode(out.getvalue()))
 
 
-def _guard(cell: str) -> str:
-    """An apostrophe before what a spreadsheet would run as a formula; ``transcripts/table.py`` takes it off again."""
+def spreadsheet_cell(cell: str) -> str:
+    """A cell of CSV: an apostrophe stands before what a spreadsheet would run as a formula.
+
+    ``transcripts/table.py`` removes it again.
+    """
     return "'" + cell if cell.lstrip()[:1] in ("=", "+", "-", "@") else cell
 
 

@@ -1,0 +1,1 @@
+"""Many recordings and transcripts: one result file each, resumable, on several processes and machines."""

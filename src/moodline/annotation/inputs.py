@@ -1,0 +1,151 @@
+"""What to annotate: files, folders, patterns and manifests as a list of items."""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from moodline.core.errors import ConfigError
+from moodline.media.source import RECORDINGS
+from moodline.transcripts.read import FORMATS
+
+MANIFESTS = (".csv", ".jsonl")
+"""Suffixes of manifests, for files whose rows have ``audio_filepath`` or ``transcript_filepath``."""
+
+TRANSCRIPTS = tuple(f".{name}" for name in FORMATS if name != "audacity")
+"""Suffixes of transcripts; of several beside one recording, the first of these is read."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One recording, with its transcript if there is one, or one transcript.
+
+    Args:
+        id: unique among the items of a run: the path below the folder that was named, without its suffix where that is
+            enough; or the manifest's ``id``.
+        recording: the sound or film file; None for a transcript alone.
+        transcript: what is said in the recording; None if it is to be recognized.
+        turns: what a manifest's rows say of the recording: rows of the house format (speaker, start, end, text).
+        about: the manifest's other columns, such as a group.
+    """
+
+    id: str
+    recording: Path | None = None
+    transcript: Path | None = None
+    turns: tuple[Mapping[str, Any], ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The file that names the item in messages."""
+        path = self.recording or self.transcript
+        assert path is not None
+        return path
+
+
+def find_items(inputs: Sequence[str | Path], leave_out: Path | None = None) -> list[Item]:
+    """The items of all inputs, sorted by id.
+
+    Args:
+        inputs: recordings, transcripts, folders (searched with all folders in them), patterns such as ``calls/*.wav``,
+            and manifests (CSV or JSONL with ``audio_filepath`` or ``transcript_filepath``).
+        leave_out: a folder in which nothing is looked for: that of the results.
+
+    Returns:
+        At least one item. A transcript with the name of a recording beside it belongs to it.
+
+    Raises:
+        ConfigError: an input does not exist, a pattern or folder has no file to annotate, or a manifest is wrong.
+    """
+    from moodline.annotation.manifest import is_manifest, read_manifest
+
+    files: list[tuple[Path, Path]] = []
+    items: list[Item] = []
+    for given in inputs:
+        path = Path(given)
+        if path.is_dir():
+            files += _or_refuse(path, ((p, path) for p in _below(path, leave_out)))
+        elif path.is_file() and path.suffix.lower() in MANIFESTS and is_manifest(path):
+            items += read_manifest(path)
+        elif path.exists():
+            files.append((path, path.parent))
+        elif glob.has_magic(str(given)):
+            matches = sorted(map(Path, glob.glob(str(given), recursive=True)))  # noqa: PTH207  (absolute patterns)
+            base = Path(str(given).split("*")[0].split("?")[0].split("[")[0]).parent
+            files += _or_refuse(path, ((p, base) for p in matches if p.is_file() and _known(p)))
+        else:
+            raise ConfigError(f"{path}: no such file or folder", fix="Check the path; quote patterns.")
+    items += _paired(files)
+    return sorted(_unique(items), key=lambda item: item.id)
+
+
+def _or_refuse(path: Path, files: Iterable[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
+    found = list(files)
+    if not found:
+        raise ConfigError(
+            f"{path}: nothing to annotate",
+            fix=f"Expected recordings ({', '.join(sorted(RECORDINGS)[:4])}, …) or transcripts "
+            f"({', '.join(TRANSCRIPTS[:4])}, …), or a manifest.",
+        )
+    return found
+
+
+def _known(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in RECORDINGS or suffix in TRANSCRIPTS
+
+
+def _below(folder: Path, leave_out: Path | None) -> Iterator[Path]:
+    """Recordings and transcripts in a folder and all folders in it, but hidden ones."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or (leave_out is not None and path.resolve() == leave_out.resolve()):
+            continue
+        if path.is_dir():
+            yield from _below(path, leave_out)
+        elif _known(path):
+            yield path
+
+
+def _paired(files: Iterable[tuple[Path, Path]]) -> list[Item]:
+    """Recordings with the transcripts of their name, and transcripts without a recording."""
+    bases = dict(files)
+    recordings = {p for p in bases if p.suffix.lower() not in TRANSCRIPTS}
+    stems = {p.with_suffix("") for p in recordings}
+    items = []
+    for path, base in bases.items():
+        if path in recordings:
+            transcript = next((t for suffix in TRANSCRIPTS if (t := path.with_suffix(suffix)) in bases), None)
+            if transcript is None:
+                transcript = next((t for s in TRANSCRIPTS if (t := path.with_suffix(s)).is_file()), None)
+            items.append(Item(_id(path, base), path, transcript))
+        elif path.with_suffix("") not in stems:
+            items.append(Item(_id(path, base), None, path))
+    return items
+
+
+def _id(path: Path, base: Path) -> str:
+    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+
+
+def _unique(items: Sequence[Item]) -> Iterator[Item]:
+    """Items without suffixes in their ids where these stay unique; the same file named twice is one item."""
+    once = list({(i.id, i.path.absolute(), str(i.transcript), i.turns): i for i in items}.values())
+    short = Counter(_short(i) for i in once)
+    whole = Counter(i.id for i in once)
+    for item in once:
+        if short[_short(item)] == 1:
+            name = _short(item)
+        elif whole[item.id] == 1:
+            name = item.id
+        else:
+            name = item.path.absolute().as_posix().lstrip("/")
+        yield Item(name, item.recording, item.transcript, item.turns, item.about)
+
+
+def _short(item: Item) -> str:
+    suffix = item.path.suffix
+    return item.id.removesuffix(suffix) if suffix and item.id != suffix else item.id
