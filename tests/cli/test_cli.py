@@ -78,6 +78,7 @@ def test_doctor() -> None:
     assert call("doctor")[0] == 0
 
 
+@pytest.mark.process
 def test_the_device_of_doctor_is_that_of_inference_and_training() -> None:
     """Where only Apple's GPU is there, which Accelerate would take by itself."""
     script = """
@@ -183,6 +184,7 @@ def test_wrong_usage(arguments: tuple[str, ...]) -> None:
 # -- analyze ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("sample", ["family_dinner.json", "support_call.srt", "team_meeting.csv"])
 def test_analyze_the_samples(sample: str, tiny_model: Path, tmp_path: Path) -> None:
     (conversation,) = read_transcript(SAMPLES / sample)
@@ -482,6 +484,7 @@ def with_limit(size: int, *arguments: object) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.process
 def test_disk_full_while_encoding(house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that could be taken for a store or a run is left; with space again, the same command goes on."""
     cache = tmp_path / "cache"
@@ -497,6 +500,7 @@ def test_disk_full_while_encoding(house: Path, tmp_path: Path, monkeypatch: pyte
     assert (code, error) == (0, "")
 
 
+@pytest.mark.process
 def test_disk_full_while_training(house: Path, tmp_path: Path) -> None:
     path = write_recipe(tmp_path / "tiny.yaml", FEATURES)
     go = ("train", path, "--data", house, "--out", tmp_path / "run")
@@ -510,6 +514,8 @@ def test_disk_full_while_training(house: Path, tmp_path: Path) -> None:
     assert weights_hash(tmp_path / "run") == weights_hash(tmp_path / "whole")
 
 
+@pytest.mark.process
+@pytest.mark.train
 def test_control_c(house: Path, tmp_path: Path) -> None:
     endless = {**FEATURES, "training": {**FEATURES["training"], "epochs": 100_000}}
     path = write_recipe(tmp_path / "tiny.yaml", endless)
@@ -522,6 +528,7 @@ def test_control_c(house: Path, tmp_path: Path) -> None:
     assert (process.returncode, out) == (130, "")
 
 
+@pytest.mark.process
 def test_as_a_program_of_its_own(tiny_model: Path, tmp_path: Path) -> None:
     """Through a shell's eyes: no warnings, no progress bars, no stray output of any library."""
     code, out, error = command("analyze", SAMPLES / "family_dinner.json", "--model", tiny_model, "--json")
