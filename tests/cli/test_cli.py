@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from moodline.transcripts.read import read_transcript
 from tests.tiny import FEATURES, LABELS, TEXT, call, command, start, weights_hash, write_features, write_recipe
@@ -537,6 +538,23 @@ def test_as_a_program_of_its_own(tiny_model: Path, tmp_path: Path) -> None:
     code, out, error = command("analyze", tmp_path / "nowhere.srt")
     assert (code, out) == (2, "")
     assert "nowhere.srt" in one_line(error)
+
+
+def test_the_number_of_threads(tiny_model: Path) -> None:
+    before = torch.get_num_threads()
+    sample = SAMPLES / "family_dinner.json"
+    try:
+        code, _, error = call("analyze", sample, "--model", tiny_model, "--threads", before + 1, "--quiet")
+        assert (code, error, torch.get_num_threads()) == (0, "", before + 1)
+        code, _, error = call("evaluate", "nowhere", "--data", "nowhere", "--threads", before + 2)
+        assert (code, torch.get_num_threads()) == (2, before + 2)
+        for command_ in ("analyze", "train", "evaluate", "search", "experiment", "finetune", "encode"):
+            assert "--threads" in call(command_, "--help")[1]
+        code, _, error = call("analyze", sample, "--threads", 0)
+        assert code == 2
+        assert "--threads" in one_line(error)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_closed_or_full_standard_output() -> None:
