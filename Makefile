@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DATA ?= $(or $(MOODLINE_DATA),../shared/data)
 
-.PHONY: demo test test-slow check bench docs results model clean
+.PHONY: demo test test-quick test-slow durations check bench docs results model clean
 .DEFAULT_GOAL := demo
 
 # what the demo shows: transcripts and recordings
@@ -32,6 +32,12 @@ demo: $(VENV)/.installed-demo  ## label the sample conversations and a recording
 
 test: $(VENV)/.installed  ## all tests that fit CI; corpus tests run where the corpora are
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-quick: $(VENV)/.installed  ## those that neither train nor start processes or a browser: under two minutes on two cores
+	$(BIN)/python -m pytest -n 2 -m "not slow and not train and not process and not browser"
+
+durations: $(VENV)/.installed  ## measure the tests again: tests/durations.json
+	$(BIN)/python scripts/test_durations.py
 
 test-slow: $(VENV)/.installed  ## the rest
 	$(BIN)/python -m pytest -m slow

@@ -24,6 +24,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import moodline  # noqa: F401  sets how threads wait, before torch is imported
+
 HERE = Path(__file__).parent
 CLASSES = 6
 
@@ -276,7 +278,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0, help="time only so many steps, and scale; 0 is all")
     parser.add_argument("--json", type=Path, help="also write the figures to a file")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
     lengths = json.loads((HERE / f"{options.shape}_lengths.json").read_text())["lengths"]
     figures: dict[str, Any] = {
         "shape": options.shape,

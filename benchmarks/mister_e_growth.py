@@ -84,7 +84,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path, help="also write the figures to a file")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
     figures: dict[str, Any] = {"dim": options.dim, "window": options.window, "threads": options.threads}
     figures["load_before"] = list(os.getloadavg())
     for mode in ("inference", "training"):

@@ -187,7 +187,6 @@ def main() -> None:
     parser.add_argument("--no-warm", dest="warm", action="store_false", help="time the first step of each side too")
     parser.add_argument("--json", type=Path, help="also write the figures to a file")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
     every = json.loads((HERE / "iemocap_lengths.json").read_text())["lengths"]
     lengths = sorted(every)[:: max(1, len(every) // options.conversations)][: options.conversations]
     figures: dict[str, Any] = {

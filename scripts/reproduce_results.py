@@ -27,7 +27,7 @@ from moodline.evaluation.tasks import task_in
 from moodline.experiments.evaluate import evaluate
 from moodline.experiments.train import train
 from moodline.pipeline.recipe import Recipe, load_recipe, read_yaml, recipe_names, to_plain
-from moodline.report.results import collect_results, draw_plots, minutes_a_seed, publish_results
+from moodline.report.results import check_publishable, collect_results, draw_plots, minutes_a_seed, publish_results
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAST = {"weighted_f1": 0.1, "mae": 0.005}
@@ -109,6 +109,8 @@ def reproduce(published: dict[str, Any], options: argparse.Namespace) -> bool:
     recipe = load_recipe(name if name in recipe_names() else str(folder / "recipe.yaml"))
     for key in changed(folder, recipe):
         print(f"{name}: {key} has been changed since it was published")
+    if options.publish:
+        check_publishable(recipe, folder)  # before hours of training
     out = options.runs / name
     kept = (out / "results.json").is_file()
     own = options.data / published["corpus"]  # of a house corpus, as scripts/scored_reviews.py makes one

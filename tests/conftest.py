@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's backgro
     signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MOODLINE_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Note what each test costs, fixtures included, where ``scripts/test_durations.py`` names a folder for it.
+
+    A line is: the test, its processor seconds (with processes that it started and waited for), its wall-clock seconds.
+    """
+    folder = os.environ.get("MOODLINE_TEST_DURATIONS")
+    begun, processor = time.perf_counter(), sum(os.times()[:4])
+    outcome = yield
+    if folder:
+        row = (item.nodeid, sum(os.times()[:4]) - processor, time.perf_counter() - begun)
+        with (Path(folder) / f"{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+    return outcome
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

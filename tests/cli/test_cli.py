@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from moodline.transcripts.read import read_transcript
 from tests.tiny import FEATURES, LABELS, TEXT, call, command, start, weights_hash, write_features, write_recipe
@@ -78,6 +79,7 @@ def test_doctor() -> None:
     assert call("doctor")[0] == 0
 
 
+@pytest.mark.process
 def test_the_device_of_doctor_is_that_of_inference_and_training() -> None:
     """Where only Apple's GPU is there, which Accelerate would take by itself."""
     script = """
@@ -183,6 +185,7 @@ def test_wrong_usage(arguments: tuple[str, ...]) -> None:
 # -- analyze ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("sample", ["family_dinner.json", "support_call.srt", "team_meeting.csv"])
 def test_analyze_the_samples(sample: str, tiny_model: Path, tmp_path: Path) -> None:
     (conversation,) = read_transcript(SAMPLES / sample)
@@ -482,6 +485,7 @@ def with_limit(size: int, *arguments: object) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.process
 def test_disk_full_while_encoding(house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that could be taken for a store or a run is left; with space again, the same command goes on."""
     cache = tmp_path / "cache"
@@ -497,6 +501,7 @@ def test_disk_full_while_encoding(house: Path, tmp_path: Path, monkeypatch: pyte
     assert (code, error) == (0, "")
 
 
+@pytest.mark.process
 def test_disk_full_while_training(house: Path, tmp_path: Path) -> None:
     path = write_recipe(tmp_path / "tiny.yaml", FEATURES)
     go = ("train", path, "--data", house, "--out", tmp_path / "run")
@@ -510,6 +515,8 @@ def test_disk_full_while_training(house: Path, tmp_path: Path) -> None:
     assert weights_hash(tmp_path / "run") == weights_hash(tmp_path / "whole")
 
 
+@pytest.mark.process
+@pytest.mark.train
 def test_control_c(house: Path, tmp_path: Path) -> None:
     endless = {**FEATURES, "training": {**FEATURES["training"], "epochs": 100_000}}
     path = write_recipe(tmp_path / "tiny.yaml", endless)
@@ -522,6 +529,7 @@ def test_control_c(house: Path, tmp_path: Path) -> None:
     assert (process.returncode, out) == (130, "")
 
 
+@pytest.mark.process
 def test_as_a_program_of_its_own(tiny_model: Path, tmp_path: Path) -> None:
     """Through a shell's eyes: no warnings, no progress bars, no stray output of any library."""
     code, out, error = command("analyze", SAMPLES / "family_dinner.json", "--model", tiny_model, "--json")
@@ -530,6 +538,23 @@ def test_as_a_program_of_its_own(tiny_model: Path, tmp_path: Path) -> None:
     code, out, error = command("analyze", tmp_path / "nowhere.srt")
     assert (code, out) == (2, "")
     assert "nowhere.srt" in one_line(error)
+
+
+def test_the_number_of_threads(tiny_model: Path) -> None:
+    before = torch.get_num_threads()
+    sample = SAMPLES / "family_dinner.json"
+    try:
+        code, _, error = call("analyze", sample, "--model", tiny_model, "--threads", before + 1, "--quiet")
+        assert (code, error, torch.get_num_threads()) == (0, "", before + 1)
+        code, _, error = call("evaluate", "nowhere", "--data", "nowhere", "--threads", before + 2)
+        assert (code, torch.get_num_threads()) == (2, before + 2)
+        for command_ in ("analyze", "train", "evaluate", "search", "experiment", "finetune", "encode"):
+            assert "--threads" in call(command_, "--help")[1]
+        code, _, error = call("analyze", sample, "--threads", 0)
+        assert code == 2
+        assert "--threads" in error
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_closed_or_full_standard_output() -> None:

@@ -137,6 +137,7 @@ main()
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", ["moodline.cli.app", "numpy", "torch", "torch._C", "moodline.pipeline.recognizer"])
 def test_while_a_command_loads_its_modules(module: str, tmp_path: Path) -> None:
     """Torch's C++ parts took the exception for the end of the process (exit code -6)."""

@@ -22,6 +22,7 @@ SMALL = [
 ]  # fmt: skip
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("task", ["scores", "classes"])
 def test_sims_in_chinese(task: str, tmp_path: Path) -> None:
     """The recipe ``egmf/simsv2`` from a pickle to results, for its scores and for Chinese names of classes."""

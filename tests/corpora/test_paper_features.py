@@ -17,6 +17,7 @@ SMALL = ("hidden=16", "expert_hidden=8", "feed_forward=16", "heads=2")
 SIZES = {"iemocap": {"speech": 1582, "text": 1024, "visual": 342}, "meld": {"speech": 300, "text": 1024, "visual": 342}}
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("corpus", ["iemocap", "meld"])
 def test_a_published_pickle_is_trained_on_and_tested_in_one_command_each(
     corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

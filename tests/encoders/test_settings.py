@@ -72,6 +72,7 @@ def test_importing_the_package_is_light() -> None:
     assert out.stdout.strip() == "[]"
 
 
+@pytest.mark.process
 def test_minilm_and_moonshine_load_without_transformers(tmp_path: Path) -> None:
     code = "import sys\nfrom moodline.encoders.load import load_encoder\n"
     code += "from moodline.encoders.settings import EncoderSpec\n"

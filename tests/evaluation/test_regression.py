@@ -58,6 +58,7 @@ def words(scored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(load_recipe(str(path)), scored, folder / "run").directory / "seed-0"
 
 
+@pytest.mark.train
 def test_results_are_those_of_the_predictions(run: Run) -> None:
     results = json.loads((run.directory / "results.json").read_text())
     check_result_file(run.directory / "results.json")
@@ -93,6 +94,7 @@ def test_utterances_without_a_score_are_not_tested(run: Run, scored: Path) -> No
     assert list(read_any_predictions(run.directory).utterances) == known
 
 
+@pytest.mark.train
 def test_tables_plots_and_the_paired_test(run: Run, tmp_path: Path) -> None:
     results = json.loads((run.directory / "results.json").read_text())
     table = markdown_table([results])
@@ -154,6 +156,7 @@ def test_answers_lie_in_the_range_with_their_intervals(words: Path) -> None:
         recognizer.recognize(Conversation("talk", tuple(turns)), 0.5)
 
 
+@pytest.mark.train
 def test_every_format_holds_the_scores(words: Path, tmp_path: Path) -> None:
     turns = [{"id": "a", "speaker": "Ann", "start": 0, "end": 1, "text": "hooray, we won"},
              {"id": "b", "speaker": "Ben", "start": 1, "end": 3, "text": "</script><b>I hate this"}]  # fmt: skip
@@ -291,6 +294,7 @@ def test_a_checkpoint_of_another_scale_or_task_is_refused(run: Run, scored: Path
         evaluate(Run.load(copy), scored, again=True)
 
 
+@pytest.mark.train
 def test_the_command_line_tells_scores(run: Run, scored: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "tiny.yaml", SCORES | {"training": {**SCORES["training"], "epochs": 1}})
     code, out, error = call("train", recipe, "--data", scored, "--out", tmp_path / "run")

@@ -71,6 +71,7 @@ def run(sessions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.mark.train
 def test_every_utterance_is_tested_once_by_a_model_that_has_not_seen_it(sessions: Path, run: Path) -> None:
     results = check_result_file(run / "results.json")
     assert (results["folds"], results["tested"]) == (SESSIONS, 1)
@@ -131,6 +132,7 @@ def test_a_run_from_before_a_setting_existed_goes_on(sessions: Path, run: Path, 
     train(recipe(tmp_path), sessions, mine, range(2))
 
 
+@pytest.mark.train
 def test_plots_table_and_command_line(sessions: Path, run: Path, tmp_path: Path) -> None:
     mine = Path(shutil.copytree(run, tmp_path / "mine"))
     results = json.loads((mine / "results.json").read_text())
@@ -200,6 +202,7 @@ def test_folds_are_read_once(sessions: Path, scored: Path, tmp_path: Path, monke
     check_read_once(recipe(tmp_path, corpus={"name": "ravdess"}, folds=6), tmp_path / "ravdess", monkeypatch)
 
 
+@pytest.mark.train
 @pytest.mark.corpus
 @pytest.mark.parametrize(("name", "count"), [("ravdess", 6), ("iemocap", 5)])
 def test_folds_of_real_corpora_are_read_once(
@@ -220,6 +223,7 @@ def test_folds_that_share_utterances_are_refused(sessions: Path) -> None:
         check_folds([leaky, *corpora[1:]])
 
 
+@pytest.mark.train
 def test_encoding_uses_the_splits_of_the_fold(sessions: Path, run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no modality has an encoder"):
         encode_corpus(str(run / "fold-2" / "seed-0"), sessions)
@@ -243,6 +247,7 @@ def test_a_converted_corpus_learns_the_same_in_every_fold(sessions: Path, run: P
         assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.train
 def test_exported_features_keep_the_folds_unless_the_encoder_has_learned(sessions: Path, tmp_path: Path) -> None:
     """An encoder that was fine-tuned on one fold's train has seen what another one tests."""
     words = {"modalities": {"text": {"encoder": {"name": "minilm"}}}, "training": {"epochs": 1}}
@@ -288,6 +293,7 @@ def score_run(scored: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.mark.train
 def test_scores_of_all_folds_are_scored_together(scored: Path, score_run: Path) -> None:
     results = check_result_file(score_run / "results.json")
     assert (results["folds"], results["task"]) == (3, "scores")

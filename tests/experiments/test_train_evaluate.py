@@ -155,6 +155,7 @@ def test_tested_once_unless_again(house: Path, mine: Path) -> None:
     assert again["settings"]["model"]["name"] == Run.load(mine).recipe.model["name"]
 
 
+@pytest.mark.train
 def test_the_command_reports_a_stored_result(house: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_evaluate(mine, house, again=False, publish=None, json_=False, quiet=False)
     first = capsys.readouterr().out
@@ -279,6 +280,7 @@ def test_a_checkpoint_of_other_labels_is_not_evaluated(house: Path, mine: Path) 
         evaluate(Run.load(mine), house)
 
 
+@pytest.mark.train
 def test_plots_table_and_publishing(house: Path, mine: Path, tmp_path: Path) -> None:
     results = evaluate(Run.load(mine), house)
     draw_plots(mine, results)
@@ -321,6 +323,7 @@ def test_committed_result_files_are_whole(root: Path) -> None:
         assert (path.parent / "recipe.yaml").is_file()
 
 
+@pytest.mark.train
 def test_a_fine_tuned_encoder_end_to_end(house: Path, tmp_path: Path) -> None:
     run = train(recipe(tmp_path, LORA), house, tmp_path / "run")
     seed = tmp_path / "run" / "seed-0"
@@ -344,6 +347,8 @@ def test_a_fine_tuned_encoder_end_to_end(house: Path, tmp_path: Path) -> None:
         Recognizer.load(moved).recognize(conversation.Conversation.from_dict(test[0], "test").unlabelled())
 
 
+@pytest.mark.process
+@pytest.mark.train
 def test_killed_at_random_moments_of_both_stages_and_resumed(house: Path, tmp_path: Path) -> None:
     """``moodline train`` is killed in stage 1 and in stage 2, then finishes with the weights of an unkilled run."""
     path = write_recipe(tmp_path / "tiny.yaml", LORA)
@@ -363,6 +368,8 @@ def test_killed_at_random_moments_of_both_stages_and_resumed(house: Path, tmp_pa
     assert weights_hash(out) == weights_hash(tmp_path / "whole")
 
 
+@pytest.mark.process
+@pytest.mark.train
 def test_two_processes_train_one_model(house: Path, tmp_path: Path) -> None:
     """With torchrun: both stages one after the other, one process writes, and what is written is whole."""
     path = write_recipe(tmp_path / "tiny.yaml", LORA)
@@ -378,6 +385,7 @@ def test_two_processes_train_one_model(house: Path, tmp_path: Path) -> None:
     check_result_file(tmp_path / "run" / "results.json")
 
 
+@pytest.mark.train
 def test_the_command_line_runs_the_protocol(house: Path, mine: Path, tmp_path: Path) -> None:
     code, out, error = call("evaluate", mine, "--data", house, "--json", "--publish", tmp_path / "results")
     assert (code, error) == (0, "")

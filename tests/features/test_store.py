@@ -254,6 +254,7 @@ def contents(root: Path) -> dict[str, bytes]:
     return {**found, "meta.json": json.dumps(meta).encode()}
 
 
+@pytest.mark.process
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
     assert finish(start(tmp_path / "whole"))[0] == 0
     moments = random.Random(7)

@@ -339,6 +339,7 @@ def test_a_voice_that_a_text_model_cannot_read(clip: Path, tmp_path: Path, tiny_
     assert error.count("\n") == 1
 
 
+@pytest.mark.process
 def test_killed_in_the_middle_and_run_again(tmp_path: Path, tiny_model: Path) -> None:
     """kill -9 while words are recognized: the next run takes what is there and ends with the same result."""
     arguments = [sys.executable, "-m", "moodline", "analyze", str(play()), "-m", str(tiny_model), "--json"]
@@ -357,6 +358,7 @@ def test_killed_in_the_middle_and_run_again(tmp_path: Path, tiny_model: Path) ->
     assert len(logs[0].read_bytes().splitlines()) <= len(PLAY_TURNS) + 1
 
 
+@pytest.mark.process
 def test_ctrl_c_says_what_is_kept(tmp_path: Path, tiny_model: Path) -> None:
     arguments = [sys.executable, "-m", "moodline", "analyze", str(play()), "-m", str(tiny_model)]
     environment = {**os.environ, "MOODLINE_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}

@@ -87,6 +87,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- words ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_the_same_words_as_the_package(recognizer: Moonshine) -> None:
     """In a process of its own: the package's library brings another onnxruntime."""
     low, high = 4.5, 14.3

@@ -191,6 +191,7 @@ def test_utterances_without_label_or_score_do_not_count(name: str, dims: dict[st
     assert close(model.loss(partly, output)["total"], model.loss(partly, changed)["total"])  # type: ignore[operator]
 
 
+@pytest.mark.train
 @cases
 def test_the_loss_falls(name: str, dims: dict[str, int], value_range: Range) -> None:
     model, batch = (

@@ -41,6 +41,7 @@ def run(house: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return done
 
 
+@pytest.mark.train
 def test_predictions_and_plots_have_them(run: Run) -> None:
     truth, guides = read_guides(run.directory)
     assert list(guides) == ["fine", "semantic", "global"]

@@ -48,8 +48,9 @@ def at_once(run: Callable[[T], R], given: Sequence[T], threads: int) -> list[R]:
         return list(pool.map(run, given))
 
 
-def test_eight_threads_and_200_conversations_give_what_one_gives() -> None:
-    conversations = talks(200)
+@pytest.mark.parametrize("count", [48, pytest.param(200, marks=pytest.mark.slow)])
+def test_eight_threads_give_what_one_gives(count: int) -> None:
+    conversations = talks(count)
     serial = Recognizer.load("meld-text", device="cpu")
     expected = [serial.recognize(c) for c in conversations]
     assert len({u.emotion for p in expected for u in p.utterances}) > 2
@@ -82,6 +83,7 @@ def test_four_threads_listen_to_a_recording(tmp_path: Path, monkeypatch: pytest.
     assert all("speech" in u.modalities for p in found for u in p.utterances)
 
 
+@pytest.mark.process
 def test_a_cold_start_in_eight_threads() -> None:
     """A process whose first act is to load and recognize in eight threads at once: nothing is imported yet."""
     code = """

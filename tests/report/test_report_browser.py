@@ -22,6 +22,7 @@ from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.write import write_prediction
 from tests.report.test_report_html import HOSTILE
 
+pytestmark = pytest.mark.browser
 Open = Callable[..., Any]
 LABELS = ("neutral", "joy", "anger", "sadness")
 WORDS = [

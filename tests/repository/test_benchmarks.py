@@ -52,6 +52,7 @@ def test_sure_s_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not torch.equal(weights(side.model), before)
 
 
+@pytest.mark.process
 def test_beside_a_busy_process() -> None:
     module = load_script("busy_machine", "benchmarks")
     seconds, megabytes = module.measure(3, None, "torch", 1)

@@ -25,6 +25,7 @@ def run(script: str, *arguments: str | Path, cache: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.process
 def test_own_corpus_and_the_model_made_of_it(tmp_path: Path) -> None:
     said = run("own_corpus.py", tmp_path, cache=tmp_path)
     assert said.startswith("test weighted F1: ")
@@ -36,6 +37,7 @@ def test_own_corpus_and_the_model_made_of_it(tmp_path: Path) -> None:
     assert all(line.split()[1] in ("glad", "cross", "flat") for line in lines)
 
 
+@pytest.mark.process
 def test_own_features_and_their_gate_weights(tmp_path: Path) -> None:
     assert run("own_features.py", tmp_path, cache=tmp_path).startswith("test weighted F1: ")
     said = run("gate_weights.py", tmp_path / "run", tmp_path / "data", cache=tmp_path).splitlines()
@@ -46,14 +48,17 @@ def test_own_features_and_their_gate_weights(tmp_path: Path) -> None:
     assert any("speech 0.00" in line for line in said[3:])  # a missing modality has no say
 
 
+@pytest.mark.process
 def test_gate_weights_without_arguments(tmp_path: Path) -> None:
     assert "fusion" in run("gate_weights.py", cache=tmp_path)
 
 
+@pytest.mark.process
 def test_own_model(tmp_path: Path) -> None:
     assert run("own_model.py", tmp_path, cache=tmp_path).startswith("test weighted F1: ")
 
 
+@pytest.mark.process
 @pytest.mark.skipif(
     not (pretrained_directory(DEFAULT_MODEL) or Path()).is_dir(), reason="the packaged model is not there: make model"
 )

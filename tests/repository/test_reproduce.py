@@ -66,6 +66,7 @@ def test_times_are_recorded(made: Path, house: Path, tmp_path: Path) -> None:
     assert "seconds" not in read_results(made / "run")["seeds"][0]
 
 
+@pytest.mark.train
 def test_times_of_both_stages_are_added(house: Path, tmp_path: Path) -> None:
     data = json.loads(json.dumps(LORA))
     data["modalities"]["text"]["finetune"]["training"]["epochs"] = data["training"]["epochs"] = 1

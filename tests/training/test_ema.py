@@ -41,6 +41,7 @@ def test_counters_are_taken_as_they_are() -> None:
     assert average.mean["count"].item() == 7
 
 
+@pytest.mark.train
 def test_the_mean_is_kept_and_training_goes_on_without_it(tmp_path: Path) -> None:
     """Steps do not see the mean: with and without it the training losses are the same, the chosen weights are not."""
     import json
@@ -54,6 +55,7 @@ def test_the_mean_is_kept_and_training_goes_on_without_it(tmp_path: Path) -> Non
     assert told[0] == told[1]
 
 
+@pytest.mark.train
 def test_an_interrupted_run_has_the_same_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from moodline.training import loop
 

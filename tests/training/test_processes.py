@@ -57,6 +57,7 @@ def test_the_main_process_says_when_to_stop(root: Path, tmp_path: Path) -> None:
     assert [epoch["dev_weighted_f1"] for epoch in history] == [0.5, 0.6, 0.7, 0.6, 0.6]
 
 
+@pytest.mark.process
 def test_two_processes_equal_one(root: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

@@ -21,6 +21,7 @@ def start(root: Path, directory: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.process
 def test_killed_at_random_moments_and_resumed_gives_the_same_weights(root: Path, tmp_path: Path) -> None:
     expected = weights_hash(run(tmp_path / "whole"))
     rng = random.Random(int.from_bytes(os.urandom(4)))
@@ -38,6 +39,7 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_weights(root: Path,
     assert out.split()[-1] == expected
 
 
+@pytest.mark.train
 def test_interrupted_after_every_epoch_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from moodline.training import loop
 

@@ -38,6 +38,7 @@ def run(
     abstain_below: float | None,
     skip_empty: bool,
     device: str,
+    threads: int | None,
     json_: bool,
     quiet: bool,
 ) -> None:
@@ -62,7 +63,7 @@ def run(
     from moodline.pipeline.recognizer import Recognizer
 
     warnings.filterwarnings("ignore")
-    recognizer = Recognizer.load(model, device, recording=recording)
+    recognizer = Recognizer.load(model, device, recording=recording, threads=threads)
     errors: list[MoodlineError] = []
     if recording:
         transcript = conversations[0] if conversations else None

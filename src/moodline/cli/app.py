@@ -24,6 +24,9 @@ Data = Annotated[Path, typer.Option("--data", "-d", help="The corpus directory."
 Options = Annotated[
     list[str] | None, typer.Option("--option", help="An option of the corpus reader, KEY=VALUE; may be repeated.")
 ]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Processor threads that networks compute with; default: one for each core.")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a setting of the recipe, e.g. training.epochs=5; may be repeated."),
@@ -36,6 +39,14 @@ def _version(value: bool) -> None:
 
         typer.echo(f"moodline {__version__}")
         raise typer.Exit
+
+
+def _use(threads: int | None) -> None:
+    """Let networks compute with this many processor threads; None changes nothing."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 @app.callback()
@@ -88,6 +99,7 @@ def analyze(
     ] = None,
     skip_empty: Annotated[bool, typer.Option(help="Leave out utterances without words instead of stopping.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto is cuda if there is one, else cpu.")] = "auto",
+    threads: Threads = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -95,7 +107,7 @@ def analyze(
     from moodline.cli.analyze import Hearing, run
 
     hearing = Hearing(transcript, speakers, channels, transcriber, diarizer)
-    run(file, output or [], format_, hearing, model, abstain_below, skip_empty, device, json_, quiet)
+    run(file, output or [], format_, hearing, model, abstain_below, skip_empty, device, threads, json_, quiet)
 
 
 @app.command(
@@ -176,9 +188,11 @@ def train(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The run's directory; default runs/RECIPE.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds: 0, 1, 2 …")] = 1,
     settings: Set = None,
+    threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a recipe, chosen on dev; run it again to resume."""
+    _use(threads)
     from moodline.cli.train import run_train
 
     run_train(recipe, data, out, seeds, settings or [], quiet)
@@ -193,9 +207,11 @@ def search(
     trials: Annotated[int, typer.Option(min=1, help="How many settings to try in all.")] = 20,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds for each setting; their mean counts.")] = 1,
     settings: Set = None,
+    threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
     """Search for settings of a recipe on dev; run it again to go on."""
+    _use(threads)
     from moodline.cli.search import run_search
 
     run_search(recipe, data, space, trials, out, seeds, settings or [], quiet)
@@ -209,10 +225,12 @@ def evaluate(
     publish: Annotated[
         Path | None, typer.Option(help="Also copy results.json and the recipe to DIR/RECIPE.", metavar="DIR")
     ] = None,
+    threads: Threads = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Test a run once and write results.json and plots."""
+    _use(threads)
     from moodline.cli.train import run_evaluate
 
     run_evaluate(run, data, again, publish, json_, quiet)
@@ -254,10 +272,12 @@ def experiment(
     ] = None,
     published: Annotated[Path, typer.Option(help="With --pages: where they are published.")] = Path("results"),
     check: Annotated[bool, typer.Option("--check", help="With --pages: change nothing, fail if out of date.")] = False,
+    threads: Threads = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train and test all variants of a recipe, and say which claims of the paper hold; run it again to resume."""
+    _use(threads)
     from moodline.cli import experiment as studies
 
     if list_:
@@ -331,10 +351,12 @@ def finetune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would take: parameters, memory, steps, time.")
     ] = False,
+    threads: Threads = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Fine-tune an encoder on single utterances, chosen on dev (stage 1); run it again to resume."""
+    _use(threads)
     if dry_run:
         from moodline.cli.planning import run_dry
 
@@ -369,10 +391,12 @@ def encode(
     device: Annotated[
         str, typer.Option(help="With --text or --speech: cpu, cuda …; auto is cuda if there is one, else cpu.")
     ] = "auto",
+    threads: Threads = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Export a corpus with the features that encoders give, as safetensors and JSON: what stage 2 is trained on."""
+    _use(threads)
     sources = {m: s for m, s in (("text", text), ("speech", speech)) if s is not None}
     if sources:
         from moodline.cli.finetune import run_encode_with

@@ -184,7 +184,19 @@ def from_pretrained(auto: str, files: ModelFiles, name: str, **options: Any) -> 
         raise CheckpointError(
             f"{name}: {len(missing)} of the model's weights are not in its files", missing[0], "Download it again."
         )
+    _leave_packed_kernel(network)
     return network
+
+
+def _leave_packed_kernel(network: Any) -> None:
+    """Weights of four bits on a processor with AVX-512 and bfloat16: compute as every other processor does.
+
+    bitsandbytes would pack them anew at the first inference, for a kernel of its own. That kernel refuses rows that are
+    no multiple of 32, rounds to bfloat16 whatever ``dtype`` says, and passes no gradient on when training resumes.
+    """
+    for part in network.modules():
+        if hasattr(part, "support_avx512bf16_for_cpu"):
+            part.support_avx512bf16_for_cpu = False
 
 
 def keep_every_layer(network: Any) -> None:

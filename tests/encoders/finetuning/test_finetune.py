@@ -80,6 +80,7 @@ CONFIGS = {
 }
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("name", CONFIGS)
 def test_learns_and_survives_the_disk(name: str, tmp_path: Path) -> None:
     model = build(CONFIGS[name], layers="all" if name == "full" else None, max_tokens=32)
@@ -325,6 +326,8 @@ def test_saved_encoders_that_do_not_fit(tmp_path: Path) -> None:
         save_finetuned(model, tmp_path / "file" / "x", LABELS)
 
 
+@pytest.mark.process
+@pytest.mark.train
 def test_loading_needs_neither_peft_nor_transformers(tmp_path: Path) -> None:
     save_finetuned(build(CONFIGS["lora"]), tmp_path, LABELS)
     code = "import sys\nfrom moodline.encoders.finetuning import load_finetuned\n"
@@ -334,6 +337,7 @@ def test_loading_needs_neither_peft_nor_transformers(tmp_path: Path) -> None:
     assert out.stdout.strip() == "[]"
 
 
+@pytest.mark.train
 def test_auxiliary_corpora_are_learned_along_and_left_behind(tmp_path: Path) -> None:
     other = LabelSet("toy-3", ("low", "middle", "high"))
     turns = [Utterance(f"o{n}", text=f"it is {word} now", emotion=word) for n, word in enumerate(other.labels)]

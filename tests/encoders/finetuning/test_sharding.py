@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.encoders.tiny_models import save_language_model, save_salmonn
 
 SCRIPT = """
@@ -116,6 +118,7 @@ assert all(torch.equal(resumed[n], value) for n, value in whole.items())
 """
 
 
+@pytest.mark.process
 def test_blocks_are_whole_only_while_they_compute(root: Path, tmp_path: Path) -> None:
     """Text with and without checkpointing; SALMONN, whose audio encoder reads a weight of its first block for all."""
     llama = f"hf-text:{save_language_model('llama', tmp_path / 'llama')}"

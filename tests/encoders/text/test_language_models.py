@@ -147,8 +147,6 @@ def test_another_base_is_refused(models: dict[str, Path], tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("quantize", ["8bit", "4bit"])
 def test_few_bits_learn_and_survive_the_disk(quantize: str, models: dict[str, Path], tmp_path: Path) -> None:
-    if "avx512_bf16" in Path("/proc/cpuinfo").read_text():
-        pytest.skip("bitsandbytes' kernel for this processor refuses sizes this small (issue 14, part 7)")
     pytest.importorskip("bitsandbytes")
     model = tuned(models["llama"], steps=0, quantize=quantize)
     kinds = {type(m).__name__ for m in model.backbone.network.modules()}

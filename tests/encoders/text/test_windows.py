@@ -170,6 +170,7 @@ def test_training_wants_context_turns_too_and_the_rest_is_padding() -> None:
     assert batch.tensors["tokens_of_turn"].shape[0] == 9
 
 
+@pytest.mark.train
 def test_it_learns_and_loads_and_leaves_frozen_blocks_alone(tmp_path: Path) -> None:
     model = small_model()
     before = {n: p.clone() for n, p in model.backbone.network.named_parameters()}

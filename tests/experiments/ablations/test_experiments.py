@@ -180,6 +180,7 @@ def test_a_wrong_experiment_file_is_refused(tmp_path: Path) -> None:
 # -- running --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.train
 def test_a_stopped_experiment_goes_on(house: Path, done: Path, tmp_path: Path) -> None:
     """One seed, then another: what is finished is not touched, and the numbers are those of a single go."""
     plan = small(tmp_path, only=("gamma",))
@@ -261,6 +262,7 @@ def test_everything_is_in_the_file(done: Path) -> None:
     assert same["p"] == tested["modular"]["p"]
 
 
+@pytest.mark.train
 def test_one_expert_end_to_end(house: Path, tmp_path: Path) -> None:
     """A text-only base: the sweep of γ, and everything else says why it is left out."""
     plan = small(tmp_path, TEXT)
@@ -283,6 +285,7 @@ def test_one_expert_end_to_end(house: Path, tmp_path: Path) -> None:
 # -- the page -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.train
 def test_the_page_shows_the_file_and_nothing_of_the_corpus(done: Path, tmp_path: Path) -> None:
     data = read_experiment(done)
     page = (done / "README.md").read_text()
@@ -364,6 +367,7 @@ def test_committed_experiments_are_whole(root: Path) -> None:
 # -- the command line -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.train
 def test_training_alone_leaves_the_test_split(house: Path, tmp_path: Path) -> None:
     """Seeds may be added session by session; the test split is looked at once, at the end."""
     plan, out = tmp_path / "plan", tmp_path / "out"
@@ -380,6 +384,7 @@ def test_training_alone_leaves_the_test_split(house: Path, tmp_path: Path) -> No
     assert {json.loads(p.read_text())["tested"] for p in out.rglob("results.json")} == {1}
 
 
+@pytest.mark.train
 def test_the_command_line(house: Path, done: Path, tmp_path: Path) -> None:
     plan = tmp_path / "plan"
     small(plan)

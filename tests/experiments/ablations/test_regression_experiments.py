@@ -126,6 +126,7 @@ def test_they_go_where_those_of_classes_are_not(files: tuple[Path, Path]) -> Non
 # -- the file -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.train
 def test_everything_is_in_the_file(done: Path) -> None:
     data = read_experiment(done)
     jsonschema.validate(data, SCHEMA)
@@ -239,6 +240,7 @@ def test_a_model_that_is_its_own_expert(scored: Path, tmp_path: Path) -> None:
 # -- folds ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.train
 def test_folds_in_an_experiment(scored: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
     """Every fold counts: a seed is missing until all are trained, and all are tested together."""
     data = Path(shutil.copytree(scored, tmp_path / "house"))

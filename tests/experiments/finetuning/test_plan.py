@@ -118,6 +118,7 @@ def test_options_cost_less_and_less(tiny: dict[str, str], tmp_path: Path) -> Non
         assert changed.batch_size * changed.accumulate == 8
 
 
+@pytest.mark.train
 def test_frozen_convolutions_cost_no_activations_and_wavlm_takes_no_few_bits() -> None:
     hubert, wavlm = (load_encoder_recipe("speech", f"{name}-large") for name in ("hubert", "wavlm"))
     learning = replace(hubert.finetune.model, method="full", freeze_embeddings=False)
@@ -127,6 +128,7 @@ def test_frozen_convolutions_cost_no_activations_and_wavlm_takes_no_few_bits() -
     assert not any("quantize" in " ".join(o.settings) for o in options(wavlm, 7, 5.0))
 
 
+@pytest.mark.train
 @pytest.mark.corpus
 def test_dry_run(tiny: dict[str, str], some_meld: Path, tmp_path: Path) -> None:
     recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"])
@@ -145,6 +147,7 @@ def test_dry_run(tiny: dict[str, str], some_meld: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("run*"))
 
 
+@pytest.mark.train
 def test_dry_run_of_a_converted_model_with_frozen_blocks(
     tiny: dict[str, str], house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +165,7 @@ def test_dry_run_of_a_converted_model_with_frozen_blocks(
     assert "once for the frozen blocks" not in out
 
 
+@pytest.mark.train
 def test_full_memory_says_what_would_fit(tiny, house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"])
     real, calls = TextBackbone.forward, []
@@ -186,6 +190,7 @@ def test_full_memory_says_what_would_fit(tiny, house: Path, tmp_path: Path, monk
     assert call(*command, *advised) == (0, "", "")  # the same directory: nothing had been trained
 
 
+@pytest.mark.train
 def test_the_longest_batch_comes_before_anything_is_written(
     tiny: dict[str, str], house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

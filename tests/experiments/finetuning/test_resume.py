@@ -39,6 +39,7 @@ assert shared == ["LlamaDecoderLayer"] * 3 + ["UtteranceClassifier"], shared
 """
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("step", [1, 4, 7])
 def test_interrupted_at_a_step(step: int, tiny, house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dropout and all; the state is saved at every step, and the last one before the interrupt counts."""
@@ -66,6 +67,7 @@ def test_interrupted_at_a_step(step: int, tiny, house: Path, tmp_path: Path, mon
     assert weights_hash(tmp_path / "stopped") == weights_hash(tmp_path / "whole")
 
 
+@pytest.mark.train
 def test_a_run_goes_on_with_less_memory(tiny, house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What saves memory and changes no result may be set when a run that did not fit is begun again."""
     recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"], epochs=2, checkpoint_seconds=0.0)
@@ -92,6 +94,8 @@ def test_a_run_goes_on_with_less_memory(tiny, house: Path, tmp_path: Path, monke
     assert numbers[0]["dev"] == numbers[1]["dev"]
 
 
+@pytest.mark.process
+@pytest.mark.train
 @pytest.mark.parametrize("asked", ["in the recipe", "at the launch"])
 def test_two_processes_are_one_with_twice_the_batches(
     asked: str, tiny, house: Path, root: Path, tmp_path: Path

@@ -56,6 +56,7 @@ def test_text_on_meld(tiny: dict[str, str], some_meld: Path, tmp_path: Path) -> 
     assert (tmp_path / "two" / "seed-0" / "config.json").is_file()
 
 
+@pytest.mark.train
 @pytest.mark.corpus
 def test_speech_on_ravdess(tiny: dict[str, str], some_ravdess: Path, tmp_path: Path) -> None:
     recipe = encoder_recipe(tmp_path / "tiny-qwen.yaml", "speech", tiny["speech"], batch_size=2, accumulate=2)
@@ -75,6 +76,7 @@ def test_speech_on_ravdess(tiny: dict[str, str], some_ravdess: Path, tmp_path: P
     assert (code, error) == (0, "")
 
 
+@pytest.mark.train
 def test_again_resumes_and_another_recipe_is_refused(tiny: dict[str, str], house: Path, tmp_path: Path) -> None:
     recipe = encoder_recipe(tmp_path / "a.yaml", "text", tiny["text"])
     command = ("finetune", "text", recipe, "--data", house, "--out", tmp_path / "run", "-q")
@@ -96,6 +98,7 @@ def test_again_resumes_and_another_recipe_is_refused(tiny: dict[str, str], house
     assert (code, "other corpus files" in error) == (2, True)
 
 
+@pytest.mark.train
 def test_the_network_of_the_seed_before_is_gone(
     tiny: dict[str, str], house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,8 @@ def test_interrupted_between_seeds(
     assert calls == [0, 1, 0, 1, 1, 0, 1]
 
 
+@pytest.mark.process
+@pytest.mark.train
 def test_killed_and_resumed(house: Path, tmp_path: Path) -> None:
     path = write_recipe(tmp_path / "tiny.yaml", {**ONE, "training": {**ONE["training"], "epochs": 3}})
     wide = write_recipe(tmp_path / "space.yaml", SPACE)
@@ -163,6 +165,7 @@ def test_features_are_made_once(house: Path, recipe: Recipe, tmp_path: Path, mon
     assert len(calls) == 3
 
 
+@pytest.mark.train
 def test_stage_1_is_searched(house: Path, tmp_path: Path) -> None:
     data = json.loads(json.dumps(LORA))
     data["modalities"]["text"]["finetune"]["training"]["epochs"] = data["training"]["epochs"] = 1
@@ -314,6 +317,7 @@ FITS: dict[str, Callable[[Recipe], bool]] = {
 }
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("name", space_names())
 def test_packaged_spaces_fit_the_recipes_they_are_for(name: str) -> None:
     wide = load_space(name)
