@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moodline.annotation.inputs import Item
+from moodline.annotation.item import Item
 from moodline.annotation.keys import FORMAT
 from moodline.core.cache import temporary_recordings
 from moodline.core.conversation import Conversation

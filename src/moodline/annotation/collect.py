@@ -145,10 +145,8 @@ def _write_turns(
             if progress is not None:
                 progress("writing turns", n, len(rows))
 
-    draft = target.with_name(f".{target.name}.old")
-    shutil.rmtree(draft, ignore_errors=True)
-    if target.exists():
-        target.rename(draft)
+    if target.exists():  # it is made of the result files, so nothing is lost
+        shutil.rmtree(target)
     with replacing_folder(target) as empty:
         parts = dataset.partitioning(pa.schema([schema.field(name) for name in by]), flavor="hive")
         dataset.write_dataset(
@@ -161,7 +159,6 @@ def _write_turns(
             max_rows_per_group=ROWS_OF_A_FILE,
             existing_data_behavior="overwrite_or_ignore",
         )
-    shutil.rmtree(draft, ignore_errors=True)
 
 
 def _turns(row: dict[str, Any], predictions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -178,8 +175,10 @@ def _turns(row: dict[str, Any], predictions: list[dict[str, Any]]) -> Iterator[d
                 "conversation": p["conversation"],
                 "model": p["model"],
                 **{name: u.get(name) for name in ("id", "speaker", "start", "end", "text", "emotion", "confidence")},
-                **{"abstained": u.get("abstained"), "value": u.get("value")},
-                **{"value_low": interval[0], "value_high": interval[1]},
+                "abstained": u.get("abstained"),
+                "value": u.get("value"),
+                "value_low": interval[0],
+                "value_high": interval[1],
                 **probabilities,
             }
 

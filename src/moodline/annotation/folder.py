@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moodline.annotation.inputs import Item
+from moodline.annotation.item import Item
 from moodline.core.errors import ConfigError
 from moodline.core.files import locked, make_folder, write_bytes, write_text
 from moodline.core.hashing import text_hash

@@ -93,8 +93,8 @@ def _body(
             for f in failures[:MOST_ROWS]
         )
         head = "<thead><tr><th>item</th><th>why</th></tr></thead>"
-        count = len(failures)
-        yield f"<section><h2>Failed: {count}</h2><div class='wide'><table>{head}<tbody>{rows}</tbody></table></div></section>"
+        table = f"<div class='wide'><table>{head}<tbody>{rows}</tbody></table></div>"
+        yield f"<section><h2>Failed: {len(failures)}</h2>{table}</section>"
     items = [(name, t, _link(reports.get(name), folder)) for name, t in totals.items.items()]
     more = f"<p class='quiet'>The first {MOST_ROWS} of {len(items)}; all are in items.csv.</p>"
     yield (

@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import glob
+import os
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from moodline.annotation.item import Item
+from moodline.annotation.manifest import MANIFESTS, is_manifest, read_manifest
 from moodline.core.errors import ConfigError
 from moodline.media.source import RECORDINGS
 from moodline.transcripts.read import FORMATS
 
-MANIFESTS = (".csv", ".jsonl")
-"""Suffixes of manifests, for files whose rows have ``audio_filepath`` or ``transcript_filepath``."""
-
 TRANSCRIPTS = tuple(f".{name}" for name in FORMATS if name != "audacity")
 """Suffixes of transcripts; of several beside one recording, the first of these is read."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One recording, with its transcript if there is one, or one transcript.
-
-    Args:
-        id: unique among the items of a run: the path below the folder that was named, without its suffix where that is
-            enough; or the manifest's ``id``.
-        recording: the sound or film file; None for a transcript alone.
-        transcript: what is said in the recording; None if it is to be recognized.
-        turns: what a manifest's rows say of the recording: rows of the house format (speaker, start, end, text).
-        about: the manifest's other columns, such as a group.
-    """
-
-    id: str
-    recording: Path | None = None
-    transcript: Path | None = None
-    turns: tuple[Mapping[str, Any], ...] = ()
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def path(self) -> Path:
-        """The file that names the item in messages."""
-        path = self.recording or self.transcript
-        assert path is not None
-        return path
 
 
 def find_items(inputs: Sequence[str | Path], leave_out: Path | None = None) -> list[Item]:
@@ -61,8 +33,6 @@ def find_items(inputs: Sequence[str | Path], leave_out: Path | None = None) -> l
     Raises:
         ConfigError: an input does not exist, a pattern or folder has no file to annotate, or a manifest is wrong.
     """
-    from moodline.annotation.manifest import is_manifest, read_manifest
-
     files: list[tuple[Path, Path]] = []
     items: list[Item] = []
     for given in inputs:
@@ -75,7 +45,8 @@ def find_items(inputs: Sequence[str | Path], leave_out: Path | None = None) -> l
             files.append((path, path.parent))
         elif glob.has_magic(str(given)):
             matches = sorted(map(Path, glob.glob(str(given), recursive=True)))  # noqa: PTH207  (absolute patterns)
-            base = Path(str(given).split("*")[0].split("?")[0].split("[")[0]).parent
+            fixed = re.split(r"[*?\[]", str(given), maxsplit=1)[0]
+            base = Path(os.path.dirname(fixed) or ".")  # noqa: PTH120  (a slash at the end counts)
             files += _or_refuse(path, ((p, base) for p in matches if p.is_file() and _known(p)))
         else:
             raise ConfigError(f"{path}: no such file or folder", fix="Check the path; quote patterns.")
@@ -133,7 +104,7 @@ def _id(path: Path, base: Path) -> str:
 
 def _unique(items: Sequence[Item]) -> Iterator[Item]:
     """Items without suffixes in their ids where these stay unique; the same file named twice is one item."""
-    once = list({(i.id, i.path.absolute(), str(i.transcript), i.turns): i for i in items}.values())
+    once = list({(i.path.absolute(), str(i.transcript), str(i.turns)): i for i in items}.values())
     short = Counter(_short(i) for i in once)
     whole = Counter(i.id for i in once)
     for item in once:

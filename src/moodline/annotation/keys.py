@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from moodline import __version__
-from moodline.annotation.inputs import Item
+from moodline.annotation.item import Item
 from moodline.core.errors import ConfigError
 from moodline.core.hashing import file_hash, json_hash
 from moodline.pipeline.recognizer import model_directory

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from moodline.annotation.inputs import Item
+from moodline.annotation.item import Item
 from moodline.core.errors import ConfigError
+
+MANIFESTS = (".csv", ".jsonl")
+"""Suffixes of manifests, for files whose rows have ``audio_filepath`` or ``transcript_filepath``."""
 
 RECORDING, TRANSCRIPT = "audio_filepath", "transcript_filepath"
 TURN = ("text", "speaker", "offset", "duration")

@@ -16,7 +16,7 @@ from typing import Any
 
 from moodline.annotation.annotator import AnnotationSettings, Annotator
 from moodline.annotation.folder import ResultFolder
-from moodline.annotation.inputs import Item
+from moodline.annotation.item import Item
 from moodline.annotation.workers import Outcome, annotate_item
 from moodline.core.errors import MissingDependencyError
 

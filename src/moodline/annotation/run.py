@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from moodline.annotation.annotator import AnnotationSettings
 from moodline.annotation.folder import ResultFolder, Shard
-from moodline.annotation.inputs import Item, find_items
+from moodline.annotation.inputs import find_items
+from moodline.annotation.item import Item
 from moodline.annotation.keys import KeyMaker, content_hashes, stamp
 from moodline.annotation.workers import Outcome, Pool, in_this_process
 from moodline.core.errors import ConfigError, MoodlineError

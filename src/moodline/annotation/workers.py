@@ -14,7 +14,7 @@ from pathlib import Path
 
 from moodline.annotation.annotator import AnnotationSettings, Annotator
 from moodline.annotation.folder import ResultFolder
-from moodline.annotation.inputs import Item
+from moodline.annotation.item import Item
 from moodline.core.errors import MissingDependencyError, MoodlineError, StorageError
 
 ATTEMPTS = 2
@@ -68,7 +68,7 @@ class _Worker:
 
     process: SpawnProcess
     pipe: Connection
-    task: tuple[Item, str] | None = None
+    job: tuple[Item, str] | None = None
     attempt: int = 0
 
 
@@ -97,9 +97,9 @@ class Pool:
         again: list[tuple[tuple[Item, str], int]] = []  # what a dead process was working on
         try:
             while True:
-                while (task := self._next(waiting, again)) is not None:
-                    self._give(*task)
-                busy = [w for w in self._running if w.task is not None]
+                while (job := self._next(waiting, again)) is not None:
+                    self._give(*job)
+                busy = [w for w in self._running if w.job is not None]
                 if not busy:
                     return
                 ready = wait([w.pipe for w in busy] + [w.process.sentinel for w in busy])
@@ -113,44 +113,42 @@ class Pool:
         self, waiting: Iterator[tuple[Item, str]], again: list[tuple[tuple[Item, str], int]]
     ) -> tuple[tuple[Item, str], int] | None:
         """The next item and its attempt; None if no process is free, or nothing is left."""
-        if sum(w.task is not None for w in self._running) >= self.workers:
+        if sum(w.job is not None for w in self._running) >= self.workers:
             return None
         if again:
             return again.pop()
-        task = next(waiting, None)
-        return None if task is None else (task, 1)
+        job = next(waiting, None)
+        return None if job is None else (job, 1)
 
-    def _give(self, task: tuple[Item, str], attempt: int) -> None:
-        worker = next((w for w in self._running if w.task is None and w.process.is_alive()), None)
+    def _give(self, job: tuple[Item, str], attempt: int) -> None:
+        worker = next((w for w in self._running if w.job is None and w.process.is_alive()), None)
         if worker is None:
             worker = self._start()
-        worker.task, worker.attempt = task, attempt
+        worker.job, worker.attempt = job, attempt
         with suppress(OSError):  # it has just died: its sentinel says so
-            worker.pipe.send(task)
+            worker.pipe.send(job)
 
     def _take(self, worker: _Worker, again: list[tuple[tuple[Item, str], int]]) -> Iterator[Outcome]:
         """The outcome of a worker that has sent one, or has died."""
-        assert worker.task is not None
+        assert worker.job is not None
         try:
             outcome = worker.pipe.recv() if worker.pipe.poll() else None
         except (EOFError, OSError):
             outcome = None
         if outcome is not None:
-            worker.task = None
+            worker.job = None
             yield outcome
             return
         worker.process.join()
         worker.pipe.close()
         self._running.remove(worker)
-        item, key = worker.task
+        item, key = worker.job
         if worker.attempt < ATTEMPTS:
-            again.append((worker.task, worker.attempt + 1))
+            again.append((worker.job, worker.attempt + 1))
         else:
             code = worker.process.exitcode or 0
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            error = (
-                f"{item.path}: the process that read it ended {ATTEMPTS} times ({how}). Check the memory and the file."
-            )
+            error = f"{item.path}: the process that read it ended {ATTEMPTS} times ({how}). Check memory and file."
             yield Outcome(item, key, error, lasting=False)
 
     def _start(self) -> _Worker:
@@ -169,7 +167,7 @@ class Pool:
         """End all processes: at once those that work, the others when they see their pipe closed."""
         for worker in self._running:
             worker.pipe.close()
-            if worker.task is not None:
+            if worker.job is not None:
                 worker.process.terminate()
         for worker in self._running:
             worker.process.join(10)

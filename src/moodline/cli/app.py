@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from moodline.cli import many
+from moodline.cli.options import Json, Quiet, Data, Options, Threads, Set
+
 app = typer.Typer(
     name="moodline",
     help="Read a conversation and say which emotion each utterance carries, how sure that is, and who decided.",
@@ -17,21 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-Data = Annotated[Path, typer.Option("--data", "-d", help="The corpus directory.")]
-Options = Annotated[
-    list[str] | None, typer.Option("--option", help="An option of the corpus reader, KEY=VALUE; may be repeated.")
-]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Processor threads that networks compute with; default: one for each core.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change a setting of the recipe, e.g. training.epochs=5; may be repeated."),
-]
-
 
 def _version(value: bool) -> None:
     if value:
@@ -98,87 +86,31 @@ def analyze(
         str | None, typer.Option("--format", help="The transcript's format, e.g. srt; default: by the file's name.")
     ] = None,
     skip_empty: Annotated[bool, typer.Option(help="Leave out utterances without words instead of stopping.")] = False,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep/--no-keep", help="Keep the decoded recording and its words for the next run."),
+    ] = True,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto is cuda if there is one, else cpu.")] = "auto",
     threads: Threads = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Say which emotion each utterance of a recording or a transcript carries; run it again to go on."""
+    from contextlib import nullcontext
+
     from moodline.cli.analyze import Hearing, run
+    from moodline.core.cache import temporary_recordings
 
     hearing = Hearing(transcript, speakers, channels, transcriber, diarizer)
-    run(file, output or [], format_, hearing, model, abstain_below, skip_empty, device, threads, json_, quiet)
+    with nullcontext() if keep else temporary_recordings():
+        run(file, output or [], format_, hearing, model, abstain_below, skip_empty, device, threads, json_, quiet)
 
 
-@app.command(
+app.command(
     epilog="Examples: moodline annotate calls/ --out moods; moodline annotate 'calls/*.wav' --out moods --workers 8; "
     "moodline annotate manifest.csv --out moods --shard 3/8"
-)
-def annotate(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Recordings, transcripts, folders, quoted patterns, or manifests (CSV or JSONL with audio_filepath). "
-            "A transcript beside a recording of the same name belongs to it.",
-            metavar="INPUT...",
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the results.")],
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: one for each core, as far as the memory holds them.")
-    ] = None,
-    shard: Annotated[
-        str | None, typer.Option(help="Only part i of n, for job arrays that share --out.", metavar="I/N")
-    ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try items again that failed before.")] = False,
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="Processes of this machine, or a Ray cluster.")
-    ] = "local",
-    address: Annotated[
-        str | None, typer.Option(help="Of the Ray cluster, e.g. auto; default: one on this machine.")
-    ] = None,
-    reports: Annotated[bool, typer.Option("--reports", help="Also write an HTML report for each item.")] = False,
-    keep: Annotated[
-        bool, typer.Option("--keep/--no-keep", help="Keep decoded recordings and words in the cache, for other runs.")
-    ] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Processor threads of each worker.")] = 1,
-    speakers: Annotated[int | None, typer.Option(min=1, help="How many speak; found if left out.")] = None,
-    channels: Annotated[
-        Literal["mix", "split"], typer.Option(help="Average the channels, or one speaker on each.")
-    ] = "mix",
-    transcriber: Annotated[str | None, typer.Option(help="See moodline analyze.")] = None,
-    diarizer: Annotated[str | None, typer.Option(help="See moodline analyze.")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="See moodline analyze.")] = None,
-    abstain_below: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="See moodline analyze.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto is cuda if there is one, else cpu.")] = "auto",
-    json_: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Annotate many recordings and transcripts; run it again to go on. Exit code 2 if an item failed."""
-    from moodline.annotation.annotator import AnnotationSettings
-    from moodline.cli.annotate import run_annotate
-
-    settings = AnnotationSettings(
-        model, speakers, channels, transcriber, diarizer, abstain_below, reports, keep, threads, device
-    )
-    run_annotate(inputs, out, settings, workers, shard, retry_failed, engine, address, json_, quiet)
-
-
-@app.command(epilog="Example: moodline collect moods --by group")
-def collect(
-    folder: Annotated[Path, typer.Argument(help="The --out folder of moodline annotate.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Default: FOLDER/collected.")] = None,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(help="A column that partitions the data set, e.g. one of the manifest; may be repeated."),
-    ] = None,
-    json_: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Put all results of annotate into one Parquet data set, a summary (CSV, Excel, PDF) and an index page."""
-    from moodline.cli.annotate import run_collect
-
-    run_collect(folder, out, by or [], json_, quiet)
+)(many.annotate)
+app.command(epilog="Example: moodline collect moods --by group")(many.collect)
 
 
 @app.command(epilog="Example: moodline train mister-e/meld-minilm --data meld --seeds 5 --out runs/meld")
@@ -406,6 +338,17 @@ def encode(
         from moodline.cli.corpora import run_encode
 
         run_encode(source, data, out, json_, quiet)
+
+
+@app.command(epilog="Example: moodline cache --clear")
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove everything; it is made again when needed.")] = False,
+    json_: Json = False,
+) -> None:
+    """Show what is kept of recordings and encoders on this machine, or remove it."""
+    from moodline.cli.cache import run_cache
+
+    run_cache(clear, json_)
 
 
 @app.command()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +148,55 @@ class Recognizer:
             found, features, truncated = self._compute(conversation, inputs)
         notes = (*conversation.notes, *self._foreign(conversation, features), *truncated)
         return self._prediction(conversation, found, features, threshold, notes)
+
+    def recognize_many(
+        self, conversations: Iterable[Conversation], abstain_below: float | None = None, batch: int = 32
+    ) -> Iterator[Prediction]:
+        """The predictions of many conversations, lazily and in order; ``batch`` of them are computed together.
+
+        Raises:
+            See ``recognize``; the predictions before the wrong conversation have been given.
+        """
+        threshold = self._threshold(abstain_below)
+        waiting = iter(conversations)
+        while some := list(islice(waiting, batch)):
+            with self._lock:
+                self._encode_together(some)
+            for conversation in some:
+                yield self.recognize(conversation, threshold if abstain_below is not None else None)
+
+    def _encode_together(self, conversations: Sequence[Conversation]) -> None:
+        """Encode the texts of several conversations in one go; the caller holds the lock."""
+        if "text" not in self.checkpoint.modalities:
+            return
+        inputs = {
+            f"{n}/{id_}": x
+            for n, conversation in enumerate(conversations)
+            for id_, x in self._inputs(conversation, "text").items()
+        }
+        self._features("text", inputs)
+
+    def listen_many(self, paths: Iterable[str | Path], **settings: Any) -> Iterator[Prediction]:
+        """The predictions of many recordings, lazily and in order.
+
+        The next recording is read while the caller uses a prediction; no more than one is read ahead.
+
+        Args:
+            paths: sound or film files.
+            **settings: see ``listen``; the same for all.
+
+        Raises:
+            See ``listen``; the predictions before the wrong recording have been given.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            ahead: Future[Prediction] | None = None
+            for path in paths:
+                following = pool.submit(self.listen, path, **settings)
+                if ahead is not None:
+                    yield ahead.result()
+                ahead = following
+            if ahead is not None:
+                yield ahead.result()
 
     def listen(
         self,

@@ -1,0 +1,22 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Data = Annotated[Path, typer.Option("--data", "-d", help="The corpus directory.")]
+Options = Annotated[
+    list[str] | None, typer.Option("--option", help="An option of the corpus reader, KEY=VALUE; may be repeated.")
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Processor threads that networks compute with; default: one for each core.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting of the recipe, e.g. training.epochs=5; may be repeated."),
+]
