@@ -46,7 +46,9 @@ def test_short_or_quiet_training_prints_nothing(
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(("quiet", "expected"), [(False, "encoding text: 3 of 4 (15.0 a minute, 0:00:04 left), 12 s\n"), (True, "")])
+@pytest.mark.parametrize(
+    ("quiet", "expected"), [(False, "encoding text: 3 of 4 (15.0 a minute, 0:00:04 left), 12 s\n"), (True, "")]
+)
 def test_long_encoding_prints_lines(
     clock: list[float], capsys: pytest.CaptureFixture[str], quiet: bool, expected: str
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from moodline.cli import many
-from moodline.cli.options import Json, Quiet, Data, Options, Threads, Set
+from moodline.cli.options import Data, Json, Options, Quiet, Set, Threads
 
 app = typer.Typer(
     name="moodline",
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
 
 def _version(value: bool) -> None:
     if value:
@@ -111,6 +112,7 @@ app.command(
     "moodline annotate manifest.csv --out moods --shard 3/8"
 )(many.annotate)
 app.command(epilog="Example: moodline collect moods --by group")(many.collect)
+app.command(epilog="Example: moodline cache --clear")(many.cache)
 
 
 @app.command(epilog="Example: moodline train mister-e/meld-minilm --data meld --seeds 5 --out runs/meld")
@@ -338,17 +340,6 @@ def encode(
         from moodline.cli.corpora import run_encode
 
         run_encode(source, data, out, json_, quiet)
-
-
-@app.command(epilog="Example: moodline cache --clear")
-def cache(
-    clear: Annotated[bool, typer.Option("--clear", help="Remove everything; it is made again when needed.")] = False,
-    json_: Json = False,
-) -> None:
-    """Show what is kept of recordings and encoders on this machine, or remove it."""
-    from moodline.cli.cache import run_cache
-
-    run_cache(clear, json_)
 
 
 @app.command()

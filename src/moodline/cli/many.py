@@ -1,4 +1,4 @@
-"""The commands for many files: ``annotate`` and ``collect``."""
+"""The commands for many files: ``annotate``, ``collect``, and ``cache`` for what is kept of them."""
 
 from __future__ import annotations
 
@@ -74,3 +74,13 @@ def collect(
     from moodline.cli.annotate import run_collect
 
     run_collect(folder, out, by or [], json_, quiet)
+
+
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove everything; it is made again when needed.")] = False,
+    json_: Json = False,
+) -> None:
+    """Show what is kept of recordings and encoders on this machine, or remove it."""
+    from moodline.cli.cache import run_cache
+
+    run_cache(clear, json_)
