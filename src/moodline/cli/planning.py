@@ -68,12 +68,17 @@ def _told(plan: FinetunePlan, corpus: str, memory: float, sample: Sample | None)
         "estimated_hours_an_epoch": {chip: round(plan.hours(chip), 3) for chip in CHIPS},
         "measured": sample
         and {
-            "seconds_an_epoch": round(sample.seconds, 1),
-            "seconds_once": round(sample.once, 1),
+            "seconds_an_epoch": _significant(sample.seconds),
+            "seconds_once": _significant(sample.once),
             "device": sample.device,
             "peak_gib": sample.memory and round(sample.memory / GIB, 1),
         },
     }
+
+
+def _significant(seconds: float) -> float:
+    """Three digits, however short: rounded to a tenth, what a fast machine needs would be nothing."""
+    return float(f"{seconds:.3g}")
 
 
 def _print(told: dict[str, Any], device: str, why: str) -> None:
