@@ -32,6 +32,7 @@ class AnnotationSettings:
         keep: keep decoded recordings and recognized words in the cache, for other runs.
         threads: processor threads of each worker; one, so that results do not depend on the number of workers.
         device: cpu, cuda, …
+        encoding, strict: of transcripts, see ``read_transcript``.
     """
 
     model: str | None = None
@@ -44,10 +45,14 @@ class AnnotationSettings:
     keep: bool = False
     threads: int = 1
     device: str = "auto"
+    encoding: str | None = None
+    strict: bool = False
 
     def of_key(self) -> dict[str, Any]:
         """The settings that a result depends on."""
-        return {k: v for k, v in asdict(self).items() if k not in ("keep", "threads", "device", "reports")}
+        settings = {k: v for k, v in asdict(self).items() if k not in ("keep", "threads", "device", "reports")}
+        newer = {"encoding": None, "strict": False}  # left out as they are by default: keys of earlier results hold
+        return {k: v for k, v in settings.items() if k not in newer or v != newer[k]}
 
 
 class Annotator:
@@ -130,7 +135,7 @@ class Annotator:
         from moodline.transcripts.read import read_transcript
 
         if item.transcript is not None:
-            return read_transcript(item.transcript)
+            return read_transcript(item.transcript, encoding=self.settings.encoding, strict=self.settings.strict)
         if item.turns:
             return [_conversation(item)]
         return []
