@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from moodline.cli import many
+from moodline.cli import many, serve
 from moodline.cli.options import Data, Json, Options, Quiet, Set, Threads
 
 app = typer.Typer(
@@ -113,6 +113,7 @@ app.command(
 )(many.annotate)
 app.command(epilog="Example: moodline collect moods --by group")(many.collect)
 app.command(epilog="Example: moodline cache --clear")(many.cache)
+app.command(epilog="Example: moodline serve --port 8000")(serve.serve)
 
 
 @app.command(epilog="Example: moodline train mister-e/meld-minilm --data meld --seeds 5 --out runs/meld")
