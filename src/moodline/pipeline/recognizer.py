@@ -209,6 +209,7 @@ class Recognizer:
         diarizer: Diarizer | str | None = None,
         abstain_below: float | None = None,
         progress: ProgressCallback | None = None,
+        track: int | None = None,
     ) -> Prediction:
         """The emotions in a recording: it is turned into a conversation, which is recognized.
 
@@ -218,7 +219,7 @@ class Recognizer:
         Args:
             path: a sound or film file.
             transcript: what is said, or who speaks when, as far as it is known; of ``read_transcript``.
-            speakers, channels, transcriber, diarizer, progress: see ``moodline.listen.listen.listen``.
+            speakers, channels, transcriber, diarizer, progress, track: see ``moodline.listen.listen.listen``.
             abstain_below: see ``recognize``.
 
         Raises:
@@ -230,7 +231,7 @@ class Recognizer:
 
         self._threshold(abstain_below)  # whether it is allowed, before hours of work
         languages = self.checkpoint.languages
-        heard = listen(path, transcript, speakers, channels, transcriber, diarizer, progress, languages)
+        heard = listen(path, transcript, speakers, channels, transcriber, diarizer, progress, languages, track)
         try:
             found = self.recognize(heard.conversation, abstain_below)
         except ConversationError as error:
