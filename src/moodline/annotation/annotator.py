@@ -26,7 +26,7 @@ class AnnotationSettings:
 
     Args:
         model: a name of ``moodline models`` or a directory; None for the default model of recordings or transcripts.
-        speakers, channels, transcriber, diarizer: see ``Recognizer.listen``.
+        speakers, channels, transcriber, diarizer, track: see ``Recognizer.listen``.
         abstain_below: see ``Recognizer.recognize``.
         reports: also an HTML report for each item.
         keep: keep decoded recordings and recognized words in the cache, for other runs.
@@ -45,14 +45,15 @@ class AnnotationSettings:
     keep: bool = False
     threads: int = 1
     device: str = "auto"
+    track: int | None = None
     encoding: str | None = None
     strict: bool = False
 
     def of_key(self) -> dict[str, Any]:
         """The settings that a result depends on."""
-        settings = {k: v for k, v in asdict(self).items() if k not in ("keep", "threads", "device", "reports")}
-        newer = {"encoding": None, "strict": False}  # left out as they are by default: keys of earlier results hold
-        return {k: v for k, v in settings.items() if k not in newer or v != newer[k]}
+        unused = {"keep", "threads", "device", "reports"}
+        newer = {"track": None, "encoding": None, "strict": False}  # by default left out: keys of older results hold
+        return {k: v for k, v in asdict(self).items() if k not in unused and (k not in newer or v != newer[k])}
 
 
 class Annotator:
@@ -128,6 +129,7 @@ class Annotator:
                 transcriber=s.transcriber,
                 diarizer=s.diarizer,
                 abstain_below=s.abstain_below,
+                track=s.track,
             )
         ]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from moodline.cli import many, reading
+from moodline.cli import many, one, serve
 from moodline.cli.options import Data, Json, Options, Quiet, Set, Threads
 
 app = typer.Typer(
@@ -47,13 +47,14 @@ def main(
     """Moodline's commands."""
 
 
-app.command(epilog="Examples: moodline analyze call.wav -o moods.json; moodline analyze talk.srt")(reading.analyze)
+app.command(epilog="Examples: moodline analyze call.wav -o moods.json; moodline analyze talk.srt")(one.analyze)
 app.command(
     epilog="Examples: moodline annotate calls/ --out moods; moodline annotate 'calls/*.wav' --out moods --workers 8; "
     "moodline annotate manifest.csv --out moods --shard 3/8"
 )(many.annotate)
 app.command(epilog="Example: moodline collect moods --by group")(many.collect)
 app.command(epilog="Example: moodline cache --clear")(many.cache)
+app.command(epilog="Example: moodline serve --port 8000")(serve.serve)
 
 
 @app.command(epilog="Example: moodline train mister-e/meld-minilm --data meld --seeds 5 --out runs/meld")

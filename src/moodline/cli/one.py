@@ -1,4 +1,4 @@
-"""The commands that read transcripts: ``analyze``."""
+"""The command for one file: ``analyze``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def analyze(
         str | None, typer.Option(help="Recognizes words: moonshine, whisper[:SIZE] or whisperx[:SIZE].")
     ] = None,
     diarizer: Annotated[str | None, typer.Option(help="Tells speakers apart: clusters or pyannote.")] = None,
+    track: Annotated[
+        int | None, typer.Option(min=1, help="Which sound track; the first that is not silent if left out.")
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -68,7 +71,7 @@ def analyze(
     from moodline.cli.analyze import Hearing, Reading, run
     from moodline.core.cache import temporary_recordings
 
-    given = Reading(format_, encoding, skip_empty, strict)
-    hearing = Hearing(transcript, speakers, channels, transcriber, diarizer)
+    reading = Reading(format_, encoding, skip_empty, strict)
+    hearing = Hearing(transcript, speakers, channels, transcriber, diarizer, track)
     with nullcontext() if keep else temporary_recordings():
-        run(file, output or [], given, hearing, model, abstain_below, device, threads, json_, quiet)
+        run(file, output or [], reading, hearing, model, abstain_below, device, threads, json_, quiet)
