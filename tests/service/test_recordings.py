@@ -103,6 +103,7 @@ def test_a_long_recording_is_a_job_with_progress(tmp_path: Path, expected: dict[
 
 def test_a_transcript_comes_along(client: httpx.Client) -> None:
     srt = "1\n00:00:00,000 --> 00:00:05,000\nAda: Good morning.\n\n2\n00:00:06,000 --> 00:00:12,000\nBen: Get out!\n"
+    srt += "\n3\n00:00:13,000 --> 00:00:14,000\n[door slams]\n"
     upload = {"file": ("call.wav", clip().read_bytes()), "transcript": ("call.srt", srt.encode())}
     answer = client.post("/v1/recordings", files=upload, data={"speakers": "2", "abstain_below": "0"})
     assert answer.status_code == 200
@@ -110,6 +111,7 @@ def test_a_transcript_comes_along(client: httpx.Client) -> None:
         ("Ada", "Good morning."),
         ("Ben", "Get out!"),
     ]
+    assert [event["text"] for event in answer.json()["events"]] == ["[door slams]"]
     assert not any(u["abstained"] for u in answer.json()["utterances"])
 
 

@@ -95,6 +95,15 @@ class Range(Strict):
     high: float
 
 
+class Event(Strict):
+    """Something in a transcript that is no speech."""
+
+    start: float | None = Field(description="Seconds.")
+    end: float | None = Field(description="Seconds.")
+    speaker: str | None
+    text: str
+
+
 class Answer(Strict):
     """The emotions of one conversation, in order: the JSON that ``moodline analyze`` writes."""
 
@@ -108,6 +117,7 @@ class Answer(Strict):
     interval_level: float | None
     notes: list[str] = Field(description="What the reader should know, one sentence each.")
     utterances: list[EmotionTurn | ValueTurn]
+    events: list[Event] = Field(default_factory=list, description="Only where a transcript has some.")
 
 
 class ErrorDetail(Strict):
