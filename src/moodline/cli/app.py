@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from moodline.cli import many, one
+from moodline.cli import many, one, serve
 from moodline.cli.options import Data, Json, Options, Quiet, Set, Threads
 
 app = typer.Typer(
@@ -54,6 +54,7 @@ app.command(
 )(many.annotate)
 app.command(epilog="Example: moodline collect moods --by group")(many.collect)
 app.command(epilog="Example: moodline cache --clear")(many.cache)
+app.command(epilog="Example: moodline serve --port 8000")(serve.serve)
 
 
 @app.command(epilog="Example: moodline train mister-e/meld-minilm --data meld --seeds 5 --out runs/meld")

@@ -160,13 +160,12 @@ class Recognizer:
         threshold = self._threshold(abstain_below)
         waiting = iter(conversations)
         while some := list(islice(waiting, batch)):
-            with self._lock:
-                self._encode_together(some)
+            self.prepare(some)
             for conversation in some:
                 yield self.recognize(conversation, threshold if abstain_below is not None else None)
 
-    def _encode_together(self, conversations: Sequence[Conversation]) -> None:
-        """Encode the texts of several conversations in one go; the caller holds the lock."""
+    def prepare(self, conversations: Sequence[Conversation]) -> None:
+        """Encode the texts of several conversations in one go, so that ``recognize`` need not."""
         if "text" not in self.checkpoint.modalities:
             return
         inputs = {
@@ -174,7 +173,8 @@ class Recognizer:
             for n, conversation in enumerate(conversations)
             for id_, x in self._inputs(conversation, "text").items()
         }
-        self._features("text", inputs)
+        with self._lock:
+            self._features("text", inputs)
 
     def listen_many(self, paths: Iterable[str | Path], **settings: Any) -> Iterator[Prediction]:
         """The predictions of many recordings, lazily and in order.
