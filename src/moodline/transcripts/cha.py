@@ -94,7 +94,7 @@ def _rows(place: str, speaker: str, text: str) -> Iterator[Row]:
     if words:
         yield Row(place, words, speaker, start, end)
     elif not events:
-        yield Row(place, squeeze(text) or "0", speaker, start, end, event=True)
+        yield Row(place, squeeze(text).rstrip(" .?!") or "0", speaker, start, end, event=True)
     for event in events:
         yield Row(place, event, speaker, start, end, event=True)
 

@@ -49,25 +49,16 @@ def read_exb(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         if kind == "d" and not source.tiers:
             described += [Row(x.place, squeeze(x.text), speaker or None, x.start, x.end, event=True) for x in labels]
             continue
-        tier = Tier(name, _texts(labels, whole=ours) if kind == "t" else labels, speaker, holds=_holds(kind, category))
-        tiers.append(tier)
-    spoken = [t for t in tiers if t.holds is Kind.UTTERANCES and t.spoken]
-    if not spoken and not source.tiers:
-        raise TranscriptError(
-            f"{source.path}: no tier of transcription (type t) with words",
-            ", ".join(t.name for t in tiers[:5]) or "no tier",
-            "Set the tiers' types in EXMARaLDA, or choose one with --tier NAME.",
-        )
-    wanted = source.tiers or [t.name for t in spoken]
-    found = rows(tiers, ours=False, wanted=wanted, where=str(source.path), note=source.note)
+        holds = split_tier(category)[1]
+        if kind == "t":
+            sure = holds in (Kind.UNKNOWN, Kind.UTTERANCES) or category == "v"
+            labels = _texts(labels, whole=ours) if sure else labels
+            tiers.append(Tier(name, labels, speaker, holds=Kind.UTTERANCES if sure else holds, sure=sure))
+        else:
+            holds = Kind.NOTES if holds in (Kind.UNKNOWN, Kind.UTTERANCES) else holds
+            tiers.append(Tier(name, labels, speaker, holds=holds, sure=True))
+    found = rows(tiers, ours=False, wanted=source.tiers, where=str(source.path), note=source.note)
     return [conversation(source, [*found, *described], skip_empty=skip_empty)]
-
-
-def _holds(kind: str, category: str) -> Kind:
-    """What a tier holds, by its type: transcription, annotation, description."""
-    if kind == "t":
-        return Kind.UTTERANCES
-    return {Kind.UNKNOWN: Kind.NOTES, Kind.UTTERANCES: Kind.NOTES}.get(found := split_tier(category)[1], found)
 
 
 def _timeline(root: Element, source: Source) -> dict[str, tuple[int, float | None]]:
@@ -104,7 +95,7 @@ def _labels(node: Element, order: Mapping[str, tuple[int, float | None]], place:
         (at, start), (_, end) = order[ends[0]], order[ends[1]]
         if start is not None and end is not None and end < start:
             end = start
-        found.append((at, Label(where, start, end, "".join(event.itertext()))))
+        found.append((at, Label(where, start, end, "".join(event.itertext()).replace("|", " "))))
     return [label for _, label in sorted(found, key=lambda pair: pair[0])]
 
 

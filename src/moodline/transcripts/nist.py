@@ -12,7 +12,7 @@ from moodline.transcripts.nonspeech import sounds_only
 from moodline.transcripts.times import clock
 from moodline.transcripts.words import Word, turns
 
-_NO_SPEAKER = re.compile(r"inter_segment_gap|excluded_region|<NA>|unk(?:nown)?(?:[_-]?speaker)?", re.IGNORECASE)
+_NO_SPEAKER = re.compile(r"inter_segment_gap|excluded_region|<NA>|unk(?:now)?\w*", re.IGNORECASE)
 _IGNORED = re.compile(r"ignore_time_segment_in_scoring", re.IGNORECASE)
 
 
@@ -40,7 +40,10 @@ def read_ctm(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
                 continue
             speaker = fields[7] if len(fields) > 7 and not _NO_SPEAKER.fullmatch(fields[7]) else None
             end = None if start is None or lasts is None else round(start + lasts, 6)
-            word = Word(fields[4].replace("_", " "), start, end, speaker)
+            text = re.sub(r"(?<!\\);.*", "", fields[4]).replace("\\;", ";")
+            if not text or text.startswith("%"):
+                continue
+            word = Word(text.replace("_", " "), start, end, speaker)
             words.setdefault(fields[0], {}).setdefault(fields[1], []).append((place, word))
         first = False
     if not words:

@@ -68,7 +68,8 @@ def _chronological(tokens: _Tokens) -> list[Tier]:
     for _ in range(tokens.count("the number of tiers")):
         kind = tokens.tier_class()
         labels.append([])
-        tiers.append(Tier(tokens.string("the name of a tier"), labels[-1], holds=_HOLDS[kind]))
+        name = tokens.string("the name of a tier")
+        tiers.append(Tier(name, labels[-1], holds=_HOLDS[kind], sure=kind == "TextTier"))
         tokens.span()
     while (number := tokens.maybe_number()) is not None:
         if not 1 <= number <= len(tiers) or number != int(number):
@@ -102,7 +103,7 @@ def _tiers(tokens: _Tokens) -> Iterator[Tier]:
             text = tokens.string("a mark" if kind == "TextTier" else "the label of an interval")
             if text.strip():  # an empty one is a pause
                 labels.append(_label(place, start, end, text))
-        yield Tier(name, labels, holds=_HOLDS[kind])
+        yield Tier(name, labels, holds=_HOLDS[kind], sure=kind == "TextTier")
 
 
 @dataclass(slots=True)

@@ -71,6 +71,7 @@ class Tier:
         speaker: the participant that the file itself names; empty if it names none.
         parent: the tier that it hangs from; None if from none.
         holds: what the file itself says that it holds; ``UNKNOWN`` if it does not say.
+        sure: that is all that counts.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Tier:
     speaker: str = ""
     parent: str | None = None
     holds: Kind = Kind.UNKNOWN
+    sure: bool = False
     kind: Kind = field(default=Kind.UNKNOWN, init=False)
     whose: str = field(default="", init=False)
     guessed: bool = field(default=False, init=False)  # its kind, as nothing speaks against it
@@ -142,8 +144,8 @@ def _classify(tiers: Sequence[Tier]) -> None:
         if not spoken:
             tier.kind = Kind.EMPTY
             continue
-        if tier.holds is Kind.POINTS:
-            tier.kind = Kind.POINTS
+        if tier.sure:
+            tier.kind = tier.holds
             continue
         said = tier.holds if tier.holds is not Kind.UNKNOWN and by_name in (Kind.UNKNOWN, Kind.UTTERANCES) else by_name
         tier.kind = _kind(said, tier, spoken, names)

@@ -13,7 +13,7 @@ from moodline.transcripts import speakers, subtitles
 from moodline.transcripts.common import Source, squeeze
 from moodline.transcripts.xml_source import attribute, local, root_of
 
-_CLOCK = re.compile(r"(\d+):(\d{2}):(\d{2})(?:\.(\d+)|:(\d+)(?:\.\d+)?)?")
+_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,4}):(\d{2})(?:\.(\d+)|:(\d+)(?:\.\d+)?)?")
 _OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|m|s|ms|f|t)?")
 
 
@@ -30,7 +30,7 @@ class _Clock:
         value = value.strip()
         if match := _CLOCK.fullmatch(value):
             hours, minutes, whole, fraction, frames = match.groups()
-            total = int(hours) * 3600 + int(minutes) * 60 + int(whole)
+            total = int(hours or 0) * 3600 + int(minutes) * 60 + int(whole)
             return total + float(f"0.{fraction or 0}") + (int(frames) / self.frames if frames else 0.0)
         if match := _OFFSET.fullmatch(value):
             unit = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "f": 1 / self.frames, "t": 1 / self.ticks, None: 1}
