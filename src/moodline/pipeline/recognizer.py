@@ -346,6 +346,7 @@ class Recognizer:
             sound=conversation.sound or conversation.media,
             **self.task.about,
             notes=notes,
+            events=conversation.events,
         )
 
 
