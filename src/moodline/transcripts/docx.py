@@ -10,13 +10,20 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from moodline.core.errors import MissingDependencyError, TranscriptError
+from moodline.core.errors import TranscriptError
 
-_TIME = re.compile(r"[\[(#]?\s*\d{1,2}:\d{2}(?::\d{2})?(?:[.,:-]\d{1,3})?\s*[\])#]?(?:\s*(?:-|–|—|to|-->)\s*\[?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?\]?)?")
+_TIME = re.compile(
+    r"[\[(#]?\s*\d{1,2}:\d{2}(?::\d{2})?(?:[.,:-]\d{1,3})?\s*[\])#]?(?:\s*(?:-|–|—|to|-->)\s*\[?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?\]?)?"
+)
 _HEADS = {
-    "speaker": "speaker name who person participant sprecher sprecherin interviewer/interviewee hablante locuteur role".split(),
-    "text": "text transcript transcription utterance words content dialogue what said speech response inhalt äußerung texto texte".split(),
-    "time": "time timecode timestamp start zeit tc in from begin".split(),
+    "speaker": str.split(
+        "speaker name who person participant sprecher sprecherin interviewer/interviewee hablante locuteur role"
+    ),
+    "text": str.split(
+        "text transcript transcription utterance words content dialogue what said speech response inhalt "
+        "äußerung texto texte"
+    ),
+    "time": str.split("time timecode timestamp start zeit tc in from begin"),
 }
 
 
@@ -29,12 +36,9 @@ def docx_text(data: bytes, path: Path) -> str:
 
     Raises:
         TranscriptError: no Word document, or one without text.
-        MissingDependencyError: python-docx is not installed.
     """
-    try:
-        import docx
-    except ImportError:
-        raise MissingDependencyError("python-docx", "formats", f"{path}: reading a Word document") from None
+    import docx
+
     try:
         document = docx.Document(io.BytesIO(data))
         lines = list(_lines(document))

@@ -42,7 +42,7 @@ def read_eaf(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     found = []
     for name, node in nodes.items():
         kind, form = node.get("LINGUISTIC_TYPE_REF", ""), types.get(node.get("LINGUISTIC_TYPE_REF", ""), "")
-        holds = split_tier(kind)[1]
+        holds = Kind.UNKNOWN if kind.startswith("default") else split_tier(kind)[1]
         if holds is Kind.UNKNOWN and form.endswith("Subdivision"):
             holds = Kind.WORDS
         participant = node.get("PARTICIPANT", "").strip()
@@ -95,7 +95,7 @@ class _Annotations:
         if name in self._known:
             return self._known[name]
         node, place = self.nodes[name], f"{self.source.path}: tier '{name[:40]}'"
-        out = {}
+        out: dict[str, Label] = {}
         for annotation in node.iterfind("ANNOTATION/ALIGNABLE_ANNOTATION"):
             own = annotation.get("ANNOTATION_ID", "?")
             times = self._times(annotation, f"{place}, annotation {own[:40]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 from moodline.core.conversation import Conversation
@@ -66,7 +67,7 @@ def _timeline(root: Element, source: Source) -> dict[str, tuple[int, float | Non
     points = [(p.get("id", ""), p.get("time")) for p in root.iterfind("basic-body/common-timeline/tli")]
     times = [None if t is None else clock(t, f"{source.path}: point {name[:40]}", "time") for name, t in points]
     known = [n for n, t in enumerate(times) if t is not None]
-    for a, b in zip(known, known[1:], strict=False):
+    for a, b in pairwise(known):
         low, high = times[a], times[b]
         for n in range(a + 1, b):
             if low is not None and high is not None:

@@ -40,7 +40,9 @@ def read_lrc(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         if not stamps:
             if line.strip():
                 source.leave_out(
-                    TranscriptError(f"{source.at(number)}: expected a time in front of the words: [01:02.30]", line[:40])
+                    TranscriptError(
+                        f"{source.at(number)}: expected a time in front of the words: [01:02.30]", line[:40]
+                    )
                 )
             continue
         found += [(max(0.0, stamp - offset), number, text) for stamp in stamps]

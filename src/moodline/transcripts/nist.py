@@ -64,9 +64,7 @@ def _of(
         places = {word.start: place for place, word in reversed(found)}
         for turn in turns(word for _, word in found):
             speaker = turn["speaker"] or (f"Channel {channel}" if len(channels) > 1 else None)
-            rows.append(
-                Row(places.get(turn["start"], found[0][0]), turn["text"], speaker, turn["start"], turn["end"])
-            )
+            rows.append(Row(places.get(turn["start"], found[0][0]), turn["text"], speaker, turn["start"], turn["end"]))
     rows.sort(key=lambda row: row.start or 0.0)
     return conversation(source, rows, skip_empty=skip_empty, id=name if recordings > 1 else None)
 
@@ -85,14 +83,20 @@ def read_stm(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         place = source.at(number)
         with source.row():
             if len(fields) < 5:
-                raise TranscriptError(f"{place}: expected recording channel speaker start end words", " ".join(fields)[:60])
+                raise TranscriptError(
+                    f"{place}: expected recording channel speaker start end words", " ".join(fields)[:60]
+                )
             start, end = clock(fields[3], place, "start"), clock(fields[4], place, "end")
             first = False
             said = fields[5:]
             if said and re.fullmatch(r"<[^<>]*>", said[0]) and ("," in said[0] or len(said) > 1):
                 said = said[1:]
             text = _alternatives(" ".join(said))
-            if not text.strip() or _IGNORED.search(text) or re.fullmatch(r"inter_segment_gap|excluded_region", fields[2]):
+            if (
+                not text.strip()
+                or _IGNORED.search(text)
+                or re.fullmatch(r"inter_segment_gap|excluded_region", fields[2])
+            ):
                 continue
             speaker = None if _NO_SPEAKER.fullmatch(fields[2]) else fields[2]
             rows.setdefault(fields[0], []).append(Row(place, text, speaker, start, end))

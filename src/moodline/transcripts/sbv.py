@@ -38,7 +38,7 @@ def _cues(source: Source) -> Iterator[speakers.Cue]:
             source.leave_out(
                 TranscriptError(f"{source.at(lines.index(line) + 1)}: expected times above the words", line[:40])
             )
-    stops = [n for n, _ in times[1:]] + [len(lines)]
+    stops = [*(n for n, _ in times), len(lines)][1:]
     for (n, match), stop in zip(times, stops, strict=True):
         start, end = (clock(match[k], source.at(n + 1), name) for k, name in ((1, "start"), (2, "end")))
         text = "\n".join(line.replace("[br]", "\n") for line in lines[n + 1 : stop] if line.strip())

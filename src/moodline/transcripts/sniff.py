@@ -14,10 +14,14 @@ _ROOTS = (
 _RTTM = re.compile(r"(?:SPEAKER|SPKR-INFO)\s+\S.*<NA>", re.IGNORECASE)
 _SRT = re.compile(r"\s*\d+\s*\n\s*\d{1,2}:\d{2}:\d{2}[,.]\d{1,3}\s*-->", re.ASCII)
 _SBV = re.compile(r"\d{1,2}:\d{2}:\d{2}\.\d{1,3},\d{1,2}:\d{2}:\d{2}\.\d{1,3}\s*$", re.MULTILINE)
-_LRC = re.compile(r"(?:\[(?:ar|ti|al|by|offset|length|re|ve|la):[^\]]*\]\s*)|\[\d{1,3}:\d{2}\.\d{2,3}\][^\[\n]*\n\[\d{1,3}:\d{2}\.\d")
+_LRC = re.compile(
+    r"(?:\[(?:ar|ti|al|by|offset|length|re|ve|la):[^\]]*\]\s*)|\[\d{1,3}:\d{2}\.\d{2,3}\][^\[\n]*\n\[\d{1,3}:\d{2}\.\d"
+)
 _NUMBER = r"\d+(?:\.\d+)?"
 _STM = re.compile(rf"[^\s;]+[ \t]+\S+[ \t]+\S+[ \t]+{_NUMBER}[ \t]+{_NUMBER}[ \t]+<[^<>\n]*>", re.ASCII)
-_CTM = re.compile(rf"[^\s;]+[ \t]+[0-9A-Z][ \t]+{_NUMBER}[ \t]+{_NUMBER}[ \t]+\S+(?:[ \t]+[01]?\.\d+)?[ \t]*$", re.ASCII)
+_CTM = re.compile(
+    rf"[^\s;]+[ \t]+[0-9A-Z][ \t]+{_NUMBER}[ \t]+{_NUMBER}[ \t]+\S+(?:[ \t]+[01]?\.\d+)?[ \t]*$", re.ASCII
+)
 
 
 def sniff(text: str) -> str:

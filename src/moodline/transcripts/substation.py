@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from moodline.core.conversation import Conversation
-from moodline.core.errors import MissingDependencyError, TranscriptError
+from moodline.core.errors import TranscriptError
 from moodline.transcripts import speakers
 from moodline.transcripts.common import Source
 
@@ -25,12 +25,9 @@ def read_ass(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
 
     Raises:
         TranscriptError: no dialogue line, or a time that cannot be read.
-        MissingDependencyError: pysubs2 is not installed.
     """
-    try:
-        import pysubs2
-    except ImportError:
-        raise MissingDependencyError("pysubs2", "formats", f"{source.path}: reading SubStation subtitles") from None
+    import pysubs2
+
     if not _LINE.search(source.text):
         found = source.text.strip().split("\n", 1)[0][:40]
         raise TranscriptError(

@@ -79,14 +79,19 @@ def _chronological(tokens: _Tokens) -> list[Tier]:
         end = None if tier.holds is Kind.POINTS else tokens.number("a time")
         text = tokens.string("a label")
         if text.strip():
-            labels[int(number) - 1].append(_label(place, start, end, text))
+            labels[int(number) - 1].append(_label(tokens.source, place, start, end, text))
     return tiers
 
 
-def _label(place: str, start: float, end: float | None, text: str) -> Label:
-    """A label that begins before 0 begins at 0: Praat lets recordings begin anywhere."""
+def _label(source: Source, place: str, start: float, end: float | None, text: str) -> Label:
+    """A label; one that begins before 0 begins at 0, with a note: Praat lets recordings begin anywhere."""
     end = None if end is None else seconds(end, place, "xmax")
-    return Label(place, seconds(max(0.0, start), place, "xmin"), end, text)
+    if start < 0 and not source.strict:
+        source.note(
+            f"{place.removeprefix(f'{source.path}, ')}: a label begins before 0; it was read as beginning at 0."
+        )
+        start = 0.0
+    return Label(place, seconds(start, place, "xmin"), end, text)
 
 
 def _tiers(tokens: _Tokens) -> Iterator[Tier]:
@@ -102,7 +107,7 @@ def _tiers(tokens: _Tokens) -> Iterator[Tier]:
             end = None if kind == "TextTier" else tokens.number("xmax")
             text = tokens.string("a mark" if kind == "TextTier" else "the label of an interval")
             if text.strip():  # an empty one is a pause
-                labels.append(_label(place, start, end, text))
+                labels.append(_label(tokens.source, place, start, end, text))
         yield Tier(name, labels, holds=_HOLDS[kind], sure=kind == "TextTier")
 
 

@@ -13,8 +13,10 @@ FEW = 4
 """With fewer labels than this a tier's look decides nothing but what is plain."""
 
 _ARPABET = frozenset(
-    "aa ae ah ao aw ax axr ay b ch d dh dx eh el em en er ey f g hh h ih ix iy jh k l m n ng nx ow oy p q r s sh t th uh uw ux v w "
-    "wh y z zh spn sil sp".split()
+    str.split(
+        "aa ae ah ao aw ax axr ay b ch d dh dx eh el em en er ey f g hh h ih ix iy jh k l m n ng nx ow oy p q "
+        "r s sh t th uh uw ux v w wh y z zh spn sil sp"
+    )
 )
 _PHONE = re.compile(
     r"[a-zɐ-ʯʰ-˿ɑæçðøħŋœβθχʔ@{}&?!|\\^_:ː̀-ͯ0-9'`~%\"<>p]{1,4}", re.IGNORECASE
@@ -36,9 +38,12 @@ _ANSWER = re.compile(
     re.IGNORECASE,
 )
 _FEELINGS = frozenset(
-    "joy happy happiness sad sadness angry anger ang hap sur fea dis neu exc fru fear fearful disgust disgusted surprise surprised neutral calm "
-    "excited excitement frustrated frustration contempt bored boredom positive negative neu mixed other mad scared peaceful powerful joyful "
-    "freude trauer wut angst ekel überraschung".split()
+    str.split(
+        "joy happy happiness sad sadness angry anger ang hap sur fea dis neu exc fru fear fearful disgust "
+        "disgusted surprise surprised neutral calm excited excitement frustrated frustration contempt bored "
+        "boredom positive negative mixed other mad scared peaceful powerful joyful freude trauer wut angst "
+        "ekel überraschung"
+    )
 )
 
 
@@ -68,9 +73,17 @@ def look(texts: Sequence[str], seconds: Sequence[float], gaps: Sequence[float], 
     mean = statistics.fmean(seconds) if seconds else None
     spaced = _share(" " in t for t in speech)
     if spaced >= 0.2:
-        return Kind.PARTS if len(speech) >= FEW and _share(_PRON.fullmatch(t) is not None for t in speech) > 0.9 else Kind.UTTERANCES
+        return (
+            Kind.PARTS
+            if len(speech) >= FEW and _share(_PRON.fullmatch(t) is not None for t in speech) > 0.9
+            else Kind.UTTERANCES
+        )
     distinct = len({t.lower() for t in speech})
-    if len(speech) > 1 and distinct >= 0.9 * len(speech) and _share(_ID.fullmatch(t) is not None for t in speech) >= 0.9:
+    if (
+        len(speech) > 1
+        and distinct >= 0.9 * len(speech)
+        and _share(_ID.fullmatch(t) is not None for t in speech) >= 0.9
+    ):
         return Kind.REFERENCES
     if len(speech) < FEW:
         return Kind.UNKNOWN

@@ -63,9 +63,7 @@ _NAMES: dict[Kind, str] = {
         "emotion emotions emo sentiment sentiments valence arousal dominance affect mood feeling emotionen gefuhl "
         "emocion"
     ),
-    Kind.REFERENCES: (
-        "ref refs rf reference references id ids record recording number segnum seg-num index"
-    ),
+    Kind.REFERENCES: ("ref refs rf reference references id ids record recording number segnum seg-num index"),
     Kind.SPEAKERS: (
         "speaker speakers spk spkr talker talkers who sprecher locuteur locuteurs hablante hablantes diarization "
         "diarisation participant participants voice voices"
@@ -83,7 +81,7 @@ _KINDS = {name: kind for kind, names in _NAMES.items() for name in names.split()
 _ACCENTS = str.maketrans("áàâäãåéèêëíìîïóòôöõúùûüçñß", "aaaaaaeeeeiiiiooooouuuucns")
 _PIECE = re.compile(r"[^\W_]+", re.UNICODE)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_PEOPLE = frozenset("CHI MOT FAT INV GRA GRM GRF SIS BRO EXP PAR AUN UNC TEA STU".split())  # as CHAT names them
+_PEOPLE = frozenset(str.split("CHI MOT FAT INV GRA GRM GRF SIS BRO EXP PAR AUN UNC TEA STU"))  # as CHAT names them
 _EDGE = " \t-–—_@:.|/\\()[]{}"
 _NUMBERED = re.compile(r"(?:speaker|spk|participant|channel|tier)\s*[-_]?\s*\d+", re.IGNORECASE)
 
@@ -94,6 +92,9 @@ def split_tier(name: str) -> tuple[str, Kind]:
     The kind stands at the end (``Ada - words``, ``W-Words``, ``A_ft``) or, with an ``@`` or else, at the beginning
     (``words@Ada``, ``gloss Ada``). A name that is a kind altogether is nobody's.
     """
+    head, at, rest = name.strip().partition("@")
+    if at and rest and (kind := _split(head)[1]) is not Kind.UNKNOWN:
+        return rest.strip(), kind
     whose, kind = _split(name.strip())
     if kind is Kind.SPEAKERS and whose:  # "speaker_one", "Speaker Ada"
         return name.strip(), Kind.UNKNOWN
@@ -122,7 +123,7 @@ def _split(name: str) -> tuple[str, Kind]:
             glued = len(rest) < 3 and name.startswith(rest + pieces[-count][0])  # "PrWord" is nobody's
             return "" if glued else rest, _strongest([k for k in kinds[-count:] if k])
     first, last = kinds[0], None
-    if first is not None and ("@" in name or len(pieces) > 1):
+    if first is not None and len(pieces) > 1:
         rest = plain[pieces[0].end() :].strip(_EDGE)
         last = kinds[1] if len(kinds) > 1 else None
         if last is not None:  # "phrase-gls-en", "word txt"

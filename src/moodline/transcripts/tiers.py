@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import pairwise
 
 from moodline.core.errors import TranscriptError
 from moodline.transcripts import speakers
@@ -39,7 +40,9 @@ _OURS = (EMOTION, CONFIDENCE, SCORE, INTERVAL)
 _READ = (Kind.UTTERANCES, Kind.WORDS)
 _OVERLAP = re.compile(r"\w\[+\w|\w\]+\w|\]\s*\w[^\[]*\[")  # brackets inside words, as overlaps are transcribed
 _SOUND = re.compile(r"\[+\(|\(\(")
-_SILENCE = re.compile(r"(?:sil|sp|spn|silence|pause)|[<{\[(](?:sil|sp|spn|pause|p:?|eps|br|ns|sl|lg|cg)[>}\])]|[_#-]+", re.I)
+_SILENCE = re.compile(
+    r"(?:sil|sp|spn|silence|pause)|[<{\[(](?:sil|sp|spn|pause|p:?|eps|br|ns|sl|lg|cg)[>}\])]|[_#-]+", re.I
+)
 _NO_BRACKETS = str.maketrans("", "", "[]")
 _WORDLESS = (Kind.REFERENCES, Kind.EMPTY, Kind.TURNS, Kind.LABELS, Kind.NOTES, Kind.SPEAKERS)
 
@@ -166,7 +169,7 @@ def _kind(said: Kind, tier: Tier, spoken: Sequence[Label], names: set[str]) -> K
         return said
     times = [(label.start, label.end) for label in spoken if label.start is not None and label.end is not None]
     seconds = [end - start for start, end in times]
-    gaps = [b[0] - a[1] for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b[0] - a[1] for a, b in pairwise(times)]
     seems = look(texts, seconds, gaps, names)
     if said is Kind.SPEAKERS:
         return Kind.UTTERANCES if seems is Kind.UTTERANCES else Kind.SPEAKERS
@@ -246,7 +249,7 @@ def _of_family(family: Sequence[Tier]) -> list[Tier]:
 
 def _otherwise(tiers: Sequence[Tier]) -> list[Tier]:
     """Where no tier holds utterances or words: who speaks when, or else what looks like sentences all the same."""
-    turns_ = [t for t in tiers if t.kind in (Kind.SPEAKERS, Kind.TURNS) or _segments(t)]
+    turns_ = [t for t in tiers if t.parent is None and (t.kind in (Kind.SPEAKERS, Kind.TURNS) or _segments(t))]
     for tier in turns_:
         texts = [squeeze(x.text).lower() for x in tier.spoken]
         if tier.kind is Kind.SPEAKERS and len(set(texts)) > len(texts) / 2 and not speakers.diarized(texts):

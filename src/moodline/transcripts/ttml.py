@@ -58,10 +58,7 @@ def read_ttml(source: Source, *, skip_empty: bool = False) -> list[Conversation]
             names = [squeeze("".join(n.itertext())) for n in node if local(n) == "name"]
             agents[attribute(node, "id") or ""] = next((n for n in names if n), "") or attribute(node, "id") or ""
     cues = [
-        cue
-        for node in root
-        if local(node) == "body"
-        for cue in _cues(source, node, times, agents, 0.0, None, None)
+        cue for node in root if local(node) == "body" for cue in _cues(source, node, times, agents, 0.0, None, None)
     ]
     cues.sort(key=lambda cue: cue.start or 0.0)
     if not cues:
