@@ -58,3 +58,10 @@ def test_beside_a_busy_process() -> None:
     seconds, megabytes = module.measure(3, None, "torch", 1)
     assert seconds > 0
     assert 100 < megabytes < 5000
+
+
+@pytest.mark.process
+def test_large_transcripts() -> None:
+    module = load_script("read_transcripts", "benchmarks")
+    for kind in module.KINDS:
+        assert module.measure(kind, 0.05)["utterances"] > 10
