@@ -32,9 +32,32 @@ import httpx
 import numpy as np
 import soundfile
 
-WORDS = (
-    "we won the cup I lost my keys again get out of my house that is wonderful news why would you do this to me".split()
-)  # noqa: SIM905
+WORDS = [
+    "I",
+    "again",
+    "cup",
+    "do",
+    "get",
+    "house",
+    "is",
+    "keys",
+    "lost",
+    "me",
+    "my",
+    "news",
+    "of",
+    "out",
+    "that",
+    "the",
+    "this",
+    "to",
+    "we",
+    "why",
+    "won",
+    "wonderful",
+    "would",
+    "you",
+]
 CLIENTS = (1, 8, 64)
 Ask = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
 
@@ -91,14 +114,17 @@ class Server:
         self.url = found[1]
 
     def megabytes(self, what: str = "VmRSS") -> float:
+        """Its memory now; VmHWM for the most so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return round(int(re.findall(rf"{what}:\s+(\d+) kB", status)[0]) / 1000, 1)
 
     def processor_seconds(self) -> float:
+        """Of all its threads so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> int:
+        """Ask it to end; its exit code."""
         self.process.terminate()
         return self.process.wait(60)
 
