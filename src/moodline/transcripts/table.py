@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
+from moodline.transcripts.columns import guessed_columns
 from moodline.transcripts.common import Row, Source, conversation
 from moodline.transcripts.times import clock
 
@@ -175,3 +177,44 @@ def _cells(source: Source, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _unguard(cell: str) -> str:
     """The cell without the apostrophe that keeps spreadsheets from running it."""
     return cell[1:] if cell[:1] == "'" and cell[1:].lstrip()[:1] in ("=", "+", "-", "@") else cell
+
+
+def read_unnamed(source: Source, *, skip_empty: bool) -> Conversation | None:
+    """Read a table whose header does not name the words, or that has none; None if it is no table with tabs.
+
+    Args:
+        source: the file; its columns are parted by tabs.
+        skip_empty: see ``read_table``.
+    """
+    lines = [(n, line) for n, line in enumerate(source.text.split("\n"), 1) if line.strip()]
+    tabs = Counter(line.rstrip("\n").count("\t") for _, line in lines)
+    (most, count), *_ = tabs.most_common(1)
+    if not most or len(lines) < 2 or count < 0.9 * len(lines):
+        return None
+    rows = [(n, [cell.strip() for cell in line.split("\t")]) for n, line in lines if line.count("\t") == most]
+    return _unnamed(source, rows, skip_empty=skip_empty)
+
+
+def _unnamed(source: Source, rows: Sequence[tuple[int, list[str]]], *, skip_empty: bool) -> Conversation | None:
+    found = guessed_columns([cells for _, cells in rows])
+    if found is None:
+        return None
+    source.note(found.note())
+    out = []
+    for n, cells in rows[found.head :]:
+        with source.row():
+            place = source.at(n)
+            start, end, lasts = (
+                None if at is None else clock(cells[at], place, name)
+                for at, name in ((found.start, "start"), (found.end, "end"), (found.lasts, "duration"))
+            )
+            if lasts is not None and start is not None:
+                end = start + lasts
+            begins, ends = (None if t is None else round(t * found.unit, 6) for t in (start, end))
+            speaker = cells[found.speaker] if found.speaker is not None else None
+            for at in found.each:
+                if cells[at]:
+                    out.append(Row(place, cells[at], rows[0][1][at], begins, ends))
+            if not found.each:
+                out.append(Row(place, cells[found.text], speaker, begins, ends))
+    return conversation(source, sorted(out, key=lambda row: row.start or 0.0), skip_empty=skip_empty)
