@@ -19,7 +19,6 @@ from moodline.service.app import Service
 from moodline.service.protocol import ImpatientProtocol
 from moodline.service.settings import ServiceSettings
 
-
 M_ARENA_MAX = -8
 """The number of this setting in glibc's malloc.h."""
 
