@@ -325,11 +325,15 @@ def test_the_end_waits_for_clients_but_not_for_ever(tmp_path: Path) -> None:
             until(lambda: 'inside{route="/v1/recordings"} 1.0' in other.get("/metrics").text)
         assert server.end() == 0
         assert short.result().status_code == 200
-    with running(tmp_path, "--workers", "1", "--grace", "1s") as server, ThreadPoolExecutor(1) as pool:
-        with server.client() as client, server.client() as other:
-            pool.submit(send, client, wav(115))
-            until(lambda: 'inside{route="/v1/recordings"} 1.0' in other.get("/metrics").text)
-            assert server.end(30) == 0
+    with (
+        running(tmp_path, "--workers", "1", "--grace", "1s") as server,
+        server.client() as client,
+        server.client() as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        pool.submit(send, client, wav(115))
+        until(lambda: 'inside{route="/v1/recordings"} 1.0' in other.get("/metrics").text)
+        assert server.end(30) == 0
     with running(tmp_path, "--workers", "1") as server:
         assert files(server) == []
 
