@@ -160,6 +160,19 @@ def test_wrong_recordings_are_one_error_object(
     assert files(server) == []
 
 
+@pytest.mark.parametrize("name", ["answer", "work", "recording", "jobs.sqlite", "../../../escape.wav", "a\tb.wav"])
+def test_any_name_of_a_file(client: httpx.Client, server: Server, name: str) -> None:
+    for wait in (True, False):
+        answer = send(client, clip().read_bytes(), name, wait=wait)
+        job = answer.json()
+        result = job if wait else ended(client, job["id"])["result"]
+        assert len(result["utterances"]) == 14
+        assert "/" not in result["media"]
+        if not wait:
+            client.delete(f"/v1/jobs/{job['id']}")
+    assert files(server) == []
+
+
 def test_what_is_no_form_is_refused(client: httpx.Client) -> None:
     assert send(client, clip().read_bytes(), fromat="srt").json()["error"]["fix"] == "Did you mean format?"
     assert client.post("/v1/recordings", content=b"x", headers={"Content-Type": "audio/wav"}).status_code == 415

@@ -11,6 +11,7 @@ from moodline.core.errors import ConfigError, TranscriptError, UnknownNameError
 from moodline.transcripts.audacity import read_audacity
 from moodline.transcripts.cha import read_cha
 from moodline.transcripts.common import Source, bad_rows_note
+from moodline.transcripts.doubts import doubts
 from moodline.transcripts.elan import read_eaf
 from moodline.transcripts.exmaralda import read_exb
 from moodline.transcripts.lrc import read_lrc
@@ -120,9 +121,7 @@ def read_transcript(
     if len(source.bad) > sum(map(len, conversations)):
         raise source.bad[0]
     notes = (*source.notes, *filter(None, [bad_rows_note(source)]))
-    return (
-        [replace(c, notes=tuple(dict.fromkeys((*notes, *c.notes)))) for c in conversations] if notes else conversations
-    )
+    return [replace(c, notes=tuple(dict.fromkeys((*notes, *c.notes, *doubts(c, source))))) for c in conversations]
 
 
 def _mended(source: Source, name: str) -> str:
