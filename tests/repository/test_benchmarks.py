@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,3 +66,18 @@ def test_large_transcripts() -> None:
     module = load_script("read_transcripts", "benchmarks")
     for kind in module.KINDS:
         assert module.measure(kind, 0.05)["utterances"] > 10
+
+
+def test_the_page_shows_the_measured_load() -> None:
+    """``python benchmarks/serve.py --json benchmarks/serve.json --page docs/how-to/serve.md`` writes it."""
+    module = load_script("serve", "benchmarks")
+    page = (BENCHMARKS.parent / "docs" / "how-to" / "serve.md").read_text(encoding="utf-8")
+    out = json.loads((BENCHMARKS / "serve.json").read_text(encoding="utf-8"))
+    assert module.table(out) in page
+    statuses = {
+        s
+        for rows in (*out["conversations"], *out["recordings"], *out["twice_too_much"].values())
+        for s in rows["statuses"]
+    }
+    assert statuses <= {"200", "202", "429"}
+    assert set(out["twice_too_much"]["jobs"]["jobs"]) == {"done"}
