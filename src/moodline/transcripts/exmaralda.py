@@ -59,7 +59,7 @@ def read_exb(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         else:
             holds = Kind.NOTES if holds in (Kind.UNKNOWN, Kind.UTTERANCES) else holds
             tiers.append(Tier(name, labels, speaker, holds=holds, sure=True))
-    found = rows(tiers, ours=False, wanted=source.tiers, where=str(source.path), note=source.note)
+    found = rows(tiers, ours=ours, wanted=source.tiers, where=str(source.path), note=source.note)
     return [conversation(source, [*found, *described], skip_empty=skip_empty)]
 
 

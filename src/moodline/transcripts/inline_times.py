@@ -46,7 +46,8 @@ def _f4(source: Source, lines: Sequence[tuple[int, str]]) -> list[Cue]:
     """Paragraphs with f4's stamps: one at the end says when it ends, one in front when it begins."""
     ends = sum(_F4.search(line) is not None and line.rstrip()[-1:] in "#]" for _, line in lines)
     starts = sum(_F4.match(line.lstrip()) is not None for _, line in lines)
-    at_end = ends >= starts
+    both = sum(len(_F4.findall(line)) > 1 and _F4.match(line.lstrip()) is not None for _, line in lines)
+    at_end = ends >= starts and 2 * both <= ends  # with one at either end, each says what it seems to
     cues: list[Cue] = []
     last: float | None = 0.0
     for number, line in lines:

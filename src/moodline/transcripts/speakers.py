@@ -134,6 +134,8 @@ def _rows(
             if carry and speaker is None and last is not None and words.strip() and not sounds_only(squeeze(words)):
                 speaker, carried = last, carried + 1
             last = speaker
+            if speaker is not None:
+                words = _MARK.sub("", words, count=1)
             yield Row(place, squeeze(words), squeeze(speaker) if speaker else None, cue.start, cue.end)
     if carried:
         turns = "1 turn without a name was" if carried == 1 else f"{carried} turns without a name were"
