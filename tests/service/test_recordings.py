@@ -318,6 +318,26 @@ def test_a_job_goes_on_after_the_end(tmp_path: Path, expected: dict[str, Any]) -
         assert [ended(client, id_)["result"] for id_ in ids] == [expected] * 3
 
 
+def test_the_end_waits_for_clients_but_not_for_ever(tmp_path: Path) -> None:
+    with running(tmp_path, "--workers", "1") as server, server.client() as client, ThreadPoolExecutor(1) as pool:
+        short = pool.submit(send, client, clip().read_bytes())
+        with server.client() as other:
+            until(lambda: 'inside{route="/v1/recordings"} 1.0' in other.get("/metrics").text)
+        assert server.end() == 0
+        assert short.result().status_code == 200
+    with (
+        running(tmp_path, "--workers", "1", "--grace", "1s") as server,
+        server.client() as client,
+        server.client() as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        pool.submit(send, client, wav(115))
+        until(lambda: 'inside{route="/v1/recordings"} 1.0' in other.get("/metrics").text)
+        assert server.end(30) == 0
+    with running(tmp_path, "--workers", "1") as server:
+        assert files(server) == []
+
+
 def test_killed_and_restarted_no_job_is_lost(tmp_path: Path, expected: dict[str, Any]) -> None:
     killed_again_and_again(tmp_path, expected, jobs=4, kills=3)
 
