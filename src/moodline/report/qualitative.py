@@ -62,18 +62,15 @@ def _task(p: Prediction) -> dict[str, Any]:
         },
         "meta": {"program": "moodline", "label_config": LABEL_STUDIO.format(labels=labels)},
     }
-    if p.scale is None:
+    if p.labels:
         task["predictions"] = [{"model_version": f"{p.model} ({p.version})", "result": _results(p.utterances)}]
     return task
 
 
 def _turn(u: UtterancePrediction) -> dict[str, Any]:
-    turn: dict[str, Any] = {"id": u.id, "author": u.speaker or "", "text": u.text or "…"}
-    if u.start is not None:
-        turn["start"] = u.start
-    if u.end is not None:
-        turn["end"] = u.end
-    return turn | ({} if u.value is None else {"value": u.value})
+    turn = {"id": u.id, "author": u.speaker or "", "text": u.text or "…"}
+    more = {"start": u.start, "end": u.end, "value": u.value}
+    return turn | {name: value for name, value in more.items() if value is not None}
 
 
 def _results(utterances: Sequence[UtterancePrediction]) -> list[dict[str, Any]]:

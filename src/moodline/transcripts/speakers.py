@@ -41,7 +41,7 @@ from moodline.transcripts.speaker_names import plausible, possible, titled
 DOUBT = 0.8
 """The share of cues with a colon from which on it is worth a note that no speaker was found."""
 
-_MARK = re.compile(r"\A\[(?:[^\[\]]{1,40}\s[01]\.[0-9]{2}|[+-][0-9]{1,4}\.[0-9]{2}|0\.00)\]\s*")
+MARK = re.compile(r"\A\[(?:[^\[\]]{1,40}\s[01]\.[0-9]{2}|[+-][0-9]{1,4}\.[0-9]{2}|0\.00)\]\s*")
 _DASH = r"(?:(?:-|–|—|>>)\s{0,3})?"
 _BRACKETED = re.compile(_DASH + r"(?:\[([^\[\]\n]{1,60})\]\s{0,3}[:：]|\[(speaker[ _-]?[0-9]+)\])\s*", re.IGNORECASE)
 _PLAIN = re.compile(_DASH + r"([^\[\]:：\s][^\[\]:：\n]{0,59}?)\s{0,3}(?::(?=\s|$)|：)\s*")
@@ -109,8 +109,8 @@ def spoken(
     Raises:
         TranscriptError: there is no good utterance; or, if the reading is strict, one is bad.
     """
-    texts = [_MARK.sub("", cue.text.strip(), count=1) for cue in cues]
-    carry = carry and not any(_MARK.match(cue.text.strip()) for cue in cues)  # Moodline's own files name everybody
+    texts = [MARK.sub("", cue.text.strip(), count=1) for cue in cues]
+    carry = carry and not any(MARK.match(cue.text.strip()) for cue in cues)  # Moodline's own files name everybody
     unnamed = [n for n, cue in enumerate(cues) if cue.speaker is None and texts[n]]
     for n, text in zip(unnamed, with_names([texts[n] for n in unnamed], source), strict=True):
         texts[n] = text
@@ -134,8 +134,6 @@ def _rows(
             if carry and speaker is None and last is not None and words.strip() and not sounds_only(squeeze(words)):
                 speaker, carried = last, carried + 1
             last = speaker
-            if speaker is not None:
-                words = _MARK.sub("", words, count=1)
             yield Row(place, squeeze(words), squeeze(speaker) if speaker else None, cue.start, cue.end)
     if carried:
         turns = "1 turn without a name was" if carried == 1 else f"{carried} turns without a name were"
