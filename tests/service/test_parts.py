@@ -15,7 +15,7 @@ from moodline.core.prediction import Prediction
 from moodline.service.auth import Keys
 from moodline.service.batching import Batcher
 from moodline.service.errors import ServiceError
-from moodline.service.jobs import ATTEMPTS, JobStore
+from moodline.service.jobs import ATTEMPTS, DEATHS, JobStore
 from moodline.service.models import ServedModels
 from moodline.service.rooms import Rooms
 from moodline.service.settings import ServiceSettings, parse_duration
@@ -33,7 +33,8 @@ def test_jobs_are_taken_in_order_and_once(store: JobStore) -> None:
     assert [job.id if (job := store.take()) else None for _ in range(4)] == ["a", "b", "c", None]
     store.put_back("b")
     store.add("d", "owner", "d.wav", 1.5, {"speakers": 2})
-    assert [store.before(n) for n in (2, 4)] == [0, 1]
+    waiting = [store.get(name) for name in "bd"]
+    assert [store.before(job) for job in waiting if job] == [0, 1]
     taken = [store.take(), store.take()]
     assert [(job.id, job.attempts, job.wish) for job in taken if job] == [("b", 1, {}), ("d", 1, {"speakers": 2})]
 
@@ -70,6 +71,19 @@ def test_a_job_that_ends_the_server_again_and_again_fails(store: JobStore) -> No
     assert (job.state, job.attempts) == ("failed", ATTEMPTS)
     assert job.error is not None
     assert "ended 20 times" in job.error["rule"]
+
+
+def test_a_job_that_ended_the_server_lets_others_go_first(store: JobStore) -> None:
+    for name in "ab":
+        store.add(name, "owner", "", None, {})
+    for _ in range(DEATHS):
+        taken = store.take()
+        assert taken is not None
+        assert taken.id == "a"
+        store.recover()
+    waiting = [store.get(name) for name in "ab"]
+    assert [store.before(job) for job in waiting if job] == [1, 0]
+    assert [job.id if (job := store.take()) else None for _ in range(2)] == ["b", "a"]
 
 
 def test_many_threads(store: JobStore) -> None:

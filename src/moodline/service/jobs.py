@@ -20,8 +20,11 @@ VERSION = 1
 """Of the tables."""
 ATTEMPTS = 20
 """How often a job is begun where the server dies over it and nothing of it gets further; then it fails."""
+DEATHS = 3
+"""So many deaths of the server over a job put it behind those with fewer."""
 ENDED = ("done", "failed", "cancelled")
 
+_ORDER = f"attempts / {DEATHS}, number"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -142,9 +145,12 @@ class JobStore:
         return found if found is not None and owner in (None, found.owner) else None
 
     def take(self) -> JobRow | None:
-        """The job that has waited longest, now running; None if none waits."""
+        """The job that has waited longest, now running; None if none waits.
+
+        One over which the server has died a few times goes behind the others, so that these are read.
+        """
         with self._change() as db:
-            row = db.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY number LIMIT 1").fetchone()
+            row = db.execute(f"SELECT id FROM jobs WHERE state = 'queued' ORDER BY {_ORDER} LIMIT 1").fetchone()
             if row is None:
                 return None
             db.execute(
@@ -227,11 +233,12 @@ class JobStore:
             rows = self._db.execute("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state").fetchall()
         return {row["state"]: row["n"] for row in rows}
 
-    def before(self, number: int) -> int:
-        """Jobs that wait in front of the one with this number."""
+    def before(self, job: JobRow) -> int:
+        """Jobs that wait in front of this one."""
         with self._lock:
             (n,) = self._db.execute(
-                "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND number < ?", (number,)
+                f"SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND ({_ORDER}) < (?, ?)",
+                (job.attempts // DEATHS, job.number),
             ).fetchone()
         return int(n)
 
