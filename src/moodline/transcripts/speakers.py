@@ -200,6 +200,8 @@ def _doubts(lines: Sequence[str]) -> tuple[str, ...]:
 
 def _split(text: str, names: frozenset[str]) -> list[tuple[str | None, str]]:
     """A cue's text as (speaker, words), one for every speaker in it."""
+    if "\n" not in text and ":" not in text and "[" not in text and "：" not in text:
+        return [(None, text)]
     parts: list[tuple[str | None, list[str]]] = []
     for line in text.split("\n"):
         match = _BRACKETED.match(line)
