@@ -14,6 +14,7 @@ MODELS = {
     "sure": "moodline.models.sure:Sure",
     "egmf": "moodline.models.egmf:Egmf",
     "linear": "moodline.models.linear:Linear",
+    "words-first": "moodline.models.words_first:WordsFirst",
 }
 """Model name to its class. The class has ``Config``, ``reads`` (modality to "frames" or "tokens"; all others are
 vectors), ``forward``, ``loss`` and ``fit_statistics``."""
@@ -23,6 +24,7 @@ MODEL_DESCRIPTIONS = {
     "sure": "SURE: uncertainty-aware experts, iterative reasoning, a gate of transformers (ICASSP 2026).",
     "egmf": "EGMF: voice, face and words as pseudo tokens of a language model with LoRA (arXiv 2601.07565).",
     "linear": "Linear: each utterance by itself, a linear layer on its features; the baseline without context.",
+    "words-first": "Words first: the words decide, a voice counts as far as it is like those it was trained on.",
 }
 
 PRETRAINED = {
