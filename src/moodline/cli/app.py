@@ -71,7 +71,7 @@ def analyze(
         typer.Option(
             "--model",
             "-m",
-            help="A name of `moodline models`, or a directory; default: voice-words for a recording, else meld-text.",
+            help="A name of `moodline models`, or a directory; default: words-first for a recording, else meld-text.",
         ),
     ] = None,
     abstain_below: Annotated[
@@ -80,7 +80,7 @@ def analyze(
             min=0.0,
             max=1.0,
             help="Mark utterances with a lower confidence as abstained; default: the model's own threshold, if it has "
-            "one (voice-words has, meld-text has not).",
+            "one (words-first and voice-words have, meld-text has not).",
         ),
     ] = None,
     format_: Annotated[

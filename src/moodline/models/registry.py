@@ -29,19 +29,30 @@ MODEL_DESCRIPTIONS = {
 
 PRETRAINED = {
     "meld-text": "pretrained/meld-text",
+    "words-first": "pretrained/words-first",
     "voice-words": "pretrained/voice-words",
 }
 """Packaged models, ready for ``moodline analyze --model NAME``."""
 
 PRETRAINED_LICENCES = {
     "meld-text": "Apache-2.0; trained on MELD (GPL-3 data)",
+    "words-first": "CC BY-NC-SA 4.0, not for commercial use: its voice was trained on RAVDESS",
     "voice-words": "CC BY-NC-SA 4.0, not for commercial use: trained on RAVDESS",
 }
 """Packaged model to the licence of its weights."""
 
+PRETRAINED_LIMITS = {
+    "meld-text": "Learnt from a television comedy in English.",
+    "words-first": "Words learnt from a television comedy in English, voices from actors; the words decide, a voice counts"
+    " where it clearly shows an emotion and is like those actors.",
+    "voice-words": "Words learnt from television comedies in English, voices from actors; worse than the words alone on"
+    " real recordings.",
+}
+"""Packaged model to what every answer of it depends on, in a sentence that results show."""
+
 DEFAULT_MODEL = "meld-text"
 """For a transcript."""
-RECORDING_MODEL = "voice-words"
+RECORDING_MODEL = "words-first"
 """For a recording."""
 
 

@@ -56,6 +56,7 @@ def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> di
         "id": p.conversation,
         "model": p.model,
         "version": p.version,
+        "terms": p.terms,
         "media": None if p.media is None else p.media.name,
         "notes": list(p.notes),
         "labels": labels,
@@ -96,7 +97,7 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
     """``i`` id, ``t`` text, ``e`` emotion, ``p`` probabilities, ``u`` unsure, ``x`` experts, ``w`` weights, ``m``
     modality.
 
-    And where the model tells them, ``o``, pairs of a modality and its σ, and ``l``, pairs of a modality and what its
+    ``c`` what voice and words say where they contradict each other. And where the model has them, ``o``, pairs of a modality and its σ, and ``l``, pairs of a modality and what its
     last reasoning step looked at most: pairs of a turn's number, from 0, and a weight. Of a regression ``v`` is
     the value, ``r`` the interval, ``y`` each expert's value, and ``e`` −1 (``presentation.py``).
     """
@@ -112,6 +113,8 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
         "w": [_whole(u.weights[name]) if name in u.weights else None for name in experts],
         "m": list(u.modalities),
     }
+    if u.contradiction:
+        turn["c"] = [f"{name}: {label}" for name, label in u.contradiction.items()]
     if u.uncertainty:
         turn["o"] = [[m, round(sigma, 4)] for m, sigma in u.uncertainty.items()]
     if u.guides:

