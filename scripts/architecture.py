@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("experiments",), "training and evaluation under the protocol"),
     (("report",), "tables, plots, pages, output files"),
     (("annotation",), "many files, on several processes and machines"),
+    (("service",), "answers over HTTP"),
     (("cli",), "the command line"),
 )
 """Folders of each layer and what the layer is for, from the bottom to the top. An import may only point to a lower

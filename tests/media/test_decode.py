@@ -15,7 +15,8 @@ from moodline.core.errors import MediaError, MissingDependencyError, StorageErro
 from moodline.media import decode as decoding
 from moodline.media import source as sources
 from moodline.media.decode import decode
-from moodline.media.source import is_recording, open_source
+from moodline.media.kinds import is_recording
+from moodline.media.source import open_source
 
 av = pytest.importorskip("av")
 

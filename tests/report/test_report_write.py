@@ -31,6 +31,15 @@ def test_json_is_an_object_for_one_conversation_and_a_list_for_more(make: Make, 
     assert json.loads(path.read_text()) == []
 
 
+def test_rttm_is_read_back_and_has_the_emotion(make: Make, tmp_path: Path) -> None:
+    write_prediction([make()], tmp_path / "a.rttm")
+    first, *rest = (tmp_path / "a.rttm").read_text().splitlines()
+    assert first.split() == ["SPEAKER", "talk", "1", "0.000", "1.235", "<NA>", "joy", "Ann", "0.81", "<NA>"]
+    assert all(len(line.split()) == 10 for line in rest)
+    (conversation,) = read_transcript(tmp_path / "a.rttm")
+    assert [u.speaker for u in conversation][:3] == ["Ann", "SPEAKER_00", "the_man_from_upstairs"]
+
+
 def test_jsonl_has_one_conversation_a_line(make: Make, tmp_path: Path) -> None:
     write_prediction([make("a"), make("b")], tmp_path / "a.jsonl")
     lines = (tmp_path / "a.jsonl").read_text().splitlines()

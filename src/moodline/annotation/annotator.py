@@ -26,7 +26,7 @@ class AnnotationSettings:
 
     Args:
         model: a name of ``moodline models`` or a directory; None for the default model of recordings or transcripts.
-        speakers, channels, transcriber, diarizer: see ``Recognizer.listen``.
+        speakers, channels, transcriber, diarizer, track: see ``Recognizer.listen``.
         abstain_below: see ``Recognizer.recognize``.
         reports: also an HTML report for each item.
         keep: keep decoded recordings and recognized words in the cache, for other runs.
@@ -44,10 +44,12 @@ class AnnotationSettings:
     keep: bool = False
     threads: int = 1
     device: str = "auto"
+    track: int | None = None
 
     def of_key(self) -> dict[str, Any]:
         """The settings that a result depends on."""
-        return {k: v for k, v in asdict(self).items() if k not in ("keep", "threads", "device", "reports")}
+        unused = {"keep", "threads", "device", "reports"} | ({"track"} if self.track is None else set())
+        return {k: v for k, v in asdict(self).items() if k not in unused}
 
 
 class Annotator:
@@ -123,6 +125,7 @@ class Annotator:
                 transcriber=s.transcriber,
                 diarizer=s.diarizer,
                 abstain_below=s.abstain_below,
+                track=s.track,
             )
         ]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from moodline.annotation.item import Item
 from moodline.annotation.manifest import MANIFESTS, is_manifest, read_manifest
 from moodline.core.errors import ConfigError
-from moodline.media.source import RECORDINGS
+from moodline.media.kinds import RECORDINGS, is_recording, sounds
 from moodline.transcripts.read import FORMATS
 
 TRANSCRIPTS = tuple(f".{name}" for name in FORMATS if name != "audacity")
@@ -66,8 +66,9 @@ def _or_refuse(path: Path, files: Iterable[tuple[Path, Path]]) -> list[tuple[Pat
 
 
 def _known(path: Path) -> bool:
+    """Whether to annotate a file of a folder: by its suffix; one with another is a recording if it begins as such."""
     suffix = path.suffix.lower()
-    return suffix in RECORDINGS or suffix in TRANSCRIPTS
+    return suffix in RECORDINGS or suffix in TRANSCRIPTS or sounds(path)
 
 
 def _below(folder: Path, leave_out: Path | None) -> Iterator[Path]:
@@ -84,7 +85,7 @@ def _below(folder: Path, leave_out: Path | None) -> Iterator[Path]:
 def _paired(files: Iterable[tuple[Path, Path]]) -> list[Item]:
     """Recordings with the transcripts of their name, and transcripts without a recording."""
     bases = dict(files)
-    recordings = {p for p in bases if p.suffix.lower() not in TRANSCRIPTS}
+    recordings = {p for p in bases if p.suffix.lower() not in TRANSCRIPTS and is_recording(p)}
     stems = {p.with_suffix("") for p in recordings}
     items = []
     for path, base in bases.items():

@@ -27,6 +27,7 @@ class Hearing:
     channels: Literal["mix", "split"] | None = None
     transcriber: str | None = None
     diarizer: str | None = None
+    track: int | None = None
 
 
 def run(
@@ -142,12 +143,13 @@ def _listen(
             diarizer=hearing.diarizer,
             abstain_below=abstain_below,
             progress=progress,
+            track=hearing.track,
         )
 
 
 def _is_recording(file: Path, format_: str | None) -> bool:
     """Told by the suffix, or else by the first bytes."""
-    from moodline.media.source import is_recording
+    from moodline.media.kinds import is_recording
     from moodline.transcripts.read import FORMATS
 
     suffix = file.suffix.lower().removeprefix(".")
@@ -168,7 +170,7 @@ def _check_one(conversations: Sequence[Conversation], given: Path | None) -> Non
 
 
 def _check_no_hearing(file: Path, hearing: Hearing) -> None:
-    for name in ("transcript", "speakers", "channels", "transcriber", "diarizer"):
+    for name in ("transcript", "speakers", "channels", "transcriber", "diarizer", "track"):
         if getattr(hearing, name) is not None:
             raise ConfigError(f"--{name} goes with a recording", f"{file}, a transcript", "Leave it out.")
 

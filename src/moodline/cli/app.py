@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from moodline.cli import many
+from moodline.cli import many, one, serve
 from moodline.cli.options import Data, Json, Options, Quiet, Set, Threads
 
 app = typer.Typer(
@@ -47,72 +47,14 @@ def main(
     """Moodline's commands."""
 
 
-@app.command(epilog="Examples: moodline analyze call.wav -o moods.json; moodline analyze talk.srt")
-def analyze(
-    file: Annotated[Path, typer.Argument(help="A recording (sound or film), or a transcript.")],
-    output: Annotated[
-        list[Path] | None,
-        typer.Option("--output", "-o", help="Write a file; its suffix says which kind. May be repeated."),
-    ] = None,
-    transcript: Annotated[
-        Path | None, typer.Option("--transcript", "-t", help="What is said in the recording, or who speaks when.")
-    ] = None,
-    speakers: Annotated[int | None, typer.Option(min=1, help="How many speak; found if left out.")] = None,
-    channels: Annotated[
-        Literal["mix", "split"] | None,
-        typer.Option(help="Average the channels, or one speaker on each.", show_default="mix"),
-    ] = None,
-    transcriber: Annotated[
-        str | None, typer.Option(help="Recognizes words: moonshine, whisper[:SIZE] or whisperx[:SIZE].")
-    ] = None,
-    diarizer: Annotated[str | None, typer.Option(help="Tells speakers apart: clusters or pyannote.")] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="A name of `moodline models`, or a directory; default: words-first for a recording, else meld-text.",
-        ),
-    ] = None,
-    abstain_below: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Mark utterances with a lower confidence as abstained; default: the model's own threshold, if it has "
-            "one (words-first and voice-words have, meld-text has not).",
-        ),
-    ] = None,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="The transcript's format, e.g. srt; default: by the file's name.")
-    ] = None,
-    skip_empty: Annotated[bool, typer.Option(help="Leave out utterances without words instead of stopping.")] = False,
-    keep: Annotated[
-        bool,
-        typer.Option("--keep/--no-keep", help="Keep the decoded recording and its words for the next run."),
-    ] = True,
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto is cuda if there is one, else cpu.")] = "auto",
-    threads: Threads = None,
-    json_: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Say which emotion each utterance of a recording or a transcript carries; run it again to go on."""
-    from contextlib import nullcontext
-
-    from moodline.cli.analyze import Hearing, run
-    from moodline.core.cache import temporary_recordings
-
-    hearing = Hearing(transcript, speakers, channels, transcriber, diarizer)
-    with nullcontext() if keep else temporary_recordings():
-        run(file, output or [], format_, hearing, model, abstain_below, skip_empty, device, threads, json_, quiet)
-
-
+app.command(epilog="Examples: moodline analyze call.wav -o moods.json; moodline analyze talk.srt")(one.analyze)
 app.command(
     epilog="Examples: moodline annotate calls/ --out moods; moodline annotate 'calls/*.wav' --out moods --workers 8; "
     "moodline annotate manifest.csv --out moods --shard 3/8"
 )(many.annotate)
 app.command(epilog="Example: moodline collect moods --by group")(many.collect)
 app.command(epilog="Example: moodline cache --clear")(many.cache)
+app.command(epilog="Example: moodline serve --port 8000")(serve.serve)
 
 
 @app.command(epilog="Example: moodline train mister-e/meld-minilm --data meld --seeds 5 --out runs/meld")

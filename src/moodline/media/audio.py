@@ -15,6 +15,9 @@ from moodline.media.clip import clip_hash
 RATE = 16_000
 """Samples per second that every speech encoder here expects."""
 
+UNKNOWN = 0x7FFF_0000
+"""A size from here on in a WAV's head is what programs write that do not know it yet."""
+
 
 def load_audio(path: str | Path, rate: int = RATE, start: float | None = None, end: float | None = None) -> np.ndarray:
     """Read a sound file or a part of it.
@@ -170,8 +173,8 @@ def _missing_wav(file: BinaryIO) -> int:
     while at + 8 <= end:
         file.seek(at)
         name, size = file.read(4), int.from_bytes(file.read(4), "little")
-        if name == b"data":  # streams are written with an unknown size: all ones, or none
-            return max(0, at + 8 + size - end) if size < 0xFFFFFF00 else 0
+        if name == b"data":  # of a stream, the size is not known
+            return max(0, at + 8 + size - end) if size < UNKNOWN else 0
         at += 8 + size + size % 2
     return max(0, at - end)
 

@@ -17,10 +17,11 @@ from moodline.core.errors import MediaError, StorageError
 from moodline.core.files import replacing, write_text
 from moodline.core.progress import ProgressCallback
 from moodline.media.audio import RATE
-from moodline.media.source import Samples, open_source
+from moodline.media.ffmpeg import SILENT, Samples
+from moodline.media.source import open_source
 
-SILENT, CLIPPED, CLIPPED_SHARE, CANCELLED = 0.0005, 0.999, 0.001, 0.01
-"""Highest peak of silence; level at which a sample counts as clipped; share of such samples worth a note; share of the
+CLIPPED, CLIPPED_SHARE, CANCELLED = 0.999, 0.001, 0.01
+"""Level at which a sample counts as clipped; share of such samples worth a note; share of the
 channels' power left in their average below which they cancel each other out."""
 
 SPARE = 64 << 20
@@ -98,14 +99,21 @@ def _writing_wav(path: Path) -> Iterator[_Wav]:
             yield wav
 
 
-def decode(path: Path, folder: Path, split: bool = False, progress: ProgressCallback | None = None) -> Decoded:
+def decode(
+    path: Path,
+    folder: Path,
+    split: bool = False,
+    progress: ProgressCallback | None = None,
+    track: int | None = None,
+) -> Decoded:
     """Decode a recording into ``folder``, or find it decoded there already.
 
     Args:
         path: anything libsndfile or PyAV opens, of any rate and any number of channels.
-        folder: made if it is not there; one folder for one recording and one value of ``split``.
+        folder: made if it is not there; one folder for one recording and one value of ``split`` and ``track``.
         split: keep each channel as well, for recordings with one speaker on each.
         progress: called with (title, seconds done, seconds in all).
+        track: which of its sound tracks, from 1; None for the first that is not silent.
 
     Raises:
         MediaError: not a recording, without sound, without a sample, silent, or longer than 37 hours.
@@ -114,7 +122,7 @@ def decode(path: Path, folder: Path, split: bool = False, progress: ProgressCall
     """
     if (known := _read(folder)) is not None:
         return known
-    source = open_source(path)
+    source = open_source(path, track)
     _make(folder, source.seconds, 1 + (source.channels if split else 0))
     names = [f"channel-{n}.wav" for n in range(source.channels)] if split else []
     levels = _Levels()

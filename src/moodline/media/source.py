@@ -1,71 +1,25 @@
-"""Sound and film files as streams of samples: whatever libsndfile or FFmpeg (through PyAV) opens, block by block."""
+"""Sound and film files as streams of samples: whatever libsndfile or FFmpeg opens, to the end, block by block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moodline.core.errors import MediaError, MissingDependencyError
 from moodline.media.audio import check_whole, missing_bytes
-
-Samples = NDArray[np.float32]
+from moodline.media.ffmpeg import Samples, Track, open_track
+from moodline.media.joined import Piece, pieces
+from moodline.media.window import Window
 
 BLOCK = 1 << 16
 """Samples of each channel that are read in one go."""
 
-GAP = 0.1
-"""Seconds without sound inside a film from which on silence is filled in, so that its times stay true."""
-
-LONGEST_GAP = 3600.0
-"""A longer gap is a broken time stamp, not silence."""
-
-RECORDINGS = frozenset(
-    {
-        ".aac",
-        ".ac3",
-        ".aif",
-        ".aifc",
-        ".aiff",
-        ".amr",
-        ".au",
-        ".avi",
-        ".caf",
-        ".flac",
-        ".flv",
-        ".m2ts",
-        ".m4a",
-        ".m4b",
-        ".m4v",
-        ".mka",
-        ".mkv",
-        ".mov",
-        ".mp2",
-        ".mp3",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".oga",
-        ".ogg",
-        ".ogv",
-        ".opus",
-        ".rf64",
-        ".snd",
-        ".ts",
-        ".w64",
-        ".wav",
-        ".wave",
-        ".webm",
-        ".wma",
-        ".wmv",
-    }
-)
-"""Suffixes of sound and film files."""
+SHORT = 0.5
+"""Seconds that may be missing at the end without a word: what encoders add and decoders leave out."""
 
 
 @dataclass
@@ -85,8 +39,9 @@ class Source:
     channels: int
     seconds: float | None
     notes: list[str] = field(default_factory=list)
-    _reader: Any = None
-    _begin: float = 0.0
+    _pieces: Sequence[Piece] = ()
+    _first: Any = None
+    _track: int | None = None
 
     def blocks(self) -> Iterator[Samples]:
         """Samples float32 [N, C], from the first to the last that can be read.
@@ -94,74 +49,66 @@ class Source:
         Raises:
             MediaError: nothing at all can be read.
         """
-        with self._reader as file:
-            yield from (self._from_libsndfile(file) if hasattr(file, "samplerate") else self._from_ffmpeg(file))
-
-    def _from_libsndfile(self, file: Any) -> Iterator[Samples]:
-        import soundfile
-
         done = 0
-        try:
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+        for number, piece in enumerate(self._pieces):
+            try:
+                reader = self._first if number == 0 else _open(self.path, piece, self._track)
+            except (MediaError, MissingDependencyError) as error:
+                self._damaged(done / self.rate, error.rule)
+                break
+            for block in self._read(piece, reader, done):
                 done += len(block)
                 yield block
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            self._damaged(done / self.rate, error)
-        else:
-            # an unknown length is told as a very large one
-            if done < file.frames < 1 << 62 or missing_bytes(self.path):
-                self._damaged(done / self.rate, "the end of the file is missing")
+        if len(self._pieces) > 1:
+            self.notes.append(
+                f"{len(self._pieces)} recordings stand behind each other in {self.path.name}; all were used, "
+                f"{done / self.rate:.1f} s."
+            )
+        short = [p for p in self._pieces if p.claimed is not None]
+        if short:
+            counted, real = (
+                sum(s or 0.0 for s in t) for t in zip(*((p.claimed, p.seconds) for p in short), strict=True)
+            )
+            self.notes.append(
+                f"The head of {self.path.name} counts {counted:.1f} s, but {real:.1f} s of sound follow; all were used."
+            )
 
-    def _from_ffmpeg(self, container: Any) -> Iterator[Samples]:
-        import av
+    def _read(self, piece: Piece, reader: Any, before: int) -> Iterator[Samples]:
+        """One piece, at the source's rate: first with one library, then, where it stops too early, with the other."""
+        done, reason = 0, ""
+        reading = _Reading(reader, self.path, piece)
+        for block in _at_rate(reading.blocks(), reading.rate, self.rate):
+            done += len(block)
+            yield block
+        self.notes += reading.notes
+        reason = reading.reason
+        if not reason and piece.seconds is not None and done / self.rate < piece.seconds - SHORT:
+            reason = f"it should last {piece.seconds:.1f} s"
+        if reason and not isinstance(reader, Track) and not (piece.cut and reading.ended):
+            stopped = done
+            for block in self._rest(piece, done):
+                done += len(block)
+                yield block
+            expected = piece.seconds or reading.seconds
+            if done > stopped and expected is not None and done / self.rate >= expected - SHORT:
+                if reading.reason:
+                    self.notes.append(f"{self.path.name} is damaged in the middle; what can be decoded was used.")
+                return
+        if reason or piece.cut:
+            self._damaged((before + done) / self.rate, reason or "the end of the file is missing")
 
-        stream = container.streams.best("audio")
-        resampler, done, broken = None, 0, 0
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-                frames = [] if packet is None else packet.decode()
-            except (av.error.FFmpegError, ValueError) as error:
-                broken += 1
-                if packet is None or broken > 10_000 or isinstance(error, av.error.EOFError):
-                    break
-                continue
-            if packet is None:
-                break
-            for frame in frames:
-                for block in self._frame_blocks(frame, done):
-                    done += len(block)
-                    yield block
-        del resampler
-        if broken:
-            self.notes.append(f"{self.path.name}: {broken} damaged pieces of the sound were left out.")
-        if self.seconds and done / self.rate < self.seconds - max(1.0, 0.01 * self.seconds):
-            self._damaged(done / self.rate, f"it should last {self.seconds:.1f} s")
-
-    def _frame_blocks(self, frame: Any, done: int) -> Iterator[Samples]:
-        """One decoded frame, at the source's rate, with silence before it if the time stamps leave a gap."""
-        if frame.time is not None:
-            gap = frame.time - self._begin - done / self.rate
-            if GAP < gap < LONGEST_GAP:
-                missing = round(gap * self.rate)
-                for start in range(0, missing, BLOCK):
-                    yield np.zeros((min(BLOCK, missing - start), self.channels), np.float32)
-        planes = frame.to_ndarray()
-        count = len(frame.layout.channels)
-        if not frame.format.is_planar:
-            planes = planes.reshape(-1, count).T
-        if planes.dtype == np.uint8:
-            values = planes.astype(np.float32) / 128 - 1
-        elif planes.dtype.kind == "i":
-            values = planes.astype(np.float32) / float(-np.iinfo(planes.dtype).min)
-        else:
-            values = planes.astype(np.float32)
-        if frame.sample_rate != self.rate:
-            import soxr
-
-            values = soxr.resample(values.T, frame.sample_rate, self.rate).T
-        yield np.ascontiguousarray(values.T)
+    def _rest(self, piece: Piece, done: int) -> Iterator[Samples]:
+        """What FFmpeg reads behind the samples that there are; nothing if it cannot."""
+        try:
+            reader = open_track(self.path, lambda: _file(self.path, piece), self._track)
+        except (MediaError, MissingDependencyError):
+            return
+        reading = _Reading(reader, self.path, piece)
+        at = 0
+        for block in _at_rate(reading.blocks(), reading.rate, self.rate):
+            at += len(block)
+            if at > done:
+                yield block[max(0, len(block) - (at - done)) :]
 
     def _damaged(self, seconds: float, reason: object) -> None:
         if seconds <= 0:
@@ -169,73 +116,122 @@ class Source:
         self.notes.append(f"{self.path.name} is damaged or cut off; its first {seconds:.1f} s were used ({reason}).")
 
 
-def is_recording(path: Path) -> bool:
-    """Whether a file is sound or film: told by its suffix, or else by its first bytes."""
-    if path.suffix.lower() in RECORDINGS:
-        return True
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except (OSError, ValueError):
-        return False
-    starts = (
-        b"RIFF",
-        b"RF64",
-        b"fLaC",
-        b"OggS",
-        b"ID3",
-        b"FORM",
-        b"\x1a\x45\xdf\xa3",
-        b"\xff\xfb",
-        b"\xff\xf1",
-        b"caff",
-    )
-    return head.startswith(starts) or head[4:8] == b"ftyp"
+class _Reading:
+    """The samples of an opened piece, with what went wrong.
+
+    Args:
+        reader: of libsndfile or FFmpeg.
+        path: the file.
+        piece: which part of it.
+    """
+
+    def __init__(self, reader: Any, path: Path, piece: Piece) -> None:
+        self.reader, self.path, self.piece = reader, path, piece
+        self.rate: int = reader.rate if isinstance(reader, Track) else int(reader.samplerate)
+        self.notes: list[str] = []
+        self.reason, self.ended = "", False
+        self.seconds: float | None = None
+        if not isinstance(reader, Track) and reader.frames < 1 << 62:
+            self.seconds = reader.frames / reader.samplerate
+
+    def blocks(self) -> Iterator[Samples]:
+        """All that can be read; ``reason`` is set where that is too little."""
+        try:
+            yield from self._from_ffmpeg() if isinstance(self.reader, Track) else self._from_libsndfile()
+        finally:
+            self.reader.close()
+
+    def _from_libsndfile(self) -> Iterator[Samples]:
+        import soundfile
+
+        done, file = 0, self.reader
+        try:
+            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+                done += len(block)
+                yield block
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            self.reason = str(error)
+            return
+        self.ended = True
+        # an unknown length is given as a very large one; of MPEG audio it is a guess
+        counted = self.piece.seconds is not None and not self.piece.head
+        if (not counted and done < file.frames < 1 << 62) or (self.piece.whole and missing_bytes(self.path)):
+            self.reason = "the end of the file is missing"
+
+    def _from_ffmpeg(self) -> Iterator[Samples]:
+        done, track = 0, self.reader
+        for block in track.blocks(BLOCK):
+            done += len(block)
+            yield block
+        if track.broken:
+            self.notes.append(f"{self.path.name}: {track.broken} damaged pieces of the sound were left out.")
+        seconds = track.seconds
+        if seconds and done / self.rate < seconds - max(1.0, 0.01 * seconds):
+            self.reason = f"it should last {seconds:.1f} s"
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, track: int | None = None) -> Source:
     """Open a sound or film file.
 
+    Args:
+        path: the file.
+        track: which of its sound tracks, from 1; None for the first that is not silent.
+
     Raises:
-        MediaError: missing, empty, not a recording, or a film without sound.
+        MediaError: missing, empty, not a recording, a film without sound, or without that track.
         MissingDependencyError: libsndfile cannot open it and PyAV is not installed.
     """
+    check_whole(path, whole=False)
+    parts = pieces(path)
+    first = _open(path, parts[0], track)
+    if isinstance(first, Track):
+        seconds, rate, channels = first.seconds, first.rate, first.channels
+    else:
+        seconds = first.frames / first.samplerate if first.frames < 1 << 62 else None
+        rate, channels = int(first.samplerate), int(first.channels)
+    counted = [piece.seconds for piece in parts]
+    whole = sum(s for s in counted if s is not None) if None not in counted else None
+    source = Source(path, rate, channels, whole or (seconds if len(parts) == 1 else None))
+    source._pieces, source._first, source._track = parts, first, track
+    if isinstance(first, Track) and first.tracks > 1 and track is None:
+        silent = " (those before it are silent)" if first.number > 1 else ""
+        source.notes.append(
+            f"{path.name} has {first.tracks} sound tracks; number {first.number} was used{silent}. "
+            "Choose another with --track."
+        )
+    return source
+
+
+def _open(path: Path, piece: Piece, track: int | None) -> Any:
+    """A piece opened with libsndfile, or else with FFmpeg."""
     import soundfile
 
-    check_whole(path, whole=False)
     try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, OSError, RuntimeError, TypeError) as error:
-        return _open_with_ffmpeg(path, error)
-    seconds = file.frames / file.samplerate if file.frames < 1 << 62 else None
-    return Source(path, int(file.samplerate), int(file.channels), seconds, _reader=file)
+        file = soundfile.SoundFile(_file(path, piece))
+    except (soundfile.LibsndfileError, OSError, RuntimeError, TypeError):
+        return open_track(path, lambda: _file(path, piece), track)
+    if track is not None and track > 1:
+        file.close()
+        raise MediaError(f"{path}: --track {track} is not in the recording", "one sound track", "Leave the option out.")
+    return file
 
 
-def _open_with_ffmpeg(path: Path, reason: Exception) -> Source:
-    try:
-        import av
-    except ImportError:
-        raise MissingDependencyError("av", "listen", f"{path}: decoding this kind of file") from None
-    av.logging.set_level(None)
-    try:
-        container = av.open(str(path), metadata_errors="replace")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        text = getattr(error, "strerror", None) or error
-        raise MediaError(
-            f"{path}: neither sound nor film that can be read", text, "Copy it again, or convert it to WAV or FLAC."
-        ) from None
-    if not container.streams.audio:
-        container.close()
-        raise MediaError(f"{path}: expected sound in it", "a film without sound", "Pass a recording with sound.")
-    stream: Any = container.streams.best("audio")
-    context = stream.codec_context
-    rate, channels = int(context.sample_rate or 0), int(context.channels or 0)
-    if rate <= 0 or channels <= 0:
-        container.close()
-        raise MediaError(f"{path}: the sound in it cannot be decoded", context.name, "Convert it to WAV or FLAC.")
-    length = container.duration / av.time_base if container.duration else None
-    begin = (container.start_time or 0) / av.time_base  # times count from what players show first
-    source = Source(path, rate, channels, length, _reader=container, _begin=begin)
-    if (several := len(container.streams.audio)) > 1:
-        source.notes.append(f"{path.name} has {several} sound tracks; number {stream.index} was used.")
-    return source
+def _file(path: Path, piece: Piece) -> Any:
+    return str(path) if piece.whole else Window(path, piece.start, piece.stop, piece.head)
+
+
+def _at_rate(blocks: Iterator[Samples], rate: int, to: int) -> Iterator[Samples]:
+    """Blocks at another rate, where the rates differ."""
+    if rate == to:
+        yield from blocks
+        return
+    import soxr
+
+    resampler, channels = None, 0
+    for block in blocks:
+        if resampler is None or block.shape[1] != channels:
+            channels = block.shape[1]
+            resampler = soxr.ResampleStream(rate, to, channels, dtype="float32")
+        yield np.asarray(resampler.resample_chunk(block)).reshape(-1, channels)
+    if resampler is not None:
+        yield np.asarray(resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)).reshape(-1, channels)

@@ -172,13 +172,12 @@ class Recognizer:
         threshold = self._threshold(abstain_below)
         waiting = iter(conversations)
         while some := list(islice(waiting, batch)):
-            with self._lock:
-                self._encode_together(some)
+            self.prepare(some)
             for conversation in some:
                 yield self.recognize(conversation, threshold if abstain_below is not None else None)
 
-    def _encode_together(self, conversations: Sequence[Conversation]) -> None:
-        """Encode the texts of several conversations in one go; the caller holds the lock."""
+    def prepare(self, conversations: Sequence[Conversation]) -> None:
+        """Encode the texts of several conversations in one go, so that ``recognize`` need not."""
         if "text" not in self.checkpoint.modalities:
             return
         inputs = {
@@ -186,7 +185,8 @@ class Recognizer:
             for n, conversation in enumerate(conversations)
             for id_, x in self._inputs(conversation, "text").items()
         }
-        self._features("text", inputs)
+        with self._lock:
+            self._features("text", inputs)
 
     def listen_many(self, paths: Iterable[str | Path], **settings: Any) -> Iterator[Prediction]:
         """The predictions of many recordings, lazily and in order.
@@ -221,6 +221,7 @@ class Recognizer:
         diarizer: Diarizer | str | None = None,
         abstain_below: float | None = None,
         progress: ProgressCallback | None = None,
+        track: int | None = None,
     ) -> Prediction:
         """The emotions in a recording: it is turned into a conversation, which is recognized.
 
@@ -230,7 +231,7 @@ class Recognizer:
         Args:
             path: a sound or film file.
             transcript: what is said, or who speaks when, as far as it is known; of ``read_transcript``.
-            speakers, channels, transcriber, diarizer, progress: see ``moodline.listen.listen.listen``.
+            speakers, channels, transcriber, diarizer, progress, track: see ``moodline.listen.listen.listen``.
             abstain_below: see ``recognize``.
 
         Raises:
@@ -242,7 +243,7 @@ class Recognizer:
 
         self._threshold(abstain_below)  # whether it is allowed, before hours of work
         languages = self.checkpoint.languages
-        heard = listen(path, transcript, speakers, channels, transcriber, diarizer, progress, languages)
+        heard = listen(path, transcript, speakers, channels, transcriber, diarizer, progress, languages, track)
         try:
             found = self.recognize(heard.conversation, abstain_below)
         except ConversationError as error:

@@ -50,11 +50,32 @@ def write_prediction(prediction: list[Prediction], path: Path) -> None:
     """
     path = Path(path)
     check_output(path)
-    check_times(path, [p.utterances for p in prediction])
-    if path.suffix.lower() in TIMED:
-        prediction = [replace(p, utterances=tuple(u for u in p.utterances if _timed(u))) for p in prediction]
+    prediction = _writable(prediction, path)
     with replacing(path) as file:
         WRITERS[path.suffix.lower()](prediction, file)
+
+
+def prediction_bytes(prediction: list[Prediction], suffix: str) -> bytes:
+    """What ``write_prediction`` would write, for a program that sends it.
+
+    Args:
+        prediction: see ``write_prediction``.
+        suffix: one of ``WRITERS``.
+
+    Raises:
+        ConversationError: see ``write_prediction``.
+    """
+    out = io.BytesIO()
+    WRITERS[suffix](_writable(prediction, Path(f"answer{suffix}")), out)
+    return out.getvalue()
+
+
+def _writable(prediction: list[Prediction], path: Path) -> list[Prediction]:
+    """What a file of this kind can hold of the predictions; raises where that is nothing."""
+    check_times(path, [p.utterances for p in prediction])
+    if path.suffix.lower() not in TIMED:
+        return prediction
+    return [replace(p, utterances=tuple(u for u in p.utterances if _timed(u))) for p in prediction]
 
 
 def check_times(path: Path, conversations: Sequence[Iterable[Utterance | UtterancePrediction]]) -> None:
@@ -240,6 +261,24 @@ def _clock(seconds: float, decimal: str) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{decimal}{thousandths:03d}"
 
 
+def _rttm(prediction: list[Prediction], file: BinaryIO) -> None:
+    """Who speaks when: the emotion as subtype and its confidence, in the fields that RTTM has for such things."""
+    (p,) = prediction
+    shown = presentation_of(p)
+    name = _token(p.conversation)
+    for u in p.utterances:
+        start, end = u.start or 0.0, u.end or 0.0
+        answer, _, sure = shown.caption(u).rpartition(" ")
+        fields = ("SPEAKER", name, "1", f"{start:.3f}", f"{end - start:.3f}", "<NA>", _token(answer or sure),
+                  _token(u.speaker or ""), sure if answer else "<NA>", "<NA>")  # fmt: skip
+        file.write(_encode(" ".join(fields) + "\n"))
+
+
+def _token(text: str) -> str:
+    """A text without spaces, for a field of RTTM."""
+    return "_".join(text.split()) or "<NA>"
+
+
 def _textgrid(prediction: list[Prediction], file: BinaryIO) -> None:
     from moodline.report.textgrid import write_textgrid
 
@@ -274,6 +313,7 @@ WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
     ".parquet": _parquet,
     ".srt": _srt,
     ".vtt": _vtt,
+    ".rttm": _rttm,
     ".textgrid": _textgrid,
     ".eaf": _eaf,
     ".html": _html,
@@ -282,7 +322,13 @@ WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
 }
 """Suffix (in small letters) to writer."""
 
-TIMED = {".srt": "subtitles", ".vtt": "subtitles", ".textgrid": "TextGrids", ".eaf": "ELAN files"}
+TIMED = {
+    ".srt": "subtitles",
+    ".vtt": "subtitles",
+    ".rttm": "RTTM files",
+    ".textgrid": "TextGrids",
+    ".eaf": "ELAN files",
+}
 """Suffixes of files that hold one conversation, its utterances with times only, and what these files are called."""
 
 PICTURES = (".svg", ".png")

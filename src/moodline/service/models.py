@@ -1,0 +1,111 @@
+"""The models that a service answers with: loaded once, one recognizer for each thread that computes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from moodline.core.conversation import Conversation, Utterance
+from moodline.core.device import default_device
+from moodline.core.errors import MoodlineError, UnknownNameError
+from moodline.models.registry import DEFAULT_MODEL, PRETRAINED_LICENCES, RECORDING_MODEL
+from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
+from moodline.pipeline.recognizer import Recognizer, model_directory
+from moodline.service.settings import ServiceSettings
+
+Use = Literal["conversations", "recordings"]
+
+
+@dataclass(frozen=True)
+class Served:
+    """One model.
+
+    Args:
+        id: its name in requests.
+        checkpoint: the weights, which all threads share.
+        licence: of the weights; None where it is not known.
+        default_for: what it answers where a request names no model.
+    """
+
+    id: str
+    checkpoint: Checkpoint
+    licence: str | None
+    default_for: tuple[Use, ...]
+
+
+class ServedModels:
+    """The models of a service.
+
+    Args:
+        settings: names, device and threads.
+
+    Raises:
+        UnknownNameError, CheckpointError: there is no such model, or it is not complete.
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self.created = int(time.time())
+        self.device, self.threads = default_device(settings.device), settings.threads
+        names = settings.models or (DEFAULT_MODEL, RECORDING_MODEL)
+        self._models: dict[str, Served] = {}
+        for n, name in enumerate(names):
+            uses: tuple[Use, ...] = ("conversations", "recordings") if n == 0 else ()
+            if not settings.models:
+                uses = ("conversations",) if n == 0 else ("recordings",)
+            checkpoint = load_checkpoint(model_directory(name), self.device)
+            id_ = name if name in PRETRAINED_LICENCES else checkpoint.name
+            self._models.setdefault(id_, Served(id_, checkpoint, PRETRAINED_LICENCES.get(name), uses))
+
+    def all(self) -> list[Served]:
+        """Every model, the default first."""
+        return list(self._models.values())
+
+    def choose(self, name: str | None, use: Use) -> Served:
+        """The model of a request.
+
+        Args:
+            name: as the request names it; None for the default.
+            use: what it is for.
+
+        Raises:
+            UnknownNameError: the service has no such model.
+        """
+        if name is None:
+            return next(m for m in self._models.values() if use in m.default_for)
+        if name not in self._models:
+            raise UnknownNameError("model", name[:200], self._models, "See: /v1/models.")
+        return self._models[name]
+
+    def recognizers(self) -> Lane:
+        """Recognizers for one thread."""
+        return Lane(self)
+
+
+class Lane:
+    """The recognizers of one thread. The weights are shared; encoders are loaded for each.
+
+    Args:
+        models: what is served.
+    """
+
+    def __init__(self, models: ServedModels) -> None:
+        self._models = models
+        self._recognizers: dict[str, Recognizer] = {}
+
+    def get(self, served: Served) -> Recognizer:
+        """The recognizer of a model, made when first asked for."""
+        if served.id not in self._recognizers:
+            models = self._models
+            self._recognizers[served.id] = Recognizer(served.checkpoint, models.device, models.threads)
+        return self._recognizers[served.id]
+
+    def warm(self, served: Served) -> None:
+        """Load a model's encoder of words, and compute once."""
+        recognizer = self.get(served)
+        try:
+            recognizer.recognize(Conversation("warm", (Utterance("1", text="Good morning."),)))
+        except MoodlineError:  # a model that reads no words is loaded by the first recording
+            return
+        finally:
+            recognizer.forget()
