@@ -59,7 +59,7 @@ NAME, SHRINK = "words-first", 10.0
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "models"
 SIZES = (1, 1, 2, 3, 5, 8, 15, 30)
 """Turns known of a speaker in a training session."""
-GRID = {"expressive": (0.02, 0.05, 0.1, 0.2, 0.4), "reach": (1.2, 1.5, 2.0), "slope": (2.0, 8.0)}
+GRID = {"expressive": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3), "reach": (1.2, 1.5)}
 NEUTRAL = MELD_7.index("neutral")
 
 
@@ -259,13 +259,17 @@ def main() -> None:
     fit = [sessions(train.actors, normalization, 6, 0), sessions(train.synthetic, normalization, 12, 1)]
     held = [sessions(dev.condition("clean"), normalization, 60, 2), sessions(dev.synthetic, normalization, 20, 3)]
     joined = [tuple(np.concatenate(part) for part in zip(*some, strict=True)) for some in (fit, held)]
-    voice = fit_voice(joined[0], joined[1], (64, 160), (0.0003, 0.001, 0.003, 0.01))  # type: ignore[arg-type]
+    voice = fit_voice(joined[0], joined[1], (64, 160, 320), (0.0001, 0.0003, 0.001))  # type: ignore[arg-type]
     sets = dev.sets(0)
-    settings, chosen = choose(words, voice, {k: s for k, s in sets.items() if k[0] in "abc" or "drowned" in k}, normalization)
+    settings, chosen = choose(
+        words, voice, {k: s for k, s in sets.items() if k[0] in "abc" or "drowned" in k}, normalization
+    )
     model = build(words, voice, **settings)
     found = {k: labelled(answers_of(model, talks, normalization), talks) for k, talks in sets.items()}
     mixed = [found[k] for k in ("a: synthetic voices", "a: flat voices of actors", "f: words alone", "c: voice and words agree", "d: voice contradicts words")]  # fmt: skip
-    share = [slice(None, None, step) for step in (1, 1, 1, 4, 20)]  # agreeing strong voices are rare, contradictions rarer
+    share = [
+        slice(None, None, step) for step in (1, 1, 1, 4, 20)
+    ]  # agreeing strong voices are rare, contradictions rarer
     part = {key: np.concatenate([f[key][s] for f, s in zip(mixed, share, strict=True)]) for key in ("both", "labels")}
     calibration = calibrate(part["both"], {}, part["labels"]) | {"experts": {"speech": 1.0, "text": 1.0}}
     print(settings, chosen, {k: v for k, v in calibration.items() if k in ("temperature", "ece")})
@@ -276,7 +280,10 @@ def main() -> None:
     draws = []
     for seed in range(5):
         tested = test.sets(seed)
-        numbers = {k: judge(labelled(answers_of(model, talks, normalization), talks), calibration) for k, talks in tested.items()}
+        numbers = {
+            k: judge(labelled(answers_of(model, talks, normalization), talks), calibration)
+            for k, talks in tested.items()
+        }
         draws.append(numbers)
     results = {
         "model": NAME,

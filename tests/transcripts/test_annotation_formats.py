@@ -311,7 +311,7 @@ BAD = [
 @pytest.mark.parametrize(("name", "content", "message"), BAD)
 def test_bad_files(read: Read, tmp_path: Path, name: str, content: str, message: str) -> None:
     with pytest.raises((TranscriptError, ConversationError)) as caught:
-        read(name, content)
+        read(name, content, strict=True)
     said = str(caught.value)
     assert message in said
     assert said.startswith(str(tmp_path / name))

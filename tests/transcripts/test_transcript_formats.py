@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from moodline.core.conversation import Conversation
+from moodline.core.conversation import Conversation, Event
 from moodline.transcripts.read import FORMATS, read_transcript
 
 Read = Callable[..., list[Conversation]]
@@ -69,7 +69,7 @@ def test_brackets_are_speakers_even_once_but_sounds_are_not(read: Read) -> None:
     text = "\n\n".join(f"{n}\n00:00:0{n},000 --> 00:00:0{n},500\n{cue}" for n, cue in enumerate(cues, 1))
     assert turns(read("a.srt", text)[0]) == [
         ("SPEAKER_00", "hello"),
-        (None, "[laughs] stop it"),
+        (None, "stop it"),
         ("SPEAKER_01", "fine"),
         (None, "nothing in front"),
         ("Mr. X", "yes"),
@@ -135,9 +135,9 @@ def test_vtt_with_everything_the_standard_allows(read: Read) -> None:
         ("Anna Lee", "Fish & chips again?"),
         ("Anna Lee", "Yes."),
         ("Ben", "No! Never."),
-        ("SPEAKER_02", "<sighs>"),
     ]
-    assert times(conversation) == [(1, 2), (2, 3600), (2, 3600), (3, 3.5)]
+    assert times(conversation) == [(1, 2), (2, 3600), (2, 3600)]
+    assert conversation.events == (Event("<sighs>", "SPEAKER_02", 3, 3.5),)
 
 
 def test_vtt_is_forgiven_a_missing_header(read: Read) -> None:

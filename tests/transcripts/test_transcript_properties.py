@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import MoodlineError
 from moodline.transcripts.common import squeeze
+from moodline.transcripts.nonspeech import split_sounds
 from moodline.transcripts.read import FORMATS, read_transcript
 from moodline.transcripts.speaker_names import plausible
 
@@ -87,7 +88,7 @@ names = st.from_regex(r"\A[A-Z][a-zé]{1,8}( [A-Z][a-z]{1,7}| [0-9])?\Z").filter
 words = st.text(
     st.characters(exclude_categories=("C", "Zl", "Zp"), exclude_characters="<>{}'="), min_size=1, max_size=60
 )
-texts = words.map(squeeze).filter(lambda t: t != "" and t[0] not in "+-@")
+texts = words.map(squeeze).filter(lambda t: t != "" and t[0] not in "+-@" and split_sounds(t) == (t, []))
 milliseconds = st.integers(0, 36_000_000)
 
 

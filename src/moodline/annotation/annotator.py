@@ -32,6 +32,7 @@ class AnnotationSettings:
         keep: keep decoded recordings and recognized words in the cache, for other runs.
         threads: processor threads of each worker; one, so that results do not depend on the number of workers.
         device: cpu, cuda, …
+        encoding, strict: of transcripts, see ``read_transcript``.
     """
 
     model: str | None = None
@@ -45,11 +46,14 @@ class AnnotationSettings:
     threads: int = 1
     device: str = "auto"
     track: int | None = None
+    encoding: str | None = None
+    strict: bool = False
 
     def of_key(self) -> dict[str, Any]:
         """The settings that a result depends on."""
-        unused = {"keep", "threads", "device", "reports"} | ({"track"} if self.track is None else set())
-        return {k: v for k, v in asdict(self).items() if k not in unused}
+        unused = {"keep", "threads", "device", "reports"}
+        newer = {"track": None, "encoding": None, "strict": False}  # by default left out: keys of older results hold
+        return {k: v for k, v in asdict(self).items() if k not in unused and (k not in newer or v != newer[k])}
 
 
 class Annotator:
@@ -133,7 +137,7 @@ class Annotator:
         from moodline.transcripts.read import read_transcript
 
         if item.transcript is not None:
-            return read_transcript(item.transcript)
+            return read_transcript(item.transcript, encoding=self.settings.encoding, strict=self.settings.strict)
         if item.turns:
             return [_conversation(item)]
         return []

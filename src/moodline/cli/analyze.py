@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -30,14 +30,23 @@ class Hearing:
     track: int | None = None
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a transcript is read; see ``read_transcript``."""
+
+    format: str | None = None
+    encoding: str | None = None
+    skip_empty: bool = False
+    strict: bool = False
+
+
 def run(
     file: Path,
     outputs: Sequence[Path],
-    format_: str | None,
+    reading: Reading,
     hearing: Hearing,
     model: str | None,
     abstain_below: float | None,
-    skip_empty: bool,
     device: str,
     threads: int | None,
     json_: bool,
@@ -52,9 +61,9 @@ def run(
     from moodline.report.write import check_times
 
     _check_outputs(outputs, file, hearing.transcript)
-    recording = _is_recording(file, None if hearing.transcript else format_)
+    recording = _is_recording(file, None if hearing.transcript else reading.format)
     given = hearing.transcript if recording else file
-    conversations = _read(given, format_, skip_empty) if given is not None else []
+    conversations = _read(given, reading) if given is not None else []
     if recording:
         _check_one(conversations, given)
     else:
@@ -192,7 +201,7 @@ def read_file(path: Path) -> list[Conversation]:
     Raises:
         ConversationError: it holds several.
     """
-    conversations = _read(path, None, False)
+    conversations = _read(path, Reading())
     if len(conversations) > 1:
         raise ConversationError(f"{path}: expected one conversation", len(conversations), "Split the file.")
     return conversations
@@ -207,10 +216,10 @@ def _is_recording(file: Path, format_: str | None) -> bool:
     return format_ is None and suffix not in FORMATS and is_recording(file)
 
 
-def _read(path: Path, format_: str | None, skip_empty: bool) -> list[Conversation]:
+def _read(path: Path, reading: Reading) -> list[Conversation]:
     from moodline.transcripts.read import read_transcript
 
-    return read_transcript(path, format=format_, skip_empty=skip_empty)
+    return read_transcript(path, **asdict(reading))
 
 
 def _check_one(conversations: Sequence[Conversation], given: Path | None) -> None:

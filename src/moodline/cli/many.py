@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from moodline.cli.options import Json, Quiet
+from moodline.cli.options import Encoding, Json, Quiet, Strict
 
 
 def annotate(
@@ -47,6 +47,8 @@ def annotate(
     track: Annotated[int | None, typer.Option(min=1, help="See moodline analyze.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="See moodline analyze.")] = None,
     abstain_below: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="See moodline analyze.")] = None,
+    encoding: Encoding = None,
+    strict: Strict = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto is cuda if there is one, else cpu.")] = "auto",
     json_: Json = False,
     quiet: Quiet = False,
@@ -56,8 +58,9 @@ def annotate(
     from moodline.cli.annotate import run_annotate
 
     settings = AnnotationSettings(
-        model, speakers, channels, transcriber, diarizer, abstain_below, reports, keep, threads, device, track
-    )
+        model, speakers, channels, transcriber, diarizer, abstain_below, reports, keep, threads, device, track,
+        encoding, strict,
+    )  # fmt: skip
     run_annotate(inputs, out, settings, workers, shard, retry_failed, engine, address, json_, quiet)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from moodline.cli.options import Json, Quiet, Threads
+from moodline.cli.options import Encoding, Json, Quiet, Strict, Threads
 
 
 def analyze(
@@ -51,7 +51,11 @@ def analyze(
     format_: Annotated[
         str | None, typer.Option("--format", help="The transcript's format, e.g. srt; default: by the file's name.")
     ] = None,
-    skip_empty: Annotated[bool, typer.Option(help="Leave out utterances without words instead of stopping.")] = False,
+    encoding: Encoding = None,
+    strict: Strict = False,
+    skip_empty: Annotated[
+        bool, typer.Option(help="Leave out utterances without words, even if they are the most.")
+    ] = False,
     keep: Annotated[
         bool,
         typer.Option("--keep/--no-keep", help="Keep the decoded recording and its words for the next run."),
@@ -68,13 +72,14 @@ def analyze(
     """Say which emotion each utterance of a recording or a transcript carries; run it again to go on."""
     from contextlib import nullcontext
 
-    from moodline.cli.analyze import Hearing, read_names, run
+    from moodline.cli.analyze import Hearing, Reading, read_names, run
     from moodline.core.cache import temporary_recordings
 
     renamed = read_names(names or [])
+    reading = Reading(format_, encoding, skip_empty, strict)
     hearing = Hearing(transcript, speakers, channels, transcriber, diarizer, track)
     with nullcontext() if keep else temporary_recordings():
-        run(file, output or [], format_, hearing, model, abstain_below, skip_empty, device, threads, json_, quiet, renamed)
+        run(file, output or [], reading, hearing, model, abstain_below, device, threads, json_, quiet, renamed)
 
 
 def check(

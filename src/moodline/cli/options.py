@@ -20,3 +20,11 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a setting of the recipe, e.g. training.epochs=5; may be repeated."),
 ]
+
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="The transcript's encoding, e.g. cp1252, gbk, utf-16; default: found out, and reported."),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse a transcript with a bad row, instead of leaving the row out.")
+]

@@ -63,6 +63,27 @@ class Utterance:
 
 
 @dataclass(frozen=True)
+class Event:
+    """Something in a conversation that is no speech: a sound, music, a gesture, a remark of who transcribed it.
+
+    Args:
+        text: the mark as it stands in the transcript, such as ``[door slams]``.
+        speaker: whose it is; None if nobody's or unknown.
+        start: seconds from the beginning of the recording; None if unknown.
+        end: seconds; None if unknown.
+    """
+
+    text: str
+    speaker: str | None = None
+    start: float | None = None
+    end: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as an object of JSON files."""
+        return {"start": self.start, "end": self.end, "speaker": self.speaker, "text": self.text}
+
+
+@dataclass(frozen=True)
 class Conversation:
     """Utterances in the order in which they were said.
 
@@ -73,6 +94,7 @@ class Conversation:
         sound: a sound file of it with the same times, where ``media`` is one that encoders of speech cannot read, such
             as film; never written to files.
         notes: what its reader found doubtful, one sentence each; never written to files.
+        events: what is no speech, in the order of the file; never judged.
     """
 
     id: str
@@ -80,6 +102,7 @@ class Conversation:
     media: Path | None = None
     sound: Path | None = None
     notes: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.utterances:
@@ -113,6 +136,8 @@ class Conversation:
         out: dict[str, Any] = {"id": self.id, "utterances": rows}
         if self.media is not None:
             out["media"] = str(self.media)
+        if self.events:
+            out["events"] = [event.to_dict() for event in self.events]
         return out
 
     @classmethod
@@ -120,8 +145,8 @@ class Conversation:
         """Read one conversation of the house format.
 
         Args:
-            data: a mapping ``{"id", "media"?, "utterances": [{"id", "speaker", "start", "end", "text", …}]}``;
-                utterances without an id are numbered ``u0, u1, …``.
+            data: a mapping ``{"id", "media"?, "utterances": [{"id", "speaker", "start", "end", "text", …}], "events"?:
+                [{"start", "end", "speaker", "text"}]}``; utterances without an id are numbered ``u0, u1, …``.
             where: file (and line), for error messages.
             base: the folder that media paths are relative to.
 
@@ -134,15 +159,16 @@ class Conversation:
                 type(data).__name__,
                 "See docs/how-to/your-data.md.",
             )
-        unknown = set(data) - {"id", "media", "utterances"}
+        unknown = set(data) - {"id", "media", "utterances", "events"}
         if unknown:
             raise ConversationError(
-                f"{where}: unknown field '{sorted(unknown)[0]}'", fix="Known: id, media, utterances."
+                f"{where}: unknown field '{sorted(unknown)[0]}'", fix="Known: id, media, utterances, events."
             )
         try:
             utterances = tuple(_utterance(row, n, where, base) for n, row in enumerate(data["utterances"]))
             media = _path(data.get("media"), base, f"{where}: media")
-            return cls(str(data.get("id") or Path(where).stem), utterances, media)
+            events = tuple(_event(row, n, where) for n, row in enumerate(data.get("events") or ()))
+            return cls(str(data.get("id") or Path(where).stem), utterances, media, events=events)
         except ConversationError as error:
             message = str(error)
             raise error if message.startswith(where) else ConversationError(f"{where}: {message}") from None
@@ -180,13 +206,26 @@ def _utterance(row: Any, number: int, where: str, base: Path | None) -> Utteranc
             raise ConversationError(f"{place}: {name} must be a string", repr(value)[:40])
         values[name] = value
     for name in ("start", "end", "value"):
-        value = row.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise ConversationError(f"{place}: {name} must be a number (seconds as a float)", repr(value)[:40])
-        try:
-            values[name] = None if value is None else float(value)
-        except OverflowError:
-            raise ConversationError(f"{place}: {name} is too large", f"{str(value)[:20]}…") from None
+        values[name] = _number(row.get(name), place, name)
     for name in ("audio", "video"):
         values[name] = _path(row.get(name), base, f"{place}: {name}")
     return Utterance(**values)
+
+
+def _number(value: Any, place: str, name: str) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise ConversationError(f"{place}: {name} must be a number (seconds as a float)", repr(value)[:40])
+    try:
+        return None if value is None else float(value)
+    except OverflowError:
+        raise ConversationError(f"{place}: {name} is too large", f"{str(value)[:20]}…") from None
+
+
+def _event(row: Any, number: int, where: str) -> Event:
+    place = f"{where}: event {number}"
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        raise ConversationError(f"{place}: expected an object with a string 'text'", type(row).__name__)
+    speaker = row.get("speaker")
+    if speaker is not None and not isinstance(speaker, str):
+        raise ConversationError(f"{place}: speaker must be a string", repr(speaker)[:40])
+    return Event(row["text"], speaker, *(_number(row.get(name), place, name) for name in ("start", "end")))

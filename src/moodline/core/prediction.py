@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moodline.core.conversation import Event
 from moodline.core.errors import MissingDependencyError
 from moodline.core.labels import ValueScale
 
@@ -141,6 +142,7 @@ class Prediction:
         level: the share of true values that the intervals should hold, from the errors on dev; None for classes.
         licence: of the model's weights; empty where it is not recorded.
         limits: what the model learnt from, in a sentence; empty where it is not recorded.
+        events: what is no speech (sounds, music, gestures), which was not judged.
     """
 
     conversation: str
@@ -155,9 +157,10 @@ class Prediction:
     level: float | None = None
     licence: str = ""
     limits: str = ""
+    events: tuple[Event, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The whole result: format, model name and version once, then the utterances."""
+        """The whole result: format, model name and version once, then the utterances, and events if there are any."""
         return {
             "format": FORMAT,
             "conversation": self.conversation,
@@ -171,7 +174,7 @@ class Prediction:
             "interval_level": self.level,
             "notes": list(self.notes),
             "utterances": [u.to_dict() for u in self.utterances],
-        }
+        } | ({"events": [event.to_dict() for event in self.events]} if self.events else {})
 
     def to_dataframe(self) -> pd.DataFrame:
         """A table with one row for each utterance, indexed as audformat's segmented index is.

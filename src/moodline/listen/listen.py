@@ -129,7 +129,8 @@ class _Listener:
                 texts = {u.id: u.text for u in utterances if u.text}
                 utterances = [replace(u, text=None) for u in utterances]
         name = transcript.id if transcript is not None else self.path.stem
-        conversation = Conversation(name, tuple(utterances), self.path, self.decoded.sound)
+        events = transcript.events if transcript is not None else ()
+        conversation = Conversation(name, tuple(utterances), self.path, self.decoded.sound, events=events)
         return Heard(conversation, self.decoded.sound, tuple(dict.fromkeys(self.notes)), texts)
 
     # -- no transcript ------------------------------------------------------------------------------------------

@@ -169,7 +169,10 @@ def check_answers(prediction: Prediction, labels: Mapping[int, str]) -> dict[str
         "accuracy_interval": [percent(x) for x in wilson(int(right.sum()), len(y))],
         "weighted_f1": report["weighted_f1"],
         "ece": percent(expected_calibration_error(p, y, bins=5)),
-        "own_threshold": {"answered": percent(firm.mean()), "right": percent(right[firm].mean()) if firm.any() else None},
+        "own_threshold": {
+            "answered": percent(firm.mean()),
+            "right": percent(right[firm].mean()) if firm.any() else None,
+        },
         "suggested": {
             "abstain_below": round(threshold, 3),
             "answered": percent(given.mean()),

@@ -363,6 +363,7 @@ class Recognizer:
             notes=notes,
             licence=PRETRAINED_LICENCES[packaged] if packaged else "",
             limits=PRETRAINED_LIMITS[packaged] if packaged else "",
+            events=conversation.events,
         )
 
 

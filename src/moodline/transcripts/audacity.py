@@ -32,18 +32,23 @@ def read_audacity(source: Source, *, skip_empty: bool = False) -> list[Conversat
     for number, line in enumerate(source.text.split("\n"), start=1):
         if not line.strip() or line.startswith("\\"):
             continue
-        fields = line.split("\t", 2)
-        if len(fields) < 2:
-            raise TranscriptError(
-                f"{source.at(number)}: expected a label: start TAB end TAB words",
-                line.strip()[:40],
-                "See docs/how-to/recordings.md.",
-            )
-        start, end = (clock(fields[n], source.at(number), name) for n, name in ((0, "start"), (1, "end")))
-        if start is None or end is None:
-            raise TranscriptError(f"{source.at(number)}: the label lacks a time", line.strip()[:40])
-        cues.append(speakers.Cue(number, start, end, fields[2] if len(fields) > 2 else ""))
+        with source.row():
+            cues.append(_cue(source, number, line))
     if speakers.diarized(cue.text for cue in cues):
         found = [Row(source.at(c.line), None, speakers.diarizer_name(c.text), c.start, c.end) for c in cues]
         return [conversation(source, found, skip_empty=skip_empty)]
     return [speakers.spoken(source, cues, lower=True, skip_empty=skip_empty)]
+
+
+def _cue(source: Source, number: int, line: str) -> speakers.Cue:
+    fields = line.split("\t", 2)
+    if len(fields) < 2:
+        raise TranscriptError(
+            f"{source.at(number)}: expected a label: start TAB end TAB words",
+            line.strip()[:40],
+            "See docs/how-to/recordings.md.",
+        )
+    start, end = (clock(fields[n], source.at(number), name) for n, name in ((0, "start"), (1, "end")))
+    if start is None or end is None:
+        raise TranscriptError(f"{source.at(number)}: the label lacks a time", line.strip()[:40])
+    return speakers.Cue(number, start, end, fields[2] if len(fields) > 2 else "")

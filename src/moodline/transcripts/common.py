@@ -1,28 +1,21 @@
-"""What every reader of transcripts shares: decoding a file, and making checked conversations of its rows."""
+"""What every reader of transcripts shares: the decoded file, and making checked conversations of its rows."""
 
 from __future__ import annotations
 
-import codecs
-import difflib
 import re
-import stat
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from moodline.core.conversation import Conversation, Utterance
+from moodline.core.conversation import Conversation, Event, Utterance
 from moodline.core.errors import ConversationError, TranscriptError
+from moodline.transcripts.nonspeech import split_sounds
 
 SKIP_FIX = "Give it some words, or leave such utterances out with --skip-empty."
 """What to do about an utterance without words."""
 
-_BOMS = (  # the longer ones first: UTF-32-LE begins like UTF-16-LE
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -33,14 +26,47 @@ class Source:
     Args:
         path: the file, as the user named it; error messages begin with it.
         text: its contents, byte order mark removed, lines ending in ``\\n``.
+        notes: what the user should know of how it was read, one sentence each; readers append to it.
+        strict: refuse a bad row instead of leaving it out.
+        bad: the errors of rows that were left out; see ``row``.
     """
 
     path: Path
     text: str
+    notes: list[str] = field(default_factory=list)
+    strict: bool = False
+    bad: list[TranscriptError] = field(default_factory=list)
 
     def at(self, line: int) -> str:
         """A place in the file for an error message; lines count from 1."""
         return f"{self.path}, line {line}"
+
+    def note(self, sentence: str) -> None:
+        """Add a note, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    @contextmanager
+    def row(self) -> Iterator[None]:
+        """Around the reading of one row: a bad one is left out, unless the reading is strict.
+
+        Raises:
+            TranscriptError: of the block, if the reading is strict.
+        """
+        try:
+            yield
+        except TranscriptError as error:
+            self.leave_out(error)
+
+    def leave_out(self, error: TranscriptError) -> None:
+        """Leave a bad row out, to be reported.
+
+        Raises:
+            TranscriptError: this one, if the reading is strict.
+        """
+        if self.strict:
+            raise error
+        self.bad.append(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +80,7 @@ class Row:
         start: seconds; None if unknown.
         end: seconds; None if unknown.
         id: the utterance's own id; None to number it ``u0, u1, …``.
+        event: it is no speech (a sound, a gesture, a remark): kept as an event, not judged.
     """
 
     place: str
@@ -62,70 +89,7 @@ class Row:
     start: float | None = None
     end: float | None = None
     id: str | None = None
-
-
-def check_file(path: Path) -> None:
-    """Raise unless ``path`` is something that can be opened and read.
-
-    Raises:
-        TranscriptError: no such file, a directory, or out of reach.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        raise TranscriptError(f"{path}: no such file", fix=_nearby(path)) from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise _unreadable(path, error) from None
-    if stat.S_ISDIR(mode):
-        raise TranscriptError(f"{path}: expected a transcript file", "a directory", "Pass one file in it.")
-
-
-def read_source(path: Path) -> Source:
-    """Read and decode a text file: UTF-8 with or without a byte order mark, UTF-16 and UTF-32 with one.
-
-    Raises:
-        TranscriptError: no such file, a directory, unreadable, empty, binary, or in another encoding.
-    """
-    check_file(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    encoding = next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        found = f"byte 0x{data[error.start]:02x} at offset {error.start}"
-        raise TranscriptError(
-            f"{path}, line {line}: expected {encoding.removesuffix('-sig').upper()} text",
-            found,
-            "Save the file as UTF-8, or pass a transcript rather than a recording.",
-        ) from None
-    if "\x00" in text:
-        line = text.count("\n", 0, text.index("\x00")) + 1
-        raise TranscriptError(
-            f"{path}, line {line}: expected text, this looks like a binary file", "a NUL byte", "Save it as UTF-8 text."
-        )
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
-        raise TranscriptError(f"{path}: the file is empty", fix="Pass a file with at least one utterance.")
-    return Source(path, text)
-
-
-def _unreadable(path: Path, error: Exception) -> TranscriptError:
-    reason = getattr(error, "strerror", None) or error
-    return TranscriptError(f"{path}: the file cannot be read: {reason}", fix="Check its name and permissions.")
-
-
-def _nearby(path: Path) -> str:
-    """Names like the missing one in its folder, as a hint."""
-    try:
-        names = [p.name for p in path.parent.iterdir() if p.is_file()]
-    except OSError:
-        return f"There is no folder {path.parent} either." if not path.parent.exists() else "Check the path."
-    near = difflib.get_close_matches(path.name, names, n=2, cutoff=0.75)
-    return f"Did you mean {' or '.join(near)}?" if near else "Check the path."
+    event: bool = False
 
 
 def check_text(value: str, place: str, name: str) -> None:
@@ -145,31 +109,91 @@ def squeeze(text: str) -> str:
 def conversation(source: Source, rows: Iterable[Row], *, skip_empty: bool, id: str | None = None) -> Conversation:
     """Check rows and make them a conversation.
 
-    Utterances without an id are numbered by their place in the file, counting the empty ones,
-    so that ``skip_empty`` changes no id. The conversation is named after the file unless ``id`` is given.
+    Utterances without an id are numbered by their place in the file, counting those that are left out, so that
+    ``skip_empty`` changes no id. Ids that repeat give way to such numbers. What is no speech (see ``nonspeech``)
+    becomes an event. The conversation is named after the file unless ``id`` is given.
 
     Raises:
-        TranscriptError: an utterance is empty, its end is before its start, an id is repeated, or there is none at all.
+        TranscriptError: there is no good row; or, if the reading is strict, an utterance is empty, its end is before
+            its start, or an id is repeated.
     """
-    utterances, seen, number = [], dict[str, str](), 0
-    for number, row in enumerate(rows, start=1):
-        if row.text is not None and not row.text.strip():
-            if skip_empty:
-                continue
-            raise TranscriptError(f"{row.place}: the utterance is empty", fix=SKIP_FIX)
-        name = row.id or f"u{number - 1}"
-        for what, value in (("text", row.text or ""), ("speaker", row.speaker or ""), ("id", name)):
-            check_text(value, row.place, what)
+    rows = list(rows)
+    numbered = _numbered(source, rows)
+    utterances: list[Utterance] = []
+    events: list[Event] = []
+    sounds = Counter[str]()
+    for number, row in enumerate(rows):
+        text = row.text
+        try:
+            if text is not None and not text.strip():
+                if skip_empty:
+                    continue
+                raise TranscriptError(f"{row.place}: the utterance is empty", fix=SKIP_FIX)
+            name = f"u{number}" if numbered or not row.id else row.id
+            for what, value in (("text", text or ""), ("speaker", row.speaker or ""), ("id", name)):
+                check_text(value, row.place, what)
+            utterance = Utterance(name, row.speaker or None, row.start, row.end, text)
+            words, marks = (text, []) if text is None else ("", [text]) if row.event else split_sounds(text)
+        except ConversationError as error:
+            source.leave_out(TranscriptError(f"{row.place}: {error.rule}", error.found, error.fix))
+            continue
+        except TranscriptError as error:
+            source.leave_out(error)
+            continue
+        for mark in marks:
+            events.append(Event(mark, row.speaker or None, row.start, row.end))
+            sounds[mark] += 1
+        if words != text and words:
+            utterance = replace(utterance, text=words)
+        if words != "":
+            utterances.append(utterance)
+    if not utterances:
+        if source.bad:
+            raise source.bad[0]
+        found = f"{len(rows)} {'without speech' if events else 'empty ones'}, all left out" if rows else None
+        raise TranscriptError(f"{source.path}: no utterance in the file", found, "Pass a file with at least one.")
+    if sounds:
+        source.note(_sounds_note(sounds))
+    return Conversation(id or source.path.stem, tuple(utterances), events=tuple(events))
+
+
+def _sounds_note(sounds: Counter[str]) -> str:
+    shown = ", ".join(mark[:30] for mark, _ in sounds.most_common(3)) + (", …" if len(sounds) > 3 else "")
+    count = sum(sounds.values())
+    which = "1 mark that is no speech was" if count == 1 else f"{count} marks that are no speech were"
+    return f"{which} not judged and kept as events: {shown}."
+
+
+def _numbered(source: Source, rows: Sequence[Row]) -> bool:
+    """Whether the rows' own ids repeat, so that numbers take their place.
+
+    Raises:
+        TranscriptError: they repeat, and the reading is strict.
+    """
+    seen = dict[str, str]()
+    for number, row in enumerate(rows):
+        name = row.id or f"u{number}"
         if name in seen:
-            raise TranscriptError(
+            error = TranscriptError(
                 f"{row.place}: utterance ids must be unique", f"'{name[:40]}', also in {seen[name]}", "Rename one."
             )
+            if source.strict:
+                raise error
+            source.note(f"Ids of utterances repeat ('{name[:40]}'): they were numbered instead.")
+            return True
         seen[name] = row.place
-        try:
-            utterances.append(Utterance(name, row.speaker or None, row.start, row.end, row.text))
-        except ConversationError as error:
-            raise TranscriptError(f"{row.place}: {error.rule}", error.found, error.fix) from None
-    if not utterances:
-        found = f"{number} empty ones, all left out" if number else None
-        raise TranscriptError(f"{source.path}: no utterance in the file", found, "Pass a file with at least one.")
-    return Conversation(id or source.path.stem, tuple(utterances))
+    return False
+
+
+def bad_rows_note(source: Source) -> str | None:
+    """A note that names the rows that were left out; None if there are none."""
+    if not source.bad:
+        return None
+    named = []
+    for error in source.bad[:3]:
+        found = "" if error.found is None else f" (found: {error.found})"
+        rule = error.rule.removeprefix(str(source.path)).lstrip(",: ")
+        named.append(f"{rule}{found}")
+    more = f"; and {len(source.bad) - 3} more" if len(source.bad) > 3 else ""
+    count = "A row was" if len(source.bad) == 1 else f"{len(source.bad)} rows were"
+    return f"{count} left out ({'; '.join(named)}{more}); --strict refuses such a file."

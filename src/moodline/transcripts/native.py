@@ -10,6 +10,7 @@ from moodline.core.conversation import Conversation
 from moodline.core.errors import ConversationError, TranscriptError
 from moodline.transcripts.chat import chat
 from moodline.transcripts.common import SKIP_FIX, Source, check_text
+from moodline.transcripts.nonspeech import sounds_only
 from moodline.transcripts.services import service_segments
 from moodline.transcripts.times import seconds, shown
 from moodline.transcripts.whisper import read_segments, segments
@@ -86,9 +87,12 @@ def _conversations(source: Source, objects: list[tuple[str, Any]], skip_empty: b
     out: list[Conversation] = []
     seen: dict[str, str] = {}
     for n, (place, data) in enumerate(objects):
-        data = _checked(chat(data) or data, place, skip_empty, source.path.parent)
-        if not data["utterances"] and skip_empty and len(objects) > 1:
-            continue
+        data = _checked(chat(data) or data, place, skip_empty, source)
+        if not data["utterances"]:
+            if (skip_empty or data.get("events")) and len(objects) > 1:
+                continue
+            if source.bad:
+                raise source.bad[0]
         if data.get("id") in (None, ""):
             data["id"] = source.path.stem if len(objects) == 1 else f"{source.path.stem}-{n}"
         read = Conversation.from_dict(data, place, source.path.parent)
@@ -103,37 +107,51 @@ def _conversations(source: Source, objects: list[tuple[str, Any]], skip_empty: b
     return out
 
 
-def _checked(data: Any, place: str, skip_empty: bool, base: Path) -> dict[str, Any]:
+def _checked(data: Any, place: str, skip_empty: bool, source: Source) -> dict[str, Any]:
     """A copy of a conversation's object, checked where ``Conversation.from_dict`` looks no further.
 
-    Empty utterances are refused or left out; every utterance gets the id of its place in the list.
+    Empty utterances are refused or left out; what is no speech becomes an event, unless it has a label or a recording
+    of its own; every utterance gets the id of its place in the list.
     """
     if not isinstance(data, dict) or not isinstance(data.get("utterances"), list):
         found = "fields " + ", ".join(map(repr, list(data)[:5])) if isinstance(data, dict) else type(data).__name__
         raise TranscriptError(f"{place}: expected {_EXPECTED}", found[:80], "See docs/how-to/recordings.md.")
     rows = []
     _strings(data, ("media",), place)
+    base = source.path.parent
     data = _without_answers(data, place, base) if "conversation" in data and "model" in data else data
     _id(data, place)
+    events = list(data.get("events") or [])
     for n, row in enumerate(data["utterances"]):
-        where = f"{place}: utterance {n}"
-        if not isinstance(row, dict):
-            raise TranscriptError(f"{where}: expected an object", type(row).__name__)
-        _id(row, where)
-        _strings(row, ("speaker", "text", "audio", "video", "emotion"), where)
-        if isinstance(row.get("text"), str) and not row["text"].strip():
-            if skip_empty:
+        with source.row():
+            _check_row(row, n, place)
+            if isinstance(row.get("text"), str) and not row["text"].strip():
+                if skip_empty:
+                    continue
+                raise TranscriptError(f"{place}: utterance {n}: the utterance is empty", fix=SKIP_FIX)
+            own = any(row.get(name) is not None for name in ("emotion", "value", "score", "audio", "video"))
+            if isinstance(row.get("text"), str) and not own and sounds_only(row["text"].strip()):
+                events.append({name: row.get(name) for name in ("start", "end", "speaker", "text")})
+                source.note("Utterances that are no speech, such as [Music], were not judged; they are kept as events.")
                 continue
-            raise TranscriptError(f"{where}: the utterance is empty", fix=SKIP_FIX)
-        for name in ("start", "end"):
-            seconds(row.get(name), where, name)
-        for name in ("value", "score"):  # ``score`` in older files
-            value = row.get(name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if value is not None and not (number and abs(value) <= 1e9):
-                raise TranscriptError(f"{where}: {name} must be a number such as -3 to 3", shown(value))
-        rows.append({**row, "id": f"u{n}" if row.get("id") in (None, "") else row["id"]})
-    return {**data, "utterances": rows}
+            rows.append({**row, "id": f"u{n}" if row.get("id") in (None, "") else row["id"]})
+    return {**data, "utterances": rows} | ({"events": events} if events else {})
+
+
+def _check_row(row: Any, n: int, place: str) -> None:
+    where = f"{place}: utterance {n}"
+    if not isinstance(row, dict):
+        raise TranscriptError(f"{where}: expected an object", type(row).__name__)
+    _id(row, where)
+    _strings(row, ("speaker", "text", "audio", "video", "emotion"), where)
+    start, end = (seconds(row.get(name), where, name) for name in ("start", "end"))
+    if start is not None and end is not None and end < start:
+        raise TranscriptError(f"{where}: end must not be before start", f"start {start}, end {end}", "Correct it.")
+    for name in ("value", "score"):  # ``score`` in older files
+        value = row.get(name)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (number and abs(value) <= 1e9):
+            raise TranscriptError(f"{where}: {name} must be a number such as -3 to 3", shown(value))
 
 
 def _without_answers(data: dict[str, Any], place: str, base: Path) -> dict[str, Any]:
@@ -144,6 +162,8 @@ def _without_answers(data: dict[str, Any], place: str, base: Path) -> dict[str, 
     kept = ("id", "speaker", "start", "end", "text")
     rows = [{k: row.get(k) for k in kept} if isinstance(row, dict) else row for row in data["utterances"]]
     out: dict[str, Any] = {"id": data["conversation"], "utterances": rows}
+    if isinstance(data.get("events"), list):
+        out["events"] = data["events"]
     media = data.get("media")
     found = next((p for p in (base / media, Path(media).absolute()) if _is_file(p)), None) if media else None
     return out if found is None else {**out, "media": str(found.absolute())}

@@ -73,13 +73,14 @@ def cues(source: Source, lines: list[str], is_id: Callable[[str, bool], bool]) -
                 f"Check that this is a {source.path.suffix or 'subtitle'} file.",
             )
     for n, stop in zip(timings, [*begins, len(lines)][1:], strict=True):
-        match = _TIMING.fullmatch(lines[n])
-        if match is None:
-            raise TranscriptError(
-                f"{source.at(n + 1)}: expected a timing line 00:00:01.000 --> 00:00:02.500",
-                lines[n].strip()[:60],
-                TIME_FIX,
-            )
-        start, end = (clock(match[k], source.at(n + 1), name) for k, name in ((1, "start"), (2, "end")))
-        text = "\n".join(line for line in lines[n + 1 : stop] if line.strip())
-        yield Cue(n + 1, start, end, text)
+        with source.row():
+            match = _TIMING.fullmatch(lines[n])
+            if match is None:
+                raise TranscriptError(
+                    f"{source.at(n + 1)}: expected a timing line 00:00:01.000 --> 00:00:02.500",
+                    lines[n].strip()[:60],
+                    TIME_FIX,
+                )
+            start, end = (clock(match[k], source.at(n + 1), name) for k, name in ((1, "start"), (2, "end")))
+            text = "\n".join(line for line in lines[n + 1 : stop] if line.strip())
+            yield Cue(n + 1, start, end, text)

@@ -62,31 +62,38 @@ def read_table(source: Source, *, skip_empty: bool = False) -> list[Conversation
     for line, cells in _cells(source, delimiter):
         if line == 0 or not any(cell.strip() for cell in cells):
             continue
-        place = source.at(line)
-        if len(cells) > columns["*"]:
-            raise TranscriptError(
-                f"{place}: expected {columns['*']} cells",
-                len(cells),
-                f"Put texts that hold the delimiter {delimiter!r} in double quotes.",
-            )
-        row = {name: _unguard(cells[n].strip()) for name, n in columns.items() if name in COLUMNS and n < len(cells)}
-        groups.setdefault(row.get("conversation") or source.path.stem, []).append(
-            Row(
-                place,
-                row.get("text", ""),
-                row.get("speaker"),
-                clock(row.get("start", ""), place, "start"),
-                clock(row.get("end", ""), place, "end"),
-                row.get("id"),
-            )
-        )
+        with source.row():
+            found, row = _row(source, columns, delimiter, line, cells)
+            groups.setdefault(found, []).append(row)
     if _in_milliseconds(columns, [row for rows in groups.values() for row in rows]):
         groups = {name: [_in_seconds(row) for row in rows] for name, rows in groups.items()}
     if not groups:
+        if source.bad:
+            raise source.bad[0]
         raise TranscriptError(f"{source.path}: no utterance in the file", "a header only", "Add at least one row.")
     spoken = {name: rows for name, rows in groups.items() if any(row.text for row in rows)}
     groups = spoken if skip_empty and spoken else groups
     return [conversation(source, rows, skip_empty=skip_empty, id=name) for name, rows in groups.items()]
+
+
+def _row(source: Source, columns: dict[str, int], delimiter: str, line: int, cells: Sequence[str]) -> tuple[str, Row]:
+    """The conversation and the utterance of a row."""
+    place = source.at(line)
+    if len(cells) > columns["*"]:
+        raise TranscriptError(
+            f"{place}: expected {columns['*']} cells",
+            len(cells),
+            f"Put texts that hold the delimiter {delimiter!r} in double quotes.",
+        )
+    row = {name: _unguard(cells[n].strip()) for name, n in columns.items() if name in COLUMNS and n < len(cells)}
+    return row.get("conversation") or source.path.stem, Row(
+        place,
+        row.get("text", ""),
+        row.get("speaker"),
+        clock(row.get("start", ""), place, "start"),
+        clock(row.get("end", ""), place, "end"),
+        row.get("id"),
+    )
 
 
 def _clocks(source: Source, delimiter: str, columns: dict[str, int]) -> bool:

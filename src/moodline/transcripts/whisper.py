@@ -64,31 +64,35 @@ def read_segments(source: Source, segments: list[Any], *, skip_empty: bool = Fal
 
 def _rows(source: Source, segments: list[Any]) -> Iterator[Row]:
     for n, segment in enumerate(segments):
-        place = f"{source.path}: segment {n}"
-        if not isinstance(segment, dict):
-            raise TranscriptError(f"{place}: expected an object", type(segment).__name__)
-        text, speaker, words = segment.get("text"), segment.get("speaker"), segment.get("words") or []
-        if not isinstance(text, str):
-            raise TranscriptError(f"{place}: text must be a string", type(text).__name__)
-        if not isinstance(words, list) or not all(isinstance(word, dict) for word in words):
-            raise TranscriptError(f"{place}: words must be a list of objects", type(words).__name__)
-        if speaker is None:
-            speaker = next((segment[name] for name in _SPEAKER if isinstance(segment.get(name), str)), None)
-        if speaker is None:
-            speakers = Counter(name for word in words if isinstance(name := word.get("speaker"), str))
-            speaker = speakers.most_common(1)[0][0] if speakers else None
-        elif not isinstance(speaker, str):
-            raise TranscriptError(f"{place}: speaker must be a string", shown(speaker))
-        start, end = segment.get("start"), segment.get("end")
-        if start is None:
-            start = next((word["start"] for word in words if word.get("start") is not None), None)
-        if end is None:
-            end = next((word["end"] for word in reversed(words) if word.get("end") is not None), None)
-        start, end = number(start, place, "start"), number(end, place, "end")
-        if start is not None and end is None:  # as for YouTube's captions
-            lasts = number(segment.get("duration"), place, "duration")
-            end = None if lasts is None else round(start + lasts, 6)
-        yield Row(place, squeeze(text), speaker, start, end)
+        with source.row():
+            yield _row(f"{source.path}: segment {n}", segment)
+
+
+def _row(place: str, segment: Any) -> Row:
+    if not isinstance(segment, dict):
+        raise TranscriptError(f"{place}: expected an object", type(segment).__name__)
+    text, speaker, words = segment.get("text"), segment.get("speaker"), segment.get("words") or []
+    if not isinstance(text, str):
+        raise TranscriptError(f"{place}: text must be a string", type(text).__name__)
+    if not isinstance(words, list) or not all(isinstance(word, dict) for word in words):
+        raise TranscriptError(f"{place}: words must be a list of objects", type(words).__name__)
+    if speaker is None:
+        speaker = next((segment[name] for name in _SPEAKER if isinstance(segment.get(name), str)), None)
+    if speaker is None:
+        speakers = Counter(name for word in words if isinstance(name := word.get("speaker"), str))
+        speaker = speakers.most_common(1)[0][0] if speakers else None
+    elif not isinstance(speaker, str):
+        raise TranscriptError(f"{place}: speaker must be a string", shown(speaker))
+    start, end = segment.get("start"), segment.get("end")
+    if start is None:
+        start = next((word["start"] for word in words if word.get("start") is not None), None)
+    if end is None:
+        end = next((word["end"] for word in reversed(words) if word.get("end") is not None), None)
+    start, end = number(start, place, "start"), number(end, place, "end")
+    if start is not None and end is None:  # as for YouTube's captions
+        lasts = number(segment.get("duration"), place, "duration")
+        end = None if lasts is None else round(start + lasts, 6)
+    return Row(place, squeeze(text), speaker, start, end)
 
 
 def _words(source: Source, words: list[Any]) -> Iterator[Word]:
