@@ -1,4 +1,4 @@
-"""Conversations with words and voice to build and judge ``words-first`` on: words of MELD, voices of actors or machines.
+"""Conversations with words and voice to judge ``words-first`` by: words of MELD, voices of actors or machines.
 
 A pool holds the voice features of clips. A set is a list of talks: a conversation, and the features of each modality
 by utterance. Nothing is written to disk but the features, which take minutes.

@@ -25,10 +25,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from synthesize_conversations import BRITISH, Speech
 
 VOICES = {
-    "train": "af_alloy af_aoede af_bella af_jessica af_kore af_nova af_river af_sarah am_adam am_echo am_eric am_fenrir"
-    " am_liam am_onyx bf_alice bf_emma bm_daniel bm_fable".split(),
-    "dev": "af_nicole am_michael bf_lily bm_george".split(),
-    "test": "af_heart af_sky am_puck am_santa bf_isabella bm_lewis piper".split(),
+    "train": [
+        *(f"af_{name}" for name in ("alloy", "aoede", "bella", "jessica", "kore", "nova", "river", "sarah")),
+        *(f"am_{name}" for name in ("adam", "echo", "eric", "fenrir", "liam", "onyx")),
+        *("bf_alice", "bf_emma", "bm_daniel", "bm_fable"),
+    ],
+    "dev": ["af_nicole", "am_michael", "bf_lily", "bm_george"],
+    "test": ["af_heart", "af_sky", "am_puck", "am_santa", "bf_isabella", "bm_lewis", "piper"],
 }
 DIALOGUES = {"train": 70, "dev": 16, "test": 45}
 
@@ -96,7 +99,8 @@ def main() -> None:
                     samples *= level / max(1e-6, float(np.sqrt(np.mean(samples**2))))
                     soundfile.write(path, np.clip(samples, -1, 1), 16_000)
                     about = {
-                        "file": path.name, "split": split, "utterance": f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}",
+                        "file": path.name, "split": split,
+                        "utterance": f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}",
                         "speaker": speaker, "voice": voice, "text": text, "emotion": row["Emotion"],
                     }  # fmt: skip
                     index.write(json.dumps(about, ensure_ascii=False) + "\n")

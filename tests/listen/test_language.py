@@ -83,7 +83,21 @@ def test_slang_names_numbers_and_a_few_words_decide_nothing(texts: list[str]) ->
 
 
 def test_words_of_no_language_are_not_english() -> None:
-    words = "zorp blik fnar quexo plim drosk vint hubbo skreel mota glif tranx wubble".split()
+    words = [
+        "zorp",
+        "blik",
+        "fnar",
+        "quexo",
+        "plim",
+        "drosk",
+        "vint",
+        "hubbo",
+        "skreel",
+        "mota",
+        "glif",
+        "tranx",
+        "wubble",
+    ]
     text = " ".join(words * 4)
     found = foreign_words([text], ("en",))
     assert found is not None

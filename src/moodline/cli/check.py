@@ -55,7 +55,8 @@ def _print(found: list[dict[str, Any]], best: dict[str, Any]) -> None:
         own, new = r["own_threshold"], r["suggested"]
         low, high = r["accuracy_interval"]
         rows.append([
-            r["model"], str(r["turns"]), f"{r['accuracy']:.0f} %", f"{low:.0f} to {high:.0f} %", f"{r['weighted_f1']:.0f}",
+            r["model"], str(r["turns"]), f"{r['accuracy']:.0f} %", f"{low:.0f} to {high:.0f} %",
+            f"{r['weighted_f1']:.0f}",
             f"{r['ece']:.0f}", f"{own['right'] or 0:.0f} % of {own['answered']:.0f} % answered",
             f"{new['abstain_below']:.2f}: {new['right']:.0f} % of {new['answered']:.0f} %",
         ])  # fmt: skip

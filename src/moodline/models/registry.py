@@ -43,8 +43,8 @@ PRETRAINED_LICENCES = {
 
 PRETRAINED_LIMITS = {
     "meld-text": "Learnt from a television comedy in English.",
-    "words-first": "Words learnt from a television comedy in English, voices from actors; the words decide, a voice counts"
-    " where it clearly shows an emotion and is like those actors.",
+    "words-first": "Words learnt from a television comedy in English, voices from actors; the words decide, a voice"
+    " counts where it clearly shows an emotion and is like those actors.",
     "voice-words": "Words learnt from television comedies in English, voices from actors; worse than the words alone on"
     " real recordings.",
 }

@@ -97,9 +97,10 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
     """``i`` id, ``t`` text, ``e`` emotion, ``p`` probabilities, ``u`` unsure, ``x`` experts, ``w`` weights, ``m``
     modality.
 
-    ``c`` what voice and words say where they contradict each other. And where the model has them, ``o``, pairs of a modality and its σ, and ``l``, pairs of a modality and what its
-    last reasoning step looked at most: pairs of a turn's number, from 0, and a weight. Of a regression ``v`` is
-    the value, ``r`` the interval, ``y`` each expert's value, and ``e`` −1 (``presentation.py``).
+    ``c`` what voice and words say where they contradict each other. And where the model has them, ``o``, pairs of a
+    modality and its σ, and ``l``, pairs of a modality and what its last reasoning step looked at most: pairs of a
+    turn's number, from 0, and a weight. Of a regression ``v`` is the value, ``r`` the interval, ``y`` each expert's
+    value, and ``e`` −1 (``presentation.py``).
     """
     turn: dict[str, Any] = {
         "i": u.id,
