@@ -63,6 +63,8 @@ GRID = {"expressive": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3), "reach": (1.2, 1.5)}
 MIXED = {"a: synthetic voices": 1, "a: flat voices of actors": 1, "f: words alone": 1,
          "c: voice and words agree": 4, "d: voice contradicts words": 20}  # fmt: skip
 """Dev sets that confidence is calibrated on: all, every fourth, every twentieth answer; strong voices are rare."""
+LOST = 0.003
+"""The share of answers that flat and drowned voices may cost on dev, on average."""
 NEUTRAL = MELD_7.index("neutral")
 
 
@@ -238,9 +240,9 @@ def choose(words: Checkpoint, voice: dict[str, Any], sets: dict[str, list[Talk]]
         model = build(words, voice, **settings)
         found = {k: labelled(answers_of(model, talks, n), talks) for k, talks in sets.items()}
         gain = {k: right(f, "both") - right(f, "text") for k, f in found.items()}
-        lost = min(gain[k] for k in gain if k.startswith("a:") or k == "e: drowned")
+        lost = float(np.mean([gain[k] for k in gain if k.startswith("a:") or k == "e: drowned"]))
         mean = float(np.mean([right(f, "both") for f in found.values()]))
-        rows.append((lost >= -0.002, mean, settings, {k: round(100 * right(f, "both"), 1) for k, f in found.items()}))
+        rows.append((lost >= -LOST, mean, settings, {k: round(100 * right(f, "both"), 1) for k, f in found.items()}))
         print(f"{settings}: mean {100 * mean:.2f}, lost {100 * lost:.2f}", flush=True)
     allowed, mean, settings, table = max(rows, key=lambda r: r[:2])
     return settings, {"mean": mean, "allowed": bool(allowed), "accuracy": table}
@@ -263,7 +265,7 @@ def main() -> None:
     fit = [sessions(train.actors, normalization, 6, 0), sessions(train.synthetic, normalization, 12, 1)]
     held = [sessions(dev.condition("clean"), normalization, 60, 2), sessions(dev.synthetic, normalization, 20, 3)]
     joined = [tuple(np.concatenate(part) for part in zip(*some, strict=True)) for some in (fit, held)]
-    voice = fit_voice(joined[0], joined[1], (64, 160, 320), (0.0001, 0.0003, 0.001))  # type: ignore[arg-type]
+    voice = fit_voice(joined[0], joined[1], (160, 320), (0.0001, 0.001))  # type: ignore[arg-type]
     sets = dev.sets(0)
     settings, chosen = choose(
         words, voice, {k: s for k, s in sets.items() if k[0] in "abc" or "drowned" in k}, normalization

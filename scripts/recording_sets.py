@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ class Pool:
 
 def actor_pool(data: Path, encoder: Encoder, split: str, kept: Path, progress: Progress | None = None) -> Pool:
     """RAVDESS in one split: training clips clean and in two random conditions, others in all of ``JUDGED``."""
-    clips, rows = [], []
+    clips: list[Callable[[], Any]] = []
+    rows = []
     for path in sorted((data / "ravdess-16k").glob("Actor_*/*.flac")):
         _, _, emotion, _, _, _, actor = path.stem.split("-")
         if int(actor) not in ACTORS[split]:
@@ -63,8 +65,9 @@ def actor_pool(data: Path, encoder: Encoder, split: str, kept: Path, progress: P
         random = np.random.default_rng([int(x) for x in path.stem.split("-")])
         conditions = JUDGED if split != "train" else ("clean", *random.permutation(CONDITIONS)[:2])
         label = MELD_7.index(list(SPOKEN.values())[int(emotion) - 1])
+        seed = tuple(map(int, path.stem.split("-")))
         for condition in conditions:
-            clips.append(apply_effect(condition, load_audio(path), tuple(map(int, path.stem.split("-")))))
+            clips.append(partial(_recorded, path, condition, seed))
             rows.append((label, f"actor-{actor}", condition, path.stem))
     return _encoded(clips, rows, encoder, kept / f"actors-{split}.npz")
 
@@ -73,17 +76,21 @@ def synthetic_pool(spoken: Path, encoder: Encoder, split: str, kept: Path) -> tu
     """Sentences of MELD by synthetic voices (``provenance/speak_meld.py``), and what is known of each."""
     lines = (spoken / "sentences.jsonl").read_text(encoding="utf-8").splitlines()
     about = [row for row in map(json.loads, lines) if row["split"] == split]
-    clips = [load_audio(spoken / row["file"]) for row in about]
+    clips = [partial(load_audio, spoken / row["file"]) for row in about]
     rows = [(0, row["voice"], "clean", row["file"]) for row in about]
     return _encoded(clips, rows, encoder, kept / f"synthetic-{split}.npz"), about
 
 
-def _encoded(clips: list[Any], rows: list[tuple[int, str, str, str]], encoder: Encoder, file: Path) -> Pool:
+def _recorded(path: Path, condition: str, seed: tuple[int, ...]) -> Any:
+    return apply_effect(condition, load_audio(path), seed)
+
+
+def _encoded(clips: list[Callable[[], Any]], rows: list[tuple[int, str, str, str]], encoder: Encoder, file: Path) -> Pool:
     names = [f"{name} {condition}" for _, _, condition, name in rows]
     if file.is_file() and (stored := np.load(file))["names"].tolist() == names:
         features = stored["features"]
     else:
-        parts = [np.stack(encoder.encode(clips[i : i + 64])) for i in range(0, len(clips), 64)]
+        parts = [np.stack(encoder.encode([clip() for clip in clips[i : i + 64]])) for i in range(0, len(clips), 64)]
         features = np.concatenate(parts).astype(np.float32)
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(file, names=np.array(names), features=features)

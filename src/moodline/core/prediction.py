@@ -182,8 +182,8 @@ class Prediction:
         Returns:
             Index ``file`` (string; the recording, or the conversation's id where there is none), ``start`` and ``end``
             (timedelta64[ns], NaT where unknown). Columns: conversation, id, speaker, text, emotion, confidence,
-            abstained, then ``probability_<label>`` for each label in the model's order, ``voice`` and ``words`` where
-            some utterance's voice and words contradict each other, ``weight_<expert>``,
+            abstained, then ``probability_<label>`` for each label in the model's order, ``voice`` and ``words``, filled
+            in where they contradict each other, if the model reads both, ``weight_<expert>``,
             ``uncertainty_<modality>`` and ``guide_<part>`` where the model has them; numbers are not rounded. Of a
             regression, ``value, value_low, value_high`` and ``value_<expert>`` in place of emotion, confidence,
             abstained and the probabilities. These are the columns of the CSV file.
@@ -225,7 +225,7 @@ class Prediction:
             "text": [u.text for u in rows],
         }
         columns |= self._answers.columns(self)
-        if any(u.contradiction for u in rows):
+        if {"speech", "text"} <= {expert for u in rows for expert in u.weights}:
             columns |= {name: [u.contradiction.get(name) for u in rows] for name in ("voice", "words")}
         for prefix, field_name in (("weight", "weights"), ("uncertainty", "uncertainty"), ("guide", "guides")):
             given = [getattr(u, field_name) for u in rows]
