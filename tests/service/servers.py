@@ -91,6 +91,8 @@ def launch(folder: Path, *options: str, **environment: str) -> Server:
             if not line:
                 break
     process.kill()
+    process.wait()
+    process.stderr.close()
     raise AssertionError("the server did not start:\n" + "".join(lines))
 
 

@@ -89,7 +89,7 @@ BAD = [
     ("a.json", '{"segments": []}', "no utterance"),
     ("a.json", '{"segments": [{"start": 1}]}', "segment 0: text must be a string"),
     ("a.json", '{"segments": [{"text": "a", "words": [1]}]}', "words must be a list of objects"),
-    ("a.json", '{"segments": [{"text": "a", "speaker": 1}]}', "speaker must be a string"),
+    ("a.json", '{"segments": [{"text": "a", "speaker": [1]}]}', "speaker must be a string"),
     ("a.json", '{"segments": [{"text": "a", "words": [{"start": "x"}]}]}', "start is not a time (found: x)"),
     ("a.json", '{"segments": [{"text": "a", "start": [1]}]}', "start must be a number of seconds (found: a list)"),
     ("a.json", '[{"text": "a", "start": "x", "end": 1}]', "a.json: segment 0: start is not a time (found: x)"),

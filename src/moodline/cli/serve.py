@@ -32,6 +32,9 @@ def serve(
         ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Allow --host of others without a key.")] = False,
+    recordings: Annotated[
+        bool, typer.Option("--recordings/--no-recordings", help="Without: conversations only, and less memory.")
+    ] = True,
     jobs: Annotated[
         Path | None, typer.Option(help="The folder of jobs; default ~/.local/state/moodline/serve.")
     ] = None,
@@ -69,6 +72,7 @@ def serve(
         models=tuple(model or ()),
         keys=(*(api_key or ()), *os.environ.get("MOODLINE_API_KEY", "").split()),
         open=open_,
+        recordings=recordings,
         folder=jobs or default_folder(),
         keep=parse_duration(keep),
         short=parse_duration(short),

@@ -54,12 +54,24 @@ def temporary_recordings() -> Iterator[Path]:
 
     ``Prediction.sound`` of a recording lies in that folder, so write reports inside the block.
     """
-    with tempfile.TemporaryDirectory(prefix="moodline-", ignore_cleanup_errors=True) as folder:
-        token = _TEMPORARY.set(Path(folder))
-        try:
-            yield Path(folder)
-        finally:
-            _TEMPORARY.reset(token)
+    with (
+        tempfile.TemporaryDirectory(prefix="moodline-", ignore_cleanup_errors=True) as folder,
+        recordings_in(Path(folder)),
+    ):
+        yield Path(folder)
+
+
+@contextmanager
+def recordings_in(folder: Path) -> Iterator[None]:
+    """Keep what belongs to the recordings that this block of this thread reads in ``folder``, for the caller to remove.
+
+    A second block with the same folder goes on where the first was interrupted.
+    """
+    token = _TEMPORARY.set(folder)
+    try:
+        yield
+    finally:
+        _TEMPORARY.reset(token)
 
 
 def recordings_limit() -> int:

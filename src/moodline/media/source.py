@@ -202,6 +202,17 @@ def open_source(path: Path, track: int | None = None) -> Source:
     return source
 
 
+def recording_seconds(path: Path, track: int | None = None) -> float | None:
+    """How long a recording claims to last; None if it does not say.
+
+    Raises:
+        MediaError, MissingDependencyError: see ``open_source``.
+    """
+    source = open_source(path, track)
+    source._first.close()
+    return source.seconds
+
+
 def _open(path: Path, piece: Piece, track: int | None) -> Any:
     """A piece opened with libsndfile, or else with FFmpeg."""
     import soundfile

@@ -68,22 +68,23 @@ def shortened(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
 
 
-def of_moodline(error: MoodlineError, status: int = 422, hide: str | None = None) -> ServiceError:
+def of_moodline(error: MoodlineError, status: int = 422, hide: str = "", shown: str = "") -> ServiceError:
     """The error of a request for an error of Moodline's.
 
     Args:
         error: what was raised.
         status: 422 where the content is wrong; a full disk is 507.
-        hide: the path of a file of the service, which is left out of the message.
+        hide: the path of a file of the service.
+        shown: what stands in its place: the name that the client gave the file.
     """
     if isinstance(error, StorageError):
         LOG.error("%s", error)
         return ServiceError(507, "the service's disk refuses to write", fix="Try again later, or tell its operator.")
-    rule, value, fix = error.rule, error.found, error.fix
+    value = None if error.found is None else str(error.found)
+    rule, fix = error.rule, error.fix
     if hide:
-        rule = rule.replace(hide, "the recording")
-        value = None if value is None else str(value).replace(hide, "the recording")
-        fix = fix.replace(hide, "the recording")
+        rule, fix = rule.replace(hide, shown), fix.replace(hide, shown)
+        value = None if value is None else value.replace(hide, shown)
     return ServiceError(status, " ".join(rule.split()), value, " ".join(fix.split()))
 
 

@@ -9,8 +9,8 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,14 +38,16 @@ class Entrance:
         content: the media type of its bodies.
         most_bytes: of a body.
         slots: requests at a time.
-        delay: seconds until there should be room; a function, for it changes.
+        delay: gives the seconds until there should be room.
+        check: raises where a body of this size cannot be taken now.
         inside: requests at present.
     """
 
     content: str
     most_bytes: int
     slots: int
-    delay: Any
+    delay: Callable[[], float]
+    check: Callable[[int], None] = lambda size: None
     inside: int = field(default=0)
 
 
@@ -92,6 +94,7 @@ class Gate:
             raise too_large(entrance.most_bytes, int(length))
         if entrance.inside >= entrance.slots:
             raise busy(entrance.delay())
+        entrance.check(int(length) if length.isdigit() else 0)
         return entrance
 
 

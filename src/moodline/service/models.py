@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.device import default_device
@@ -13,6 +13,10 @@ from moodline.models.registry import DEFAULT_MODEL, PRETRAINED_LICENCES, RECORDI
 from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
 from moodline.pipeline.recognizer import Recognizer, model_directory
 from moodline.service.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from moodline.listen.diarizer import Diarizer
+    from moodline.listen.transcriber import Transcriber
 
 Use = Literal["conversations", "recordings"]
 
@@ -47,7 +51,8 @@ class ServedModels:
     def __init__(self, settings: ServiceSettings) -> None:
         self.created = int(time.time())
         self.device, self.threads = default_device(settings.device), settings.threads
-        names = settings.models or (DEFAULT_MODEL, RECORDING_MODEL)
+        self.transcriber, self.diarizer = settings.transcriber, settings.diarizer
+        names = settings.models or ((DEFAULT_MODEL, RECORDING_MODEL) if settings.recordings else (DEFAULT_MODEL,))
         self._models: dict[str, Served] = {}
         for n, name in enumerate(names):
             uses: tuple[Use, ...] = ("conversations", "recordings") if n == 0 else ()
@@ -92,6 +97,8 @@ class Lane:
     def __init__(self, models: ServedModels) -> None:
         self._models = models
         self._recognizers: dict[str, Recognizer] = {}
+        self._transcriber: Transcriber | None = None
+        self._diarizer: Diarizer | None = None
 
     def get(self, served: Served) -> Recognizer:
         """The recognizer of a model, made when first asked for."""
@@ -99,6 +106,22 @@ class Lane:
             models = self._models
             self._recognizers[served.id] = Recognizer(served.checkpoint, models.device, models.threads)
         return self._recognizers[served.id]
+
+    def transcriber(self) -> Transcriber:
+        """What recognizes words, loaded when first asked for."""
+        from moodline.listen.transcriber import load_transcriber
+
+        if self._transcriber is None:
+            self._transcriber = load_transcriber(self._models.transcriber)
+        return self._transcriber
+
+    def diarizer(self) -> Diarizer:
+        """What tells speakers apart, likewise."""
+        from moodline.listen.diarizer import load_diarizer
+
+        if self._diarizer is None:
+            self._diarizer = load_diarizer(self._models.diarizer)
+        return self._diarizer
 
     def warm(self, served: Served) -> None:
         """Load a model's encoder of words, and compute once."""

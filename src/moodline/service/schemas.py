@@ -95,6 +95,15 @@ class Range(Strict):
     high: float
 
 
+class Event(Strict):
+    """Something in a transcript that is no speech."""
+
+    start: float | None = Field(description="Seconds.")
+    end: float | None = Field(description="Seconds.")
+    speaker: str | None
+    text: str
+
+
 class Answer(Strict):
     """The emotions of one conversation, in order: the JSON that ``moodline analyze`` writes."""
 
@@ -108,6 +117,7 @@ class Answer(Strict):
     interval_level: float | None
     notes: list[str] = Field(description="What the reader should know, one sentence each.")
     utterances: list[EmotionTurn | ValueTurn]
+    events: list[Event] = Field(default_factory=list, description="Only where a transcript has some.")
 
 
 class ErrorDetail(Strict):
@@ -127,6 +137,40 @@ class ErrorBody(Strict):
     """A refused request."""
 
     error: ErrorDetail
+
+
+class Progress(Strict):
+    """How far a running job is."""
+
+    stage: str = Field(description="What is being done, as moodline analyze names it.")
+    done: int
+    total: int
+
+
+class JobError(Strict):
+    """Why a job failed."""
+
+    rule: str
+    value: str | None
+    fix: str
+
+
+class Job(Strict):
+    """A recording that is read while its client does something else."""
+
+    id: str
+    object: Literal["job"]
+    state: State
+    name: str = Field(description="Of the recording; empty once the job is cancelled.")
+    seconds: float | None = Field(description="Of sound; null where the recording does not say.")
+    created: float = Field(description="Seconds since 1970, as all times of a job.")
+    started: float | None
+    ended: float | None
+    expires: float | None = Field(description="When the job and its answer are removed; null until it has ended.")
+    position: int | None = Field(description="Jobs that wait in front of it; null unless it waits.")
+    progress: Progress | None = Field(description="Only while it runs.")
+    error: JobError | None = Field(description="Only if it failed.")
+    result: Answer | None = Field(description="Only if it is done.")
 
 
 class Model(Strict):

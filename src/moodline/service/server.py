@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -98,3 +99,6 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
             listener.listen(config.backlog)
             on_ready(url_of(settings, listener))
             server.run(sockets=[listener])
+        if service.readers is not None and service.readers.computing:
+            logging.shutdown()
+            os._exit(0)  # a network still runs in a thread: its job is safe in the store

@@ -34,6 +34,7 @@ class ServiceSettings:
             of conversations and one of recordings.
         keys: tokens of which a request must carry one; none for a service that anybody who reaches it may use.
         open: allow an address that others reach without any key.
+        recordings: read recordings too; without, only conversations are answered.
         folder: where jobs are kept.
         keep: seconds that a result is kept after its job has ended.
         short: seconds of sound up to which a recording is answered at once.
@@ -54,6 +55,7 @@ class ServiceSettings:
     models: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     open: bool = False
+    recordings: bool = True
     folder: Path = field(default_factory=default_folder)
     keep: float = 3600.0
     short: float = 120.0

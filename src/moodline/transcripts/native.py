@@ -10,9 +10,11 @@ from moodline.core.conversation import Conversation
 from moodline.core.errors import ConversationError, TranscriptError
 from moodline.transcripts.chat import chat
 from moodline.transcripts.common import SKIP_FIX, Source, check_text
+from moodline.transcripts.guessed_json import guessed_segments, is_utterance_list, note_unused
 from moodline.transcripts.nonspeech import sounds_only
 from moodline.transcripts.services import service_segments
 from moodline.transcripts.times import seconds, shown
+from moodline.transcripts.units import in_seconds
 from moodline.transcripts.whisper import read_segments, segments
 
 _EXPECTED = (
@@ -29,11 +31,13 @@ def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]
         ConversationError: utterances that contradict each other.
     """
     data = _loads(source.text, source, 1)
-    found = service_segments(data, str(source.path))
-    found = segments(source, data) if found is None else found
+    found = _recognized(data, source)
     if found is not None:
-        return [read_segments(source, found, skip_empty=skip_empty)]
-    data = chat(data) or data
+        return read_segments(source, found, skip_empty=skip_empty)
+    talk = chat(data)
+    if talk is None and not _is_native(data) and (found := guessed_segments(data, source)) is not None:
+        return read_segments(source, found, skip_empty=skip_empty)
+    data = talk or data
     if isinstance(data, list) and not data:
         raise TranscriptError(f"{source.path}: no conversation in the file", "an empty list", f"Expected {_EXPECTED}.")
     if not isinstance(data, dict | list):
@@ -56,11 +60,36 @@ def read_jsonl(source: Source, *, skip_empty: bool = False) -> list[Conversation
     lines = [(n, line) for n, line in enumerate(source.text.split("\n"), start=1) if line.strip()]
     objects = [(source.at(n), _loads(line, source, n)) for n, line in lines]
     rows = [data for _, data in objects]
-    if (found := segments(source, rows)) is not None:
-        return [read_segments(source, found, skip_empty=skip_empty)]
+    if (found := _recognized(rows, source)) is not None:
+        return read_segments(source, found, skip_empty=skip_empty)
     if (talk := chat(rows)) is not None:
         objects = [(str(source.path), talk)]
     return _conversations(source, objects, skip_empty)
+
+
+def _recognized(data: Any, source: Source) -> list[Any] | None:
+    """The segments of a recognizer's JSON: of a layout that is known, or of rows with times."""
+    found = service_segments(data, source)
+    if found is None and (rows := segments(source, data)) is not None:
+        numbers = all(isinstance(row, dict) and not isinstance(row.get("start"), str) for row in rows)
+        found = in_seconds(rows, source, data) if numbers else rows
+    if found is not None:
+        note_unused(data, [row for row in found if isinstance(row, dict)], source)
+        return found
+    if (_is_native(data) and not is_utterance_list(data)) or _has_roles(data):
+        return None
+    return guessed_segments(data, source, timed=True)
+
+
+def _has_roles(data: Any) -> bool:
+    """Whether it is a chat with a language model."""
+    rows = data.get("messages", data.get("conversations")) if isinstance(data, dict) else data
+    return isinstance(rows, list) and any(isinstance(row, dict) and "role" in row for row in rows)
+
+
+def _is_native(data: Any) -> bool:
+    rows = data if isinstance(data, list) else [data]
+    return any(isinstance(row, dict) and "utterances" in row for row in rows)
 
 
 def _loads(text: str, source: Source, line: int) -> Any:

@@ -101,10 +101,12 @@ def _sound(p: Prediction, limit: int) -> tuple[Sound | None, Prediction]:
 
 
 def _address(p: Prediction, file: BinaryIO) -> str:
-    """Where the recording's own file is, seen from the page."""
+    """Where the recording's own file is, seen from the page; beside it, where the page is no file yet."""
     path = Path(p.media or p.sound or "").absolute()
     name = getattr(file, "name", None)
-    folder = Path(name).absolute().parent if isinstance(name, str) else None
-    if folder is None or folder.drive != path.drive:
+    if not isinstance(name, str):
+        return "./" + quote(path.name)
+    folder = Path(name).absolute().parent
+    if folder.drive != path.drive:
         return path.as_uri()
     return "./" + quote(Path(os.path.relpath(path, folder)).as_posix())

@@ -1,0 +1,290 @@
+"""JSON of services that list single words with times; the words are put together, see ``words``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moodline.transcripts.json_fields import best, first, lasting, names_in, objects, segment, word
+from moodline.transcripts.words import Word, turns
+
+Segments = Iterable[dict[str, Any]]
+
+_TOKEN = re.compile(r"[a-zA-Z0-9À-ɏ']+|[^\W_]")
+
+
+def _assembly_words(data: Any, place: str) -> Segments | None:
+    """AssemblyAI's ``words`` alone, milliseconds."""
+    words = objects(data, "words")
+    if objects(data, "utterances") or objects(data, "sentences"):
+        return None
+    if words is None or not {"audio_url", "audio_duration", "acoustic_model", "speech_model"} & set(data):
+        return None
+    if not all("text" in w for w in words):
+        return None
+    return turns(
+        word(w.get("text"), first(w, "speaker", "channel"), w.get("start"), w.get("end"), place, 1e-3) for w in words
+    )
+
+
+def _words(data: Any, place: str) -> Segments | None:
+    """``{"text", "words": […]}``: OpenAI's with ``word``, ElevenLabs' with ``text`` and ``type``, NeMo's."""
+    words = objects(data, "words")
+    if words is None or {"utterances", "segments"} & set(data):
+        return None
+    timed = all("start" in w or "start_time" in w or "startTime" in w for w in words)
+    if not timed or not all("word" in w or "type" in w or ("text" in w and "start_time" in w) for w in words):
+        return None
+    said = [w for w in words if w.get("type", "word") in ("word", "punctuation")]
+    return turns(
+        word(
+            first(w, "punctuated_word", "word", "text"),
+            first(w, "speaker", "speaker_id", "speaker_label", "speaker_tag", "spk", "channel"),
+            first(w, "start", "start_time", "startTime"),
+            first(w, "end", "end_time", "endTime"),
+            place,
+            glued=w.get("type") == "punctuation",
+        )
+        for w in said
+    )
+
+
+def _deepgram_words(data: Any, place: str) -> Segments | None:
+    """``{"results": {"channels": [{"alternatives": [{"words": […]}]}]}}``."""
+    channels = objects(data, "results", "channels")
+    if channels is None:
+        return None
+    out: list[dict[str, Any]] = []
+    for n, channel in enumerate(channels):
+        voice = n if len(channels) > 1 else None
+        several = f"Channel {n}, speaker {{}}" if voice is not None else None
+        words = objects(best(channel), "words") or []
+        alone = voice is not None and len({str(w.get("speaker")) for w in words}) < 2
+        sentences = [] if words else _paragraphs(best(channel), voice)
+        out += sentences or turns(
+            word(
+                first(w, "punctuated_word", "word"),
+                voice if alone else several.format(w.get("speaker")) if several else w.get("speaker"),
+                w.get("start"),
+                w.get("end"),
+                place,
+            )
+            for w in words
+        )  # fmt: skip
+    return sorted(out, key=lambda row: row["start"] or 0.0)
+
+
+def _paragraphs(alternative: dict[str, Any], voice: int | None) -> list[dict[str, Any]]:
+    """Deepgram's paragraphs, where the words themselves were left out; or its transcript alone."""
+    rows = objects(alternative, "paragraphs", "paragraphs") or []
+    out = [
+        segment(s.get("text"), voice if voice is not None else r.get("speaker"), s.get("start"), s.get("end"))
+        for r in rows
+        for s in objects(r, "sentences") or []
+    ]
+    out = [row for row in out if all(t is None or isinstance(t, int | float) for t in (row["start"], row["end"]))]
+    return out or ([segment(alternative["transcript"], voice, None, None)] if alternative.get("transcript") else [])
+
+
+def _amazon(data: Any, place: str) -> Segments | None:
+    """Amazon Transcribe: ``items``; who speaks is in them, in ``speaker_labels`` or in ``channel_labels``."""
+    items = objects(data, "results", "items")
+    channels = objects(data, "results", "channel_labels", "channels")
+    if items is None and channels is None:
+        return None
+    labels = {
+        str(item.get("start_time")): item.get("speaker_label")
+        for part in objects(data, "results", "speaker_labels", "segments") or []
+        for item in objects(part, "items") or []
+    }
+    streams: list[tuple[Any, list[dict[str, Any]]]] = [(None, items or [])]
+    if channels and len(channels) > 1:
+        streams = [(first(c, "channel_label") or f"ch_{n}", objects(c, "items") or []) for n, c in enumerate(channels)]
+    out: list[dict[str, Any]] = []
+    for voice, listed in streams:
+        out += turns(
+            word(
+                best(item).get("content"),
+                voice or first(item, "speaker_label", "channel_label") or labels.get(str(item.get("start_time"))),
+                item.get("start_time"),
+                item.get("end_time"),
+                place,
+                glued=item.get("type") == "punctuation",
+            )
+            for item in listed
+        )
+    return sorted(out, key=lambda row: row["start"] or 0.0) if len(streams) > 1 else out
+
+
+def _speechmatics(data: Any, place: str) -> Segments | None:
+    """``{"results": [{"type", "start_time", "end_time", "channel", "alternatives": [{"content", "speaker"}]}]}``."""
+    rows = objects(data, "results")
+    if rows is None or not all("content" in best(r) for r in rows):
+        return None
+    many = len({str(r.get("channel")) for r in rows}) > 1
+    said: dict[Any, list[Word]] = {}
+    for r in rows:
+        speaker = best(r).get("speaker")
+        who = r.get("channel") if many else speaker
+        said.setdefault(who if many else None, []).append(
+            word(
+                best(r)["content"],
+                who,
+                r.get("start_time"),
+                r.get("end_time"),
+                place,
+                glued=r.get("type") == "punctuation" and r.get("attaches_to", "previous") == "previous",
+            )
+        )
+    out = [row for words in said.values() for row in turns(words)]
+    return sorted(out, key=lambda row: row["start"] or 0.0) if many else out
+
+
+def _watson(data: Any, place: str) -> Segments | None:
+    """IBM Watson: ``{"results": [{"alternatives": [{"timestamps": [["word", 0, 1]]}]}], "speaker_labels": […]}``."""
+    rows = objects(data, "results")
+    if rows is None or not any("transcript" in best(r) and isinstance(best(r).get("timestamps"), list) for r in rows):
+        return None
+    labels = {str(row.get("from")): row.get("speaker") for row in objects(data, "speaker_labels") or []}
+    out: list[dict[str, Any]] = []
+    for r in rows:
+        timed = [t for t in best(r).get("timestamps") or [] if isinstance(t, list) and len(t) >= 3]
+        out += turns(word(t[0], labels.get(str(t[1])), t[1], t[2], place) for t in timed)
+    return out
+
+
+def _google(data: Any, place: str) -> Segments | None:
+    """Google: ``{"results": [{"alternatives": [{"transcript", "words": […]}], "channelTag"}]}``.
+
+    Words with tags of speakers are those of the last result, which repeats all.
+    """
+    rows = objects(data, "results")
+    if rows is None or not any("transcript" in best(r) for r in rows):
+        return None
+    tags = [first(r, "channelTag", "channel_tag") for r in rows]
+    many = len({str(t) for t in tags if t is not None}) > 1
+    words = [(w, tag) for r, tag in zip(rows, tags, strict=True) for w in objects(best(r), "words") or []]
+    tagged = objects(best(rows[-1]), "words") or []
+    again = len(rows) > 1 and 2 * len(tagged) == len(words)
+    if tagged and all(_tag(w) for w in tagged) and (again or not all(_tag(w) for w, _ in words)):
+        words = [(w, None) for w in tagged]
+    if not words:
+        named = [f"Channel {t}" if many and t is not None else None for t in tags]
+        ends = ("resultEndTime", "resultEndOffset", "result_end_time")
+        return (
+            segment(best(r).get("transcript"), who, None, first(r, *ends))
+            for r, who in zip(rows, named, strict=True)
+        )  # fmt: skip
+    said: dict[Any, list[Word]] = {}
+    for w, tag in words:
+        who = f"Channel {tag}" if many else _tag(w)
+        start, end = first(w, "startTime", "start_time", "startOffset"), first(w, "endTime", "end_time", "endOffset")
+        said.setdefault(tag if many else None, []).append(
+            word(w.get("word"), who, 0.0 if start is None and end is not None else start, end, place)
+        )
+    out = [row for listed in said.values() for row in turns(listed)]
+    return sorted(out, key=lambda row: row["start"] or 0.0) if many else out
+
+
+def _tag(w: dict[str, Any]) -> Any:
+    return first(w, "speakerTag", "speaker_tag", "speakerLabel", "speaker_label") or None
+
+
+def _rev(data: Any, place: str) -> Segments | None:
+    """Rev: ``{"monologues": [{"speaker", "elements": [{"type", "value", "ts", "end_ts"}]}]}``."""
+    rows = objects(data, "monologues")
+    if rows is None:
+        return None
+    names = names_in(data)
+    return turns(
+        word(
+            e.get("value"),
+            names.get(who) or who if isinstance(who := r.get("speaker"), int | str) else r.get("speaker_name"),
+            first(e, "ts", "timestamp"),
+            first(e, "end_ts", "end_timestamp"),
+            place,
+            glued=e.get("type") == "punct",
+        )
+        for r in rows
+        for e in objects(r, "elements") or []
+    )  # fmt: skip
+
+
+def _kaldi(data: Any, place: str) -> Segments | None:
+    """Kaldi's and Vosk's results, one or a list: ``{"result": [{"word", "start", "end"}], "text"}``."""
+    rows = objects(data) or ([data] if isinstance(data, dict) else None)
+    if rows is None or not any(objects(r, "result") for r in rows):
+        return None
+    if not all("word" in w and "start" in w for r in rows for w in objects(r, "result") or []):
+        return None
+    out: list[dict[str, Any]] = []
+    for r in rows:
+        who = first(r, "speaker", "spk_id", "channel")
+        out += turns(
+            word(w["word"], first(w, "speaker", "spk_id") or who, w["start"], w.get("end"), place)
+            for w in objects(r, "result") or []
+        )
+    return out
+
+
+def _kaldi_server(data: Any, place: str) -> Segments | None:
+    """Kaldi's server: ``[{"segment-start", "segment-length", "result": {"hypotheses": [{"transcript"}]}}]``."""
+    rows = objects(data) or ([data] if isinstance(data, dict) else None)
+    if rows is None or not any(objects(r, "result", "hypotheses") for r in rows):
+        return None
+    out = []
+    for r in rows:
+        hypotheses = objects(r, "result", "hypotheses") or [{}]
+        if r["result"].get("final", True) if isinstance(r.get("result"), dict) else False:
+            start, lasts = r.get("segment-start"), r.get("segment-length")
+            out.append(lasting(hypotheses[0].get("transcript"), r.get("speaker"), start, lasts))
+    return out
+
+
+def _funasr_words(data: Any, place: str) -> Segments | None:
+    """FunASR without sentences: ``[{"text", "timestamp": [[380, 560], …]}]``, milliseconds of each word."""
+    rows = objects(data) or ([data] if isinstance(data, dict) else None)
+    if rows is None or not all(isinstance(r.get("text"), str) and _pairs(r.get("timestamp")) for r in rows):
+        return None
+    many = len(rows) > 1 and all("key" in r for r in rows)
+    out: list[dict[str, Any]] = []
+    for r in rows:
+        text, times = r["text"], r["timestamp"]
+        found = list(_TOKEN.finditer(text))
+        if len(found) == len(times):
+            cuts = [m.start() for m in found[1:]] + [len(text)]
+            pieces = [text[m.start() : cut] for m, cut in zip(found, cuts, strict=True)]
+            words = [
+                word(p, None, a, b, place, 1e-3, glued=n > 0 and not pieces[n - 1][-1:].isspace())
+                for n, (p, (a, b)) in enumerate(zip(pieces, times, strict=True))
+            ]
+            said = turns(words)
+        else:
+            said = [segment(text, None, times[0][0], times[-1][1], 1e-3)]
+        out += [row | ({"conversation": str(r["key"])} if many else {}) for row in said]
+    return out
+
+
+def _pairs(value: Any) -> bool:
+    """Whether it is a list of pairs of whole numbers."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(p, list) and len(p) == 2 and all(type(x) is int for x in p) for p in value)
+    )
+
+
+WORD_LAYOUTS: tuple[Callable[[Any, str], Segments | None], ...] = (
+    _assembly_words,
+    _words,
+    _deepgram_words,
+    _amazon,
+    _speechmatics,
+    _watson,
+    _google,
+    _rev,
+    _kaldi,
+    _kaldi_server,
+    _funasr_words,
+)
