@@ -81,6 +81,8 @@ def _recipes() -> list[dict[str, Any]]:
 
 
 def _corpora() -> list[dict[str, Any]]:
-    from moodline.corpora.registry import DESCRIPTIONS
+    from dataclasses import asdict
 
-    return [{"name": name, **facts} for name, facts in DESCRIPTIONS.items()]
+    from moodline.corpora.registry import READERS, describe
+
+    return [{"name": name, **asdict(describe(name))} for name in READERS]
