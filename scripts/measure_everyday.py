@@ -75,7 +75,11 @@ def measure(model: str) -> dict[str, Any]:
     talks = dialogues()
     recognizer = Recognizer.load(model, "cpu")
     p = np.array(
-        [[u.probabilities[label] for label in MELD_7.labels] for r in recognizer.recognize_many(talks) for u in r.utterances]
+        [
+            [u.probabilities[label] for label in MELD_7.labels]
+            for r in recognizer.recognize_many(talks)
+            for u in r.utterances
+        ]
     )
     ids = [u.id for c in talks for u in c]
     readers = [[labels[i] for i in ids] for n in (1, 2) if (labels := reader(n)) is not None]

@@ -128,7 +128,8 @@ def page(results: dict[str, Any]) -> str:
         for name, r in sets.items()
     ]  # fmt: skip
     confidence = [
-        [name, plus_minus(r["ece"]), f"{r['answered'][0]:.0f}", plus_minus(r["answered_right"])] for name, r in sets.items()
+        [name, plus_minus(r["ece"]), f"{r['answered'][0]:.0f}", plus_minus(r["answered_right"])]
+        for name, r in sets.items()
     ]
     model = (ROOT / "src" / "moodline" / "models" / "words_first.py").read_text(encoding="utf-8")
     return TEXT.format(

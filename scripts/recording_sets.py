@@ -85,7 +85,9 @@ def _recorded(path: Path, condition: str, seed: tuple[int, ...]) -> Any:
     return apply_effect(condition, load_audio(path), seed)
 
 
-def _encoded(clips: list[Callable[[], Any]], rows: list[tuple[int, str, str, str]], encoder: Encoder, file: Path) -> Pool:
+def _encoded(
+    clips: list[Callable[[], Any]], rows: list[tuple[int, str, str, str]], encoder: Encoder, file: Path
+) -> Pool:
     names = [f"{name} {condition}" for _, _, condition, name in rows]
     if file.is_file() and (stored := np.load(file))["names"].tolist() == names:
         features = stored["features"]

@@ -145,6 +145,8 @@ def silence() -> bytes:
         (None, {"channels": "split"}, 422, "needs several channels"),
         (None, {"model": "voice"}, 422, "unknown model 'voice'"),
         (None, {"track": "7"}, 415, "track 7"),
+        (None, {"speaker": "2"}, 422, "Did you mean speakers?"),
+        (None, {"speakers": ["2", "3"]}, 422, "the field speakers more than once"),
     ],
 )
 def test_wrong_recordings_are_one_error_object(
@@ -159,6 +161,7 @@ def test_wrong_recordings_are_one_error_object(
 
 
 def test_what_is_no_form_is_refused(client: httpx.Client) -> None:
+    assert send(client, clip().read_bytes(), fromat="srt").json()["error"]["fix"] == "Did you mean format?"
     assert client.post("/v1/recordings", content=b"x", headers={"Content-Type": "audio/wav"}).status_code == 415
     assert client.post("/v1/recordings", files={"sound": ("a.wav", b"x")}).status_code == 422
     headers = {"Content-Type": "multipart/form-data"}

@@ -188,9 +188,12 @@ def grid(*tiers: str) -> str:
 
 def test_tiers_that_are_no_speakers(read: Read) -> None:
     (words,) = read("a.TextGrid", grid(tier("words", "hi", "there"), tier("phones", "h", "aI")))
-    assert turns(words) == [(None, 0, 1, "hi"), (None, 1, 2, "there")]
-    (phones,) = read("a.TextGrid", grid(tier("Ann - phones", "h")))
-    assert turns(phones) == [("Ann - phones", 0, 1, "h")]
+    assert turns(words) == [(None, 0, 2, "hi there")]
+    assert words.notes == (
+        "Tiers read: words (words, put together); passed over: phones (parts of words). Choose with --tier NAME.",
+    )
+    with pytest.raises(TranscriptError, match=r"no tier holds what is said .found: Ann - phones"):
+        read("a.TextGrid", grid(tier("Ann - phones", "h")))
     (two,) = read("a.TextGrid", grid(tier("Ann - phones", "h"), tier("Ann", "hi")))
     assert turns(two) == [("Ann", 0, 1, "hi")]
 
@@ -269,7 +272,7 @@ BOMB = '<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;">]><ANNOTATION_DOCUME
 BAD = [
     ("a.TextGrid", "Ann: hi", 'line 1: expected a TextGrid: File type = "ooTextFile" (found: Ann: hi)'),
     ("a.TextGrid", 'File type = "ooTextFile"\n"Pitch 1"', "line 2: expected a TextGrid (found: 'Pitch 1')"),
-    ("a.TextGrid", '"Praat chronological TextGrid text file"\n0 1', "line 1: expected a TextGrid"),
+    ("a.TextGrid", '"Praat chronological TextGrid text file"\n0 1', "ends too early, expected the number of tiers"),
     ("a.TextGrid", LONG[:400], "the TextGrid ends too early, expected"),
     ("a.TextGrid", LONG.replace("xmax = 1.25", "xmax = soon"), "expected xmax (a number) (found:"),
     ("a.TextGrid", LONG.replace("xmin = 1e-1", "xmin = -1"), "line 44: xmin must not be negative"),
@@ -279,7 +282,7 @@ BAD = [
     ("a.TextGrid", LONG.replace("intervals: size = 3", "intervals: size = 1e300"), "a whole number"),
     ("a.TextGrid", LONG.replace('"yes"', '"yes'), "line 46: a quotation mark is never closed"),
     ("a.TextGrid", LONG.replace('"TextTier"', '"Tier"'), "line 29: a tier must be an IntervalTier or a TextTier"),
-    ("a.TextGrid", grid(tier("Ann", "", " ")), "no utterance in the file"),
+    ("a.TextGrid", grid(tier("Ann", "", " ")), "no tier holds what is said (found: Ann (empty))"),
     ("a.TextGrid", grid().replace("<exists>", "<absent>"), "the TextGrid has no interval tier"),
     ("a.eaf", "hello", "line 1: broken XML"),
     ("a.eaf", "<a/>", "expected an ELAN file: <ANNOTATION_DOCUMENT> (found: <a>)"),

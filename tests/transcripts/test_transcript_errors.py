@@ -98,7 +98,7 @@ BAD = [
     ("a.json", '{"word_segments": {}}', "'word_segments' must be a list"),
     ("a.json", '{"word_segments": [{"text": "a"}]}', "word 0: expected an object with a string 'word' (found: a dict)"),
     ("a.mp3", b"ID3", "unknown kind of transcript (found: '.mp3'). Known: .json, .jsonl, .srt, .vtt, .csv, .tsv, .txt"),
-    ("a", b"hi", "unknown kind of transcript (found: no suffix)"),
+    ("a.log", b"hi", "unknown kind of transcript (found: '.log')"),
 ]
 
 

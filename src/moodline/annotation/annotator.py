@@ -32,7 +32,7 @@ class AnnotationSettings:
         keep: keep decoded recordings and recognized words in the cache, for other runs.
         threads: processor threads of each worker; one, so that results do not depend on the number of workers.
         device: cpu, cuda, …
-        encoding, strict: of transcripts, see ``read_transcript``.
+        encoding, strict, tiers: of transcripts, see ``read_transcript``; tiers of those that have some.
     """
 
     model: str | None = None
@@ -48,11 +48,17 @@ class AnnotationSettings:
     track: int | None = None
     encoding: str | None = None
     strict: bool = False
+    tiers: tuple[str, ...] = ()
 
     def of_key(self) -> dict[str, Any]:
         """The settings that a result depends on."""
         unused = {"keep", "threads", "device", "reports"}
-        newer = {"track": None, "encoding": None, "strict": False}  # by default left out: keys of older results hold
+        newer = {
+            "track": None,
+            "encoding": None,
+            "strict": False,
+            "tiers": (),
+        }  # by default left out: keys of older results hold
         return {k: v for k, v in asdict(self).items() if k not in unused and (k not in newer or v != newer[k])}
 
 
@@ -134,10 +140,12 @@ class Annotator:
         ]
 
     def _transcripts(self, item: Item) -> list[Conversation]:
-        from moodline.transcripts.read import read_transcript
+        from moodline.transcripts.read import TIERED, read_transcript
 
         if item.transcript is not None:
-            return read_transcript(item.transcript, encoding=self.settings.encoding, strict=self.settings.strict)
+            s = self.settings
+            tiers = s.tiers if item.transcript.suffix.lower().removeprefix(".") in TIERED else ()
+            return read_transcript(item.transcript, encoding=s.encoding, strict=s.strict, tiers=tiers)
         if item.turns:
             return [_conversation(item)]
         return []

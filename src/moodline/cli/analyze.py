@@ -38,6 +38,7 @@ class Reading:
     encoding: str | None = None
     skip_empty: bool = False
     strict: bool = False
+    tiers: tuple[str, ...] = ()
 
 
 def run(

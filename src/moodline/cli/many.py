@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from moodline.cli.options import Encoding, Json, Quiet, Strict
+from moodline.cli.options import Encoding, Json, Quiet, Strict, Tier
 
 
 def annotate(
@@ -49,6 +49,7 @@ def annotate(
     abstain_below: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="See moodline analyze.")] = None,
     encoding: Encoding = None,
     strict: Strict = False,
+    tier: Tier = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto is cuda if there is one, else cpu.")] = "auto",
     json_: Json = False,
     quiet: Quiet = False,
@@ -59,7 +60,7 @@ def annotate(
 
     settings = AnnotationSettings(
         model, speakers, channels, transcriber, diarizer, abstain_below, reports, keep, threads, device, track,
-        encoding, strict,
+        encoding, strict, tuple(tier or ()),
     )  # fmt: skip
     run_annotate(inputs, out, settings, workers, shard, retry_failed, engine, address, json_, quiet)
 

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from moodline.cli.options import Encoding, Json, Quiet, Strict, Threads
+from moodline.cli.options import Encoding, Json, Quiet, Strict, Threads, Tier
 
 
 def analyze(
-    file: Annotated[Path, typer.Argument(help="A recording (sound or film), or a transcript.")],
+    file: Annotated[Path, typer.Argument(help="A recording (sound or film), or a transcript; - for standard input.")],
     output: Annotated[
         list[Path] | None,
         typer.Option("--output", "-o", help="Write a file; its suffix says which kind. May be repeated."),
@@ -53,6 +53,7 @@ def analyze(
     ] = None,
     encoding: Encoding = None,
     strict: Strict = False,
+    tier: Tier = None,
     skip_empty: Annotated[
         bool, typer.Option(help="Leave out utterances without words, even if they are the most.")
     ] = False,
@@ -76,7 +77,7 @@ def analyze(
     from moodline.core.cache import temporary_recordings
 
     renamed = read_names(names or [])
-    reading = Reading(format_, encoding, skip_empty, strict)
+    reading = Reading(format_, encoding, skip_empty, strict, tuple(tier or ()))
     hearing = Hearing(transcript, speakers, channels, transcriber, diarizer, track)
     with nullcontext() if keep else temporary_recordings():
         run(file, output or [], reading, hearing, model, abstain_below, device, threads, json_, quiet, renamed)

@@ -25,6 +25,12 @@ Encoding = Annotated[
     str | None,
     typer.Option(help="The transcript's encoding, e.g. cp1252, gbk, utf-16; default: found out, and reported."),
 ]
+Tier = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The tier of a TextGrid, ELAN or EXMARaLDA file to read; may be repeated. Found out if left out."
+    ),
+]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse a transcript with a bad row, instead of leaving the row out.")
 ]

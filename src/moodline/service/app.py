@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from moodline import __version__
 from moodline.core.errors import MoodlineError
-from moodline.service import conversations, recordings, status
+from moodline.service import conversations, openai, recordings, status
 from moodline.service.auth import Keys
 from moodline.service.batching import Batcher
 from moodline.service.errors import (
@@ -131,6 +131,7 @@ class Service:
         if self.rooms is not None and self.readers is not None:
             jobs = Jobs(self.rooms, self.readers, self.settings)
             app.include_router(recordings.router(self.models, self.rooms, self.readers, jobs, self.settings.short))
+            app.include_router(openai.router(self.models, self.rooms, self.readers, self.settings.short))
         app.include_router(status.router(self.models, self.metrics, self.unable))
         app.add_exception_handler(HTTPException, on_http_error)
         app.add_exception_handler(RequestValidationError, on_invalid)

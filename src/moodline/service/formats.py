@@ -22,6 +22,7 @@ MEDIA_TYPES: dict[str, str] = {
     "rttm": "text/plain; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
     "html": "text/html; charset=utf-8",
+    "text": "text/plain; charset=utf-8",
 }
 """Format to the media type of its answer."""
 

@@ -37,7 +37,7 @@ def read_audacity(source: Source, *, skip_empty: bool = False) -> list[Conversat
     if speakers.diarized(cue.text for cue in cues):
         found = [Row(source.at(c.line), None, speakers.diarizer_name(c.text), c.start, c.end) for c in cues]
         return [conversation(source, found, skip_empty=skip_empty)]
-    return [speakers.spoken(source, cues, lower=True, skip_empty=skip_empty)]
+    return [speakers.spoken(source, cues, lower=True, skip_empty=skip_empty, carry=False)]
 
 
 def _cue(source: Source, number: int, line: str) -> speakers.Cue:

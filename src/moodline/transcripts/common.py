@@ -29,6 +29,7 @@ class Source:
         notes: what the user should know of how it was read, one sentence each; readers append to it.
         strict: refuse a bad row instead of leaving it out.
         bad: the errors of rows that were left out; see ``row``.
+        tiers: names of the tiers to read, where the format has some; none to find out.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Source:
     notes: list[str] = field(default_factory=list)
     strict: bool = False
     bad: list[TranscriptError] = field(default_factory=list)
+    tiers: tuple[str, ...] = ()
 
     def at(self, line: int) -> str:
         """A place in the file for an error message; lines count from 1."""

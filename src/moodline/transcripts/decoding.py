@@ -49,7 +49,7 @@ _CENTRAL = frozenset(
         "Polish", "Czech", "Slovak", "Hungarian", "Croatian", "Slovene", "Romanian", "Lithuanian", "Latvian", "Estonian"
     )
 )  # fmt: skip
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_CONTROL = re.compile("[\x00-\x08\x0e-\x14\x16-\x1a\x1c-\x1f]")  # 0x15 marks times in CHAT
 _FIX = "Save the file as UTF-8, or name its encoding with --encoding."
 
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from moodline.core.conversation import Conversation
-from moodline.core.errors import TranscriptError, UnknownNameError
+from moodline.core.errors import ConfigError, TranscriptError, UnknownNameError
 from moodline.transcripts.audacity import read_audacity
-from moodline.transcripts.common import bad_rows_note
+from moodline.transcripts.cha import read_cha
+from moodline.transcripts.common import Source, bad_rows_note
 from moodline.transcripts.elan import read_eaf
+from moodline.transcripts.exmaralda import read_exb
+from moodline.transcripts.lrc import read_lrc
 from moodline.transcripts.native import read_json, read_jsonl
+from moodline.transcripts.nist import read_ctm, read_stm
+from moodline.transcripts.otranscribe import read_otr
 from moodline.transcripts.plain import read_plain
 from moodline.transcripts.rttm import read_rttm
-from moodline.transcripts.source_file import check_file, read_source
+from moodline.transcripts.sbv import read_sbv
+from moodline.transcripts.sniff import sniff
+from moodline.transcripts.source_file import STANDARD_INPUT, check_file, read_bytes, read_source
 from moodline.transcripts.srt import read_srt
+from moodline.transcripts.substation import read_ass
 from moodline.transcripts.table import read_table
 from moodline.transcripts.textgrid import read_textgrid
+from moodline.transcripts.ttml import read_ttml
 from moodline.transcripts.vtt import read_vtt
 
 FORMATS: dict[str, Callable[..., list[Conversation]]] = {
@@ -30,12 +39,27 @@ FORMATS: dict[str, Callable[..., list[Conversation]]] = {
     "txt": read_plain,
     "textgrid": read_textgrid,
     "eaf": read_eaf,
+    "exb": read_exb,
+    "cha": read_cha,
     "rttm": read_rttm,
+    "ctm": read_ctm,
+    "stm": read_stm,
+    "sbv": read_sbv,
+    "ass": read_ass,
+    "ssa": read_ass,
+    "ttml": read_ttml,
+    "dfxp": read_ttml,
+    "lrc": read_lrc,
+    "otr": read_otr,
+    "docx": read_plain,
     "audacity": read_audacity,
 }
 """Format (a suffix without its dot, in small letters) to reader; ``audacity`` is a ``.txt``, told by its look."""
 
-__all__ = ["FORMATS", "read_transcript"]
+TIERED = ("textgrid", "eaf", "exb")
+"""Formats with tiers, of which some can be chosen."""
+
+__all__ = ["FORMATS", "TIERED", "read_transcript"]
 
 
 def read_transcript(
@@ -45,16 +69,18 @@ def read_transcript(
     skip_empty: bool = False,
     encoding: str | None = None,
     strict: bool = False,
+    tiers: Sequence[str] = (),
 ) -> list[Conversation]:
     """Read the conversations of a transcript file.
 
     Args:
-        path: the file.
-        format: one of ``FORMATS``; None to go by the file's suffix.
+        path: the file; ``-`` for standard input.
+        format: one of ``FORMATS``; None to go by the file's suffix, or, without one, by what stands in it.
         skip_empty: leave utterances without words out, however many.
         encoding: the file's encoding as Python names it ("cp1252"); None to find out.
         strict: refuse a file in which a row is bad. Otherwise bad rows are left out, as long as they are not more than
             the good ones, and a note names them.
+        tiers: names of the tiers to read (``*`` stands for anything); none to find out. Only of ``TIERED``.
 
     Returns:
         At least one conversation, each with at least one utterance and with notes on how the file was read.
@@ -65,21 +91,29 @@ def read_transcript(
         TranscriptError: the file is missing, empty, binary, broken, or of an unknown kind.
         ConversationError: its utterances contradict each other.
         UnknownNameError: ``format`` is none that is known.
-        ConfigError: ``encoding`` is none that is known.
+        ConfigError: ``encoding`` is none that is known, or the format has no tiers to choose from.
     """
     path = Path(path)
     name = path.suffix.lower().removeprefix(".") if format is None else format.lower().removeprefix(".")
     if format is not None and name not in FORMATS:
         raise UnknownNameError("transcript format", format, FORMATS)
-    check_file(path)
-    if name not in FORMATS:
-        known = ", ".join(f".{suffix}" for suffix in FORMATS if suffix != "audacity")
-        raise TranscriptError(
-            f"{path}: unknown kind of transcript",
-            f"'{path.suffix}'" if path.suffix else "no suffix",
-            f"Known: {known}. Rename the file, or say which it is with --format.",
+    if str(path) != STANDARD_INPUT:
+        check_file(path)
+    if name == "docx" or (name not in FORMATS and (data := read_bytes(path)).startswith(b"PK\x03\x04")):
+        from moodline.transcripts.docx import docx_text
+
+        data = read_bytes(path) if name == "docx" else data
+        name, source = (
+            "docx",
+            Source(Path("stdin") if str(path) == STANDARD_INPUT else path, docx_text(data, path), [], strict),
         )
-    source = read_source(path, encoding=encoding, strict=strict)
+    else:
+        source = read_source(path, encoding=encoding, strict=strict)
+    if name not in FORMATS:
+        name = _by_content(source)
+    if tiers and name not in TIERED:
+        raise ConfigError("--tier goes with " + ", ".join(TIERED), f"a file of kind {name}", "Leave it out.")
+    source = replace(source, tiers=tuple(tiers))
     conversations = FORMATS[name](source, skip_empty=skip_empty)
     if len(source.bad) > sum(map(len, conversations)):
         raise source.bad[0]
@@ -87,3 +121,21 @@ def read_transcript(
     return (
         [replace(c, notes=tuple(dict.fromkeys((*notes, *c.notes)))) for c in conversations] if notes else conversations
     )
+
+
+def _by_content(source: Source) -> str:
+    """The format of a file whose suffix says nothing.
+
+    Raises:
+        TranscriptError: it has a suffix that stands for something else, and its content speaks for no format either.
+    """
+    name = sniff(source.text)
+    if name == "txt" and source.path.suffix:
+        known = ", ".join(f".{suffix}" for suffix in FORMATS if suffix != "audacity")
+        raise TranscriptError(
+            f"{source.path}: unknown kind of transcript",
+            f"'{source.path.suffix}'",
+            f"Known: {known}. Rename the file, or say which it is with --format.",
+        )
+    source.note(f"The file was read as .{name}, by what stands in it; --format says it if that is wrong.")
+    return name

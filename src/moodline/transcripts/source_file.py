@@ -5,11 +5,16 @@ from __future__ import annotations
 import difflib
 import re
 import stat
+import sys
+from functools import cache
 from pathlib import Path
 
 from moodline.core.errors import TranscriptError
 from moodline.transcripts.common import Source
 from moodline.transcripts.decoding import decode
+
+STANDARD_INPUT = "-"
+"""The name that stands for it."""
 
 _RETURNS = re.compile("\r+\n?")
 
@@ -42,11 +47,8 @@ def read_source(path: Path, *, encoding: str | None = None, strict: bool = False
         TranscriptError: no such file, a directory, unreadable, empty, binary, or in another encoding.
         ConfigError: there is no such encoding.
     """
-    check_file(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from None
+    data = read_bytes(path)
+    path = Path("stdin") if str(path) == STANDARD_INPUT else path
     decoded = decode(data, str(path), encoding, strict=strict)
     text = decoded.text
     if "\r" in text:  # CR LF, CR, and CR CR LF of a file that was converted twice
@@ -54,6 +56,26 @@ def read_source(path: Path, *, encoding: str | None = None, strict: bool = False
     if not text.strip():
         raise TranscriptError(f"{path}: the file is empty", fix="Pass a file with at least one utterance.")
     return Source(path, text, list(decoded.notes), strict)
+
+
+def read_bytes(path: Path) -> bytes:
+    """All bytes of a file, or of standard input (``-``), which can be read several times.
+
+    Raises:
+        TranscriptError: no such file, a directory, or unreadable.
+    """
+    if str(path) == STANDARD_INPUT:
+        return _standard_input()
+    check_file(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+@cache
+def _standard_input() -> bytes:
+    return sys.stdin.buffer.read()
 
 
 def _unreadable(path: Path, error: Exception) -> TranscriptError:

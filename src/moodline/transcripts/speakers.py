@@ -11,13 +11,16 @@ A name in brackets is always a speaker: ``[SPEAKER_00]: text``; without the colo
 2. and the file does so throughout: more than half of its cues begin with such a name or one in brackets.
 
 Inside a cue a further line begins a new utterance only if its name also begins a cue somewhere, or stands in brackets.
-A cue without a name in such a file has no known speaker; the one before is not carried over.
+A cue without a name in a file that begins with one belongs to the speaker named before, which a note says. It has no
+known speaker where names are in brackets or, on screen, all in capitals: there only who is not seen is named.
 Where a file does not keep to the convention the words stay as they are.
 
 A label that is nothing but a diarizer's name for a speaker (``SPEAKER_00``) is a speaker without words, if all labels
 of the file are such (``diarized``).
 
 Where nearly all cues begin with words and a colon but none of these is taken for a name, a note says so.
+
+Names that stand otherwise (``[Anna] words``, alone on a line) are rewritten first, see ``conventions``.
 
 ``[joy 0.81] `` and ``[joy? 0.31] ``, the marks that Moodline itself writes into subtitles, are taken off first.
 """
@@ -31,6 +34,8 @@ from dataclasses import dataclass, replace
 
 from moodline.core.conversation import Conversation
 from moodline.transcripts.common import Row, Source, conversation, squeeze
+from moodline.transcripts.conventions import with_names
+from moodline.transcripts.nonspeech import sounds_only
 from moodline.transcripts.speaker_names import plausible, possible, titled
 
 DOUBT = 0.8
@@ -53,6 +58,7 @@ class Cue:
         end: seconds, or None.
         text: the words, maybe several lines, maybe with names in front.
         speaker: the speaker if the format itself names one.
+        name: what the format calls the cue, such as its number; None if nothing.
     """
 
     line: int
@@ -60,6 +66,7 @@ class Cue:
     end: float | None
     text: str
     speaker: str | None = None
+    name: str | None = None
 
 
 def split_name(line: str) -> tuple[str, str] | None:
@@ -80,7 +87,15 @@ def diarizer_name(label: str) -> str:
     return match[1] if match else label
 
 
-def spoken(source: Source, cues: Sequence[Cue], *, lower: bool = False, skip_empty: bool = False) -> Conversation:
+def spoken(
+    source: Source,
+    cues: Sequence[Cue],
+    *,
+    lower: bool = False,
+    skip_empty: bool = False,
+    screen: bool = False,
+    carry: bool = True,
+) -> Conversation:
     """Cues as a conversation: speakers told apart from words, a cue with two speakers made two utterances.
 
     Args:
@@ -88,23 +103,61 @@ def spoken(source: Source, cues: Sequence[Cue], *, lower: bool = False, skip_emp
         cues: its cues in order.
         lower: also take names without a capital that occur once for speakers.
         skip_empty: leave utterances without words out.
+        screen: they are subtitles.
+        carry: what has no name may belong to the speaker named before.
 
     Raises:
-        TranscriptError: an utterance is empty or contradicts itself, or there is none at all.
+        TranscriptError: there is no good utterance; or, if the reading is strict, one is bad.
     """
     texts = [_MARK.sub("", cue.text.strip(), count=1) for cue in cues]
-    first = [text.split("\n", 1)[0] for cue, text in zip(cues, texts, strict=True) if cue.speaker is None and text]
-    names = conventional(first, lower)
-    found = conversation(source, _rows(source, cues, texts, names), skip_empty=skip_empty)
+    unnamed = [n for n, cue in enumerate(cues) if cue.speaker is None and texts[n]]
+    for n, text in zip(unnamed, with_names([texts[n] for n in unnamed], source), strict=True):
+        texts[n] = text
+    first = [texts[n].split("\n", 1)[0] for n in unnamed]
+    names = conventional(first, lower) or on_change(first, screen=screen)
+    carry = (
+        carry and bool(names) and _begins_named(first, names) and not (screen and all(n == n.upper() for n in names))
+    )
+    found = conversation(source, _rows(source, cues, texts, names, carry), skip_empty=skip_empty)
     return replace(found, notes=_doubts(first)) if all(u.speaker is None for u in found) else found
 
 
-def _rows(source: Source, cues: Sequence[Cue], texts: Sequence[str], names: frozenset[str]) -> Iterator[Row]:
+def _rows(
+    source: Source, cues: Sequence[Cue], texts: Sequence[str], names: frozenset[str], carry: bool
+) -> Iterator[Row]:
+    last, carried = None, 0
     for cue, text in zip(cues, texts, strict=True):
         place = source.at(cue.line)
         parts = [(cue.speaker, text)] if cue.speaker is not None else _split(text, names)
         for speaker, words in parts:
+            if carry and speaker is None and last is not None and words.strip() and not sounds_only(squeeze(words)):
+                speaker, carried = last, carried + 1
+            last = speaker
             yield Row(place, squeeze(words), squeeze(speaker) if speaker else None, cue.start, cue.end)
+    if carried:
+        turns = "1 turn without a name was" if carried == 1 else f"{carried} turns without a name were"
+        source.note(f"{turns} given to the speaker named before.")
+
+
+def _begins_named(lines: Sequence[str], names: frozenset[str]) -> bool:
+    return bool(lines) and (split_name(lines[0]) or ("",))[0] in names
+
+
+def on_change(lines: Sequence[str], *, screen: bool = False) -> frozenset[str]:
+    """The names in a file that names its speakers only where they change; none if it is not such a file.
+
+    Args:
+        lines: the first line of every cue that has words.
+        screen: they are subtitles, which may begin without a name if names are in capitals.
+    """
+    counts = Counter(parts[0] for line in lines if (parts := split_name(line)))
+    names = {name for name in counts if plausible(name) or titled(name)}
+    again = {name for name in names if counts[name] > 1}
+    capitals = screen and bool(again) and all(name == name.upper() for name in names)
+    begins = _begins_named(lines, frozenset(names)) or capitals
+    if not (begins and len(names) > 1 and again and (len(again) > 1 or sum(counts[n] for n in names) > 2)):
+        return frozenset()
+    return frozenset(names) if 10 * sum(counts[n] for n in names) >= len(lines) else frozenset()
 
 
 def conventional(lines: Sequence[str], lower: bool) -> frozenset[str]:

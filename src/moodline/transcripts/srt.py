@@ -7,6 +7,7 @@ from dataclasses import replace
 from moodline.core.conversation import Conversation
 from moodline.transcripts import speakers, subtitles
 from moodline.transcripts.common import Source
+from moodline.transcripts.subtitle_customs import customary
 
 
 def read_srt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
@@ -16,5 +17,5 @@ def read_srt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         TranscriptError: no cues, a time that cannot be read, an empty cue.
     """
     found = subtitles.cues(source, source.text.split("\n"), lambda line, after_blank: line.isdecimal())
-    cues = [replace(cue, text=subtitles.without_tags(cue.text)) for cue in found]
-    return [speakers.spoken(source, subtitles.unrolled(cues), skip_empty=skip_empty)]
+    cues = [replace(cue, text=subtitles.without_entities(subtitles.without_tags(cue.text))) for cue in found]
+    return [speakers.spoken(source, customary(source, cues), skip_empty=skip_empty, screen=True)]

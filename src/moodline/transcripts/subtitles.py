@@ -1,27 +1,29 @@
 """Cues of SubRip and WebVTT: the timing lines, and what stands between them.
 
 Files found in the wild have blank lines inside a cue, or none between two cues, or no numbers. So a cue is read from
-its timing line to the next one, less the number or name in front of that.
+its timing line to the next one, less the number or name in front of that. What people do with cues, as dashes for two
+speakers and captions that roll, is in ``subtitle_customs``.
 """
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 
 from moodline.core.errors import TranscriptError
 from moodline.transcripts.common import Source
 from moodline.transcripts.speakers import Cue
 from moodline.transcripts.times import TIME_FIX, clock
 
-BLINK = 0.05
-"""Seconds that nobody can read in."""
-
 _TIMING = re.compile(r"\s*([^\s>]+?)\s*-->\s*(\S+)(?:\s.*)?")
+_ARROW = re.compile(r"\s*(?:[0-9:.,;-]*[0-9][0-9:.,;-]*|[0-9]{1,3}(?:[:.,\s]{1,3}[0-9]{1,4}){2,3})\s*-->")
 _BROKEN = re.compile(r"\s*[0-9]{1,3}:[0-9]{2}(?::[0-9]{2})?[.,][0-9]{1,3}\s*[^\w\s]{1,3}\s*[0-9]{1,3}:[0-9]{2}\b.*")
+_SPACED = re.compile(r"(?<=[0-9][:,.])\s+(?=[0-9])|(?<=[0-9])\s+(?=[:,.][0-9])")
+_COLON = re.compile(r"([0-9]+:[0-9]{2}:[0-9]{2}):([0-9]{3})")
+_FULL = re.compile(r"(.*[0-9])[.,]1000")
 _TAG = re.compile(r"</?(?:i|b|u|s|c|v|font|lang|ruby|rt)(?:[.\s][^<>]*)?/?>|<[0-9:.]{5,}>|\{\\[^{}]*\}", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#39|#34);")
 
 
 def without_tags(text: str) -> str:
@@ -29,24 +31,9 @@ def without_tags(text: str) -> str:
     return _TAG.sub("", text)
 
 
-def unrolled(cues: Sequence[Cue]) -> list[Cue]:
-    """The cues without the lines that roll up: automatic captions show a cue's last line again in the next one.
-
-    They are taken off if more than half of the cues begin so, and several lines or the blink of an eye (``BLINK``) tell
-    this from somebody who says the same again.
-
-    Args:
-        cues: without tags.
-    """
-    lines = [cue.text.strip().split("\n") for cue in cues]
-    again = [False]
-    for (before, one), (above, below) in zip(pairwise(cues), pairwise(lines), strict=True):
-        short = min((cue.end or 0) - (cue.start or 0) for cue in (before, one)) <= BLINK
-        again.append(above[-1].strip() == below[0].strip() != "" and (len(below) > 1 or short))
-    if sum(again) < 2 or 2 * sum(again) <= len(cues):
-        return list(cues)
-    kept = (replace(cue, text="\n".join(said[twice:])) for cue, said, twice in zip(cues, lines, again, strict=True))
-    return [cue for cue in kept if cue.text.strip()]
+def without_entities(text: str) -> str:
+    """The text with ``&amp;`` and the like made characters."""
+    return _ENTITY.sub(lambda m: html.unescape(m[0]), text) if "&" in text else text
 
 
 def cues(source: Source, lines: list[str], is_id: Callable[[str, bool], bool]) -> Iterator[Cue]:
@@ -58,9 +45,10 @@ def cues(source: Source, lines: list[str], is_id: Callable[[str, bool], bool]) -
         is_id: whether a line directly in front of a timing line names the cue; also told whether a blank line is above.
 
     Raises:
-        TranscriptError: something stands in front of the first cue, there is none, or a time cannot be read.
+        TranscriptError: something stands in front of the first cue, or there is none; or, if the reading is strict, a
+            time cannot be read.
     """
-    timings = [n for n, line in enumerate(lines) if "-->" in line or _BROKEN.fullmatch(line)]
+    timings = [n for n, line in enumerate(lines) if _is_timing(line)]
     begins, known = [], set(timings)
     for n in timings:
         above = lines[n - 1].strip() if n and n - 1 not in known else ""
@@ -72,15 +60,33 @@ def cues(source: Source, lines: list[str], is_id: Callable[[str, bool], bool]) -
                 line.strip()[:40],
                 f"Check that this is a {source.path.suffix or 'subtitle'} file.",
             )
-    for n, stop in zip(timings, [*begins, len(lines)][1:], strict=True):
+    for n, begin, stop in zip(timings, begins, [*begins, len(lines)][1:], strict=True):
         with source.row():
-            match = _TIMING.fullmatch(lines[n])
-            if match is None:
-                raise TranscriptError(
-                    f"{source.at(n + 1)}: expected a timing line 00:00:01.000 --> 00:00:02.500",
-                    lines[n].strip()[:60],
-                    TIME_FIX,
-                )
-            start, end = (clock(match[k], source.at(n + 1), name) for k, name in ((1, "start"), (2, "end")))
+            start, end = _times(source, lines[n], n + 1)
             text = "\n".join(line for line in lines[n + 1 : stop] if line.strip())
-            yield Cue(n + 1, start, end, text)
+            yield Cue(n + 1, start, end, text, name=lines[begin].strip() if begin < n else None)
+
+
+def _is_timing(line: str) -> bool:
+    """Whether a line is to be a timing line; an arrow between words ("Settings --> Privacy") makes none."""
+    return ("-->" in line and _ARROW.match(line) is not None) or _BROKEN.fullmatch(line) is not None
+
+
+def _times(source: Source, line: str, number: int) -> tuple[float | None, float | None]:
+    match = _TIMING.fullmatch(line) if line.count("-->") == 1 else None
+    if match is None or _SPACED.search(match[0].split("-->")[0].strip()):
+        match = _TIMING.fullmatch(_SPACED.sub("", line))
+    if match is None:
+        raise TranscriptError(
+            f"{source.at(number)}: expected a timing line 00:00:01.000 --> 00:00:02.500", line.strip()[:60], TIME_FIX
+        )
+    start, end = (_time(match[k], source.at(number), name) for k, name in ((1, "start"), (2, "end")))
+    return start, end
+
+
+def _time(text: str, place: str, name: str) -> float | None:
+    """A time of a cue; a thousand milliseconds (``00:00:01,1000``) are a second, a colon may stand in front of them."""
+    text = _COLON.sub(r"\1.\2", text)
+    full = _FULL.fullmatch(text)
+    seconds = clock(full[1] if full else text, place, name)
+    return seconds + 1 if full and seconds is not None else seconds

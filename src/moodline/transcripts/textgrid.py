@@ -1,7 +1,8 @@
-"""Praat's TextGrids (``.TextGrid``), in the long and in the short text form."""
+"""Praat's TextGrids (``.TextGrid``), in the long, the short and the chronological text form."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,10 +10,13 @@ from dataclasses import dataclass
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
 from moodline.transcripts.common import Source, conversation
-from moodline.transcripts.tiers import EMOTION, SCORE, Label, rows
+from moodline.transcripts.tier_names import Kind
+from moodline.transcripts.tiers import EMOTION, SCORE, Label, Tier, rows
 from moodline.transcripts.times import seconds
 
 _FIX = "In Praat: Save as text file, or Save as short text file."
+_CHRONOLOGICAL = '"Praat chronological TextGrid text file"'
+_HOLDS = {"IntervalTier": Kind.UNKNOWN, "TextTier": Kind.POINTS}
 _TOKEN = re.compile(
     r'(?P<blank>\s+)|(?P<comment>!.*)|"(?P<string>(?:[^"]|"")*)"(?=\s|$)|(?P<open>".*)|<(?P<flag>\w+)>(?=\s|$)'
     r"|(?P<number>[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)(?=\s|$)|(?P<word>\S+)"
@@ -20,15 +24,18 @@ _TOKEN = re.compile(
 
 
 def read_textgrid(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
-    """Read the labelled intervals of all interval tiers; a tier is a speaker (see ``tiers``).
+    """Read the labelled intervals of the tiers that hold what is said; a tier is a speaker (see ``tiers``).
 
     As in Praat itself, only what stands free counts: numbers, strings in quotation marks and flags. All other words
-    (``xmin =``, ``intervals [1]:``) are for the eye, so long and short form are read alike. Point tiers have no
-    utterances and are passed over.
+    (``xmin =``, ``intervals [1]:``) are for the eye, so long and short form are read alike. Point tiers are read where
+    there is nothing else.
 
     Raises:
-        TranscriptError: not a TextGrid, broken or cut off, or without a labelled interval.
+        TranscriptError: not a TextGrid, broken or cut off, or without a label that could be words.
     """
+    if source.text.lstrip().startswith(_CHRONOLOGICAL):
+        tiers = _chronological(_Tokens(source))
+        return _read(source, tiers, skip_empty)
     if not source.text.lstrip().startswith(("File type", '"ooTextFile')):
         found = source.text.strip().split("\n", 1)[0][:40]
         raise TranscriptError(f'{source.path}, line 1: expected a TextGrid: File type = "ooTextFile"', found, _FIX)
@@ -39,40 +46,69 @@ def read_textgrid(source: Source, *, skip_empty: bool = False) -> list[Conversat
         raise TranscriptError(f"{tokens.place}: expected a TextGrid", f"'{kind[:40]}'", _FIX)
     tokens.span()
     tiers = list(_tiers(tokens)) if tokens.flag() == "exists" else []
+    return _read(source, tiers, skip_empty)
+
+
+def _read(source: Source, tiers: list[Tier], skip_empty: bool) -> list[Conversation]:
     if not tiers:
         raise TranscriptError(
             f"{source.path}: the TextGrid has no interval tier", fix="Put each speaker's turns on a tier of intervals."
         )
-    return [
-        conversation(
-            source, rows(tiers, ours=any(name.endswith((EMOTION, SCORE)) for name, _ in tiers)), skip_empty=skip_empty
-        )
-    ]
+    ours = any(tier.name.endswith((EMOTION, SCORE)) for tier in tiers)
+    spoken = rows(tiers, ours=ours, wanted=source.tiers, where=str(source.path), note=source.note)
+    return [conversation(source, spoken, skip_empty=skip_empty)]
 
 
-def _tiers(tokens: _Tokens) -> Iterator[tuple[str, list[Label]]]:
-    """Name and intervals of each interval tier."""
+def _chronological(tokens: _Tokens) -> list[Tier]:
+    """Praat's chronological form: the tiers' names first, then all labels in the order of time."""
+    tokens.string("the file type")
+    tokens.span()
+    tiers: list[Tier] = []
+    labels: list[list[Label]] = []
     for _ in range(tokens.count("the number of tiers")):
-        kind = tokens.string("the class of a tier")
-        if kind not in ("IntervalTier", "TextTier"):
-            raise TranscriptError(
-                f"{tokens.place}: a tier must be an IntervalTier or a TextTier", f"'{kind[:40]}'", _FIX
-            )
+        kind = tokens.tier_class()
+        labels.append([])
+        name = tokens.string("the name of a tier")
+        tiers.append(Tier(name, labels[-1], holds=_HOLDS[kind], sure=kind == "TextTier"))
+        tokens.span()
+    while (number := tokens.maybe_number()) is not None:
+        if not 1 <= number <= len(tiers) or number != int(number):
+            raise TranscriptError(f"{tokens.place}: expected the number of a tier", f"{number:g}", _FIX)
+        place, tier = tokens.place, tiers[int(number) - 1]
+        start = tokens.number("a time")
+        end = None if tier.holds is Kind.POINTS else tokens.number("a time")
+        text = tokens.string("a label")
+        if text.strip():
+            labels[int(number) - 1].append(_label(tokens.source, place, start, end, text))
+    return tiers
+
+
+def _label(source: Source, place: str, start: float, end: float | None, text: str) -> Label:
+    """A label; one that begins before 0 begins at 0, with a note: Praat lets recordings begin anywhere."""
+    end = None if end is None else seconds(end, place, "xmax")
+    if start < 0 and not source.strict:
+        source.note(
+            f"{place.removeprefix(f'{source.path}, ')}: a label begins before 0; it was read as beginning at 0."
+        )
+        start = 0.0
+    return Label(place, seconds(start, place, "xmin"), end, text)
+
+
+def _tiers(tokens: _Tokens) -> Iterator[Tier]:
+    """Each tier with its labels that are not blank."""
+    for _ in range(tokens.count("the number of tiers")):
+        kind = tokens.tier_class()
         name = tokens.string("the name of a tier")
         tokens.span()
         labels = []
         for _ in range(tokens.count("the number of intervals")):
             start = tokens.number("a time")
             place = tokens.place
-            if kind == "TextTier":
-                tokens.string("a mark")
-                continue
-            end = tokens.number("xmax")
-            text = tokens.string("the label of an interval")
-            if text.strip():  # an empty one is a pause; it may begin before 0 without harm
-                labels.append(Label(place, seconds(start, place, "xmin"), seconds(end, place, "xmax"), text))
-        if kind == "IntervalTier":
-            yield name, labels
+            end = None if kind == "TextTier" else tokens.number("xmax")
+            text = tokens.string("a mark" if kind == "TextTier" else "the label of an interval")
+            if text.strip():  # an empty one is a pause
+                labels.append(_label(tokens.source, place, start, end, text))
+        yield Tier(name, labels, holds=_HOLDS[kind], sure=kind == "TextTier")
 
 
 @dataclass(slots=True)
@@ -87,7 +123,7 @@ class _Tokens:
 
     def __init__(self, source: Source) -> None:
         self.source, self.line = source, 1
-        self._tokens = self._scan()
+        self._tokens: Iterator[_Token] = self._scan()
 
     @property
     def place(self) -> str:
@@ -97,6 +133,21 @@ class _Tokens:
     def string(self, what: str) -> str:
         """The next token, which must be a string."""
         return self._next("string", what).replace('""', '"')
+
+    def tier_class(self) -> str:
+        """The next token, which must be the class of a tier."""
+        kind = self.string("the class of a tier")
+        if kind not in _HOLDS:
+            raise TranscriptError(f"{self.place}: a tier must be an IntervalTier or a TextTier", f"'{kind[:40]}'", _FIX)
+        return kind
+
+    def maybe_number(self) -> float | None:
+        """The next token, which must be a number; None at the end of the file."""
+        token = next(self._tokens, None)
+        if token is None:
+            return None
+        self._tokens = itertools.chain([token], self._tokens)
+        return self.number("the number of a tier")
 
     def number(self, what: str) -> float:
         """The next token, which must be a number."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from moodline.core.conversation import Conversation
 from moodline.transcripts import speakers, subtitles
 from moodline.transcripts.common import Source, squeeze
+from moodline.transcripts.subtitle_customs import customary
 
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>|</v\s*>", re.IGNORECASE)
 _BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s.*)?")
@@ -18,8 +19,8 @@ _BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s.*)?")
 def read_vtt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     """Read WebVTT: ``<v Name>`` says who speaks, or a name in front of the words (see ``speakers``).
 
-    Comments, styles, regions, cue names and cue settings are passed over; a missing ``WEBVTT`` line is forgiven.
-    A cue with two voices becomes two utterances with the same times.
+    Comments, styles, regions and cue settings are passed over, and cue names where they name nobody; a missing
+    ``WEBVTT`` line is forgiven. A cue with two voices becomes two utterances with the same times.
 
     Raises:
         TranscriptError: no cues, a time that cannot be read, an empty cue.
@@ -27,7 +28,7 @@ def read_vtt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     lines = _without_blocks(source.text.split("\n"))
     found = subtitles.cues(source, lines, lambda line, after_blank: after_blank or line.isdecimal())
     cues = [part for cue in found for part in _voices(cue)]
-    return [speakers.spoken(source, subtitles.unrolled(cues), skip_empty=skip_empty)]
+    return [speakers.spoken(source, customary(source, cues), skip_empty=skip_empty, screen=True)]
 
 
 def _without_blocks(lines: list[str]) -> list[str]:
@@ -51,6 +52,7 @@ def _voices(cue: speakers.Cue) -> Iterator[speakers.Cue]:
     parts: list[tuple[str | None, str]] = []
     for speaker, text in [(None, before), *zip(spans[::2], spans[1::2], strict=True)]:
         name = squeeze(html.unescape(speaker)) if speaker else None
+        name = None if name in ("-", "–", "—") else name  # somebody else, who is not named
         if not text.strip():
             continue
         if parts and parts[-1][0] == name:

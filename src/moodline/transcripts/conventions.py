@@ -1,0 +1,120 @@
+"""Other ways to say who speaks, rewritten as ``[Name]: words``, which ``speakers`` reads.
+
+- what diarizers write in any brackets: ``(speaker 0) words``, ``<SPEAKER_01> words``;
+- ``[Name] words`` and ``(Name) words``, if names recur or most cues begin so; ``[laughs] words`` is a sound;
+- ``Q. words`` and ``A. words`` of hearings, if both recur;
+- a name that stands alone on the first line of a cue, the words below it, if names recur.
+
+What was taken for a name is said in a note.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from moodline.transcripts.common import Source
+from moodline.transcripts.nonspeech import names_sound
+from moodline.transcripts.speaker_names import plausible, titled
+
+_DASH = r"(?:(?:-|–|—|>>)\s{0,3})?"
+_DIARIZED = re.compile(
+    rf"^({_DASH})[\[(<]\s?((?:speaker|spk)[ _-]?(?:[0-9]{{1,4}}|\?))\s?[\])>]\s{{0,3}}[:：]?[ \t]*", re.I | re.M
+)
+_TURN = re.compile(r"\s*\[SPEAKER_TURN\]\s*")
+_BRACKET = re.compile(
+    rf"^({_DASH})(?:\[([^\[\]:\n]{{1,40}})\]|\(([^():\n]{{1,40}})\))[ \t]*(?![ \t]*[:：])(?=\S|\n\S)", re.M
+)
+_ANSWER = re.compile(r"^([QA])\.\s+(?=\S)")
+_MANNER = re.compile(
+    r"(?:in|on|over|from|through|at|to|off|with|by|into|under|speaking|voice|all|both|together|continues?|cont['’]?d)\b.*"
+    r"|\w+ly|.*\b(?:voice|accent|language|subtitles?|captions?|chatter|dialogue)",
+    re.IGNORECASE,
+)
+MOST = 0.5
+"""The share of cues from which on what they begin with is how the file names speakers."""
+
+
+def with_names(texts: Sequence[str], source: Source) -> list[str]:
+    """The cues' texts, other conventions rewritten; as they are where the file keeps to none of them.
+
+    Args:
+        texts: of all cues, without tags; several lines each.
+        source: the file, for notes.
+    """
+    out = list(texts)
+    joined = "\n".join(out)
+    if "[SPEAKER_TURN]" in joined:
+        out = [_TURN.sub(" ", text).strip() for text in out]
+        source.note("[SPEAKER_TURN] marks that another goes on, but not who: they were left out.")
+    if _DIARIZED.search(joined):
+        out = [_DIARIZED.sub(lambda m: m[1] if "?" in m[2] else f"{m[1]}[{m[2]}]: ", text) for text in out]
+    out = _brackets(out, source)
+    out = _answers(out)
+    return _above(out, source)
+
+
+def _brackets(texts: list[str], source: Source) -> list[str]:
+    spoken = [text for text in texts if text.strip()]
+    for group, pair in ((2, "[]"), (3, "()")):
+        found = [m for text in spoken for m in _BRACKET.finditer(text) if m[group]]
+        names = _recurring((m[group].strip() for m in found), len(spoken), strict=pair == "()")
+        if not names:
+            continue
+
+        def named(match: re.Match[str], group: int = group, names: frozenset[str] = names) -> str:
+            name = (match[group] or "").strip()
+            return f"{match[1]}[{name}]: " if name in names else match[0]
+
+        texts = [_BRACKET.sub(named, text) for text in texts]
+        shown = ", ".join(f"{pair[0]}{name}{pair[1]}" for name in sorted(names)[:3]) + (", …" if len(names) > 3 else "")
+        source.note(f"Names in brackets in front of the words were taken for speakers: {shown}.")
+    return texts
+
+
+def _recurring(names: Iterable[str], cues: int, *, strict: bool) -> frozenset[str]:
+    """The names that count: those that recur, and others of their kind; none if the file does not name speakers so."""
+    counts = Counter(name for name in names if not names_sound(name) and not _MANNER.fullmatch(name))
+    likely = {n for n in counts if (plausible(n) or titled(n)) and (not strict or n == n.upper())}
+    most = sum(counts.values()) > MOST * cues and cues > 1
+    if most:
+        likely |= {n for n in counts if plausible(n)}
+        small = {n for n, count in counts.items() if plausible(n, lower=True) and count > 1}
+        likely |= small if len(small) > 1 else set()
+    again = {n for n in likely if counts[n] > 1}
+    if not again and not (most and len(likely) > 1):
+        return frozenset()
+    return frozenset(likely)
+
+
+def _answers(texts: list[str]) -> list[str]:
+    """Questions and answers: ``Q. words``."""
+    counts = Counter(m[1] for text in texts if (m := _ANSWER.match(text)))
+    if min(counts["Q"], counts["A"]) < 2:
+        return texts
+    return [_ANSWER.sub(r"[\1]: ", text) for text in texts]
+
+
+def _above(texts: list[str], source: Source) -> list[str]:
+    """A name alone on the first line of a cue."""
+    firsts = [text.split("\n", 1)[0].strip() if "\n" in text else "" for text in texts]
+    counts = Counter(first for first in firsts if is_name_line(first))
+    again = [name for name, count in counts.items() if count > 1]
+    spoken = sum(1 for text in texts if text.strip())
+    capitals = bool(counts) and all(name == name.upper() for name in counts)
+    if not again or (2 * sum(counts.values()) <= spoken and not (capitals and len(again) > 1)):
+        return texts
+    shown = ", ".join(sorted(counts)[:3]) + (", …" if len(counts) > 3 else "")
+    source.note(f"Names alone on the first line of a cue were taken for speakers: {shown}.")
+    return [
+        f"[{first.rstrip(':')}]: {text.split(chr(10), 1)[1]}" if first in counts else text
+        for text, first in zip(texts, firsts, strict=True)
+    ]
+
+
+def is_name_line(line: str) -> bool:
+    """Whether a line could be a name and nothing else: few words with capitals, no mark at the end."""
+    if not line or line[-1] in '.,?!…;-–—"”' or line[0] in '-–—[(♪"“':
+        return False
+    return plausible(line) and not names_sound(line)
