@@ -84,7 +84,8 @@ def sessions(pool: Pool, normalization: SpeakerNormalization, each: int, seed: i
         own = np.flatnonzero((pool.speaker == speaker) & (pool.condition == condition))
         for _ in range(each):
             flat = pool.emotion[own] == NEUTRAL
-            share = 1.0 if random.random() < SILENT else random.uniform(0, 0.9)
+            share = 1.0 if random.random() < SILENT or flat.all() else random.uniform(0, 0.9)
+            share = share if flat.any() else 0.0
             chance = np.where(flat, share / max(1, flat.sum()), (1 - share) / max(1, (~flat).sum()))
             size = min(int((chance > 0).sum()), int(random.choice(SIZES)))
             some = random.choice(own, size, replace=False, p=chance / chance.sum())

@@ -53,5 +53,5 @@ def test_broken_files(tmp_path: Path, files: dict[str, str], rule: str) -> None:
 
 
 def test_a_folder_without_it(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="labels.txt"):
+    with pytest.raises(CorpusError, match=r"labels\.txt"):
         read_corpus("goemotions", tmp_path)

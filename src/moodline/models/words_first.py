@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,7 @@ from moodline.core.settings import Settings
 from moodline.models.linear import Linear, LinearConfig
 from moodline.models.mister_e import MisterE, MisterEConfig
 from moodline.nn.goals import goal_of
+from moodline.nn.model import ConversationModel
 
 WORDS: dict[str, Any] = {"linear": (Linear, LinearConfig), "mister-e": (MisterE, MisterEConfig)}
 """The models that may read the words."""
@@ -80,18 +81,17 @@ class WordsFirstConfig(Settings):
             raise ConfigError("words-first: " + "; ".join(problems))
 
 
-class WordsFirst(nn.Module):
+class WordsFirst(ConversationModel):
     """See the module, and ``WordsFirstConfig``."""
 
     Config = WordsFirstConfig
-    reads: ClassVar[dict[str, str]] = {}
+    description = "Words first: the words decide, a voice counts as far as it is like those it was trained on."
     mean: Tensor
     projection: Tensor
     temperatures: Tensor
 
     def __init__(self, config: WordsFirstConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.goal = goal_of(None, 0.0, "l1")
         kind, settings = WORDS[config.words["name"]]
         rest = {k: v for k, v in config.words.items() if k != "name"}

@@ -26,9 +26,8 @@ from moodline.listen.language import foreign_words
 from moodline.models.registry import (
     DEFAULT_MODEL,
     PRETRAINED,
-    PRETRAINED_LICENCES,
-    PRETRAINED_LIMITS,
     RECORDING_MODEL,
+    packaged_model,
     pretrained_directory,
 )
 from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
@@ -331,7 +330,7 @@ class Recognizer:
     ) -> Prediction:
         said = self.task.predict(found, self.checkpoint.calibration, abstain_below)
         name = self.checkpoint.name
-        packaged = name if pretrained_directory(name) == self.checkpoint.directory else None
+        about = packaged_model(name) if pretrained_directory(name) == self.checkpoint.directory else None
         ids = [utterance.id for utterance in conversation]
         rows = []
         for u, utterance in enumerate(conversation):
@@ -361,8 +360,8 @@ class Recognizer:
             sound=conversation.sound or conversation.media,
             **self.task.about,
             notes=notes,
-            licence=PRETRAINED_LICENCES[packaged] if packaged else "",
-            limits=PRETRAINED_LIMITS[packaged] if packaged else "",
+            licence=about.licence if about else "",
+            limits=about.limits if about else "",
             events=conversation.events,
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
-from moodline.transcripts import speakers, subtitles
+from moodline.transcripts import speakers, subtitle_customs
 from moodline.transcripts.common import Source
 from moodline.transcripts.times import clock
 
@@ -20,7 +20,7 @@ def read_sbv(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     Raises:
         TranscriptError: no line of times, words in front of the first, or an empty cue.
     """
-    cues = list(subtitles.unrolled(list(_cues(source))))
+    cues = list(subtitle_customs.unrolled(list(_cues(source))))
     if not cues:
         raise TranscriptError(
             f"{source.path}: expected a line of times 0:00:00.500,0:00:02.000",

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
-from moodline.transcripts import speakers, subtitles
+from moodline.transcripts import speakers, subtitle_customs
 from moodline.transcripts.common import Source, squeeze
 from moodline.transcripts.xml_source import attribute, local, root_of
 
@@ -63,7 +63,7 @@ def read_ttml(source: Source, *, skip_empty: bool = False) -> list[Conversation]
     cues.sort(key=lambda cue: cue.start or 0.0)
     if not cues:
         raise TranscriptError(f"{source.path}: no paragraph with words", fix="Pass a file with at least one.")
-    return [speakers.spoken(source, subtitles.unrolled(cues), skip_empty=skip_empty)]
+    return [speakers.spoken(source, subtitle_customs.unrolled(cues), skip_empty=skip_empty)]
 
 
 def _cues(
