@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import subprocess
 import sys
 import time
@@ -25,7 +24,7 @@ START_SECONDS = 120.0
 class Server:
     """A running server."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     url: str
     log: Path
     description: dict[str, Any] = field(default_factory=dict)
@@ -75,25 +74,19 @@ def launch(folder: Path, *options: str, **environment: str) -> Server:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
     command = [sys.executable, "-m", "moodline", "serve", "--port", "0", "--jobs", str(folder / "jobs"), *options]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"} | environment
-    )
-    assert process.stderr is not None
-    lines, until = [], time.monotonic() + START_SECONDS
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | environment
+    with log.open("wb") as errors:
+        process = subprocess.Popen(command, stderr=errors, env=environment)
+    until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
-        ready, _, _ = select.select([process.stderr], [], [], 1)
-        if ready:
-            line = process.stderr.readline()
-            lines.append(line)
-            if found := re.search(r"ready at (\S+)", line):
-                os.set_blocking(process.stderr.fileno(), False)
-                return Server(process, found[1], log)
-            if not line:
-                break
+        if ready := re.search(r"^moodline: ready at (\S+)$", log.read_text(), re.M):
+            return Server(process, ready[1], log)
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
     process.kill()
     process.wait()
-    process.stderr.close()
-    raise AssertionError("the server did not start:\n" + "".join(lines))
+    raise AssertionError(f"the server did not start:\n{log.read_text()}")
 
 
 @contextmanager
@@ -106,5 +99,3 @@ def running(folder: Path, *options: str, **environment: str) -> Iterator[Server]
         if server.process.poll() is None:
             server.process.kill()
         server.process.wait()
-        assert server.process.stderr is not None
-        server.process.stderr.close()

@@ -19,6 +19,7 @@ from moodline.core.errors import MoodlineError
 from moodline.service import conversations, openai, recordings, status
 from moodline.service.auth import Keys
 from moodline.service.batching import Batcher
+from moodline.service.description import describe
 from moodline.service.errors import (
     LOG,
     defect,
@@ -138,6 +139,7 @@ class Service:
         app.add_exception_handler(MoodlineError, on_moodline_error)
         app.add_exception_handler(Exception, _on_defect)
         settings = self.settings
+        describe(app, bool(settings.keys))
         app.add_middleware(
             Gate,
             keys=Keys(settings.keys),

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from moodline.core.errors import MoodlineError, StorageError
 
@@ -122,10 +123,20 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         assert isinstance(error, HTTPException)
         rule, fix = RULES.get(error.status_code, (str(error.detail), ""))
-        headers = error.headers
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
         error = ServiceError(error.status_code, rule, fix=fix)
-        error.headers = {**(error.headers or {}), **(headers or {})}
+        error.headers = {**(error.headers or {}), **headers}
     return error_response(error, request_id_of(request))
+
+
+def _methods(request: Request) -> list[str]:
+    """What the request's address takes; each method is a route of its own."""
+    for template, operations in request.app.openapi()["paths"].items():
+        if compile_path(template)[0].match(request.url.path):
+            return sorted(map(str.upper, operations))
+    return []
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:
@@ -134,7 +145,8 @@ async def on_invalid(request: Request, error: Exception) -> Response:
     mistakes = error.errors()
     first = mistakes[0]
     param = ".".join(str(x) for x in first["loc"][1:]) or str(first["loc"][0])
-    rule = f"{param}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    text = first["msg"] if "UploadFile" not in first["msg"] else "must be a file"
+    rule = f"{param}: {text[0].lower()}{text[1:]}"
     value = None if first["type"] in ("missing", "json_invalid") else first.get("input")
     more = f" ({len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
     shown = None if value is None else json.dumps(value, default=str, ensure_ascii=False)

@@ -212,7 +212,9 @@ def router(models: ServedModels, rooms: Rooms, readers: Readers, short: float) -
     async def transcriptions(
         request: Request,
         file: Annotated[UploadFile, File(description="Sound or film.")],
-        model: Annotated[str, Form(max_length=200, description="One of /v1/models, or a name of OpenAI's.")],
+        model: Annotated[
+            str, Form(min_length=1, max_length=200, description="One of /v1/models, or a name of OpenAI's.")
+        ],
         response_format: Annotated[Format, Form()] = "json",
         language: Annotated[str, Form(max_length=20, description="A code, e.g. en.")] = "",
         speakers: Annotated[int | None, Form(ge=1, le=100, description="Not OpenAI's: how many speak.")] = None,

@@ -141,7 +141,7 @@ def router(models: ServedModels, rooms: Rooms, readers: Readers, jobs: Jobs, sho
         request: Request,
         file: Annotated[UploadFile, File(description="Sound or film.")],
         transcript: Annotated[UploadFile | None, File(description="What is said; any kind that analyze reads.")] = None,
-        model: Annotated[str | None, Form(max_length=200)] = None,
+        model: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
         speakers: Annotated[int | None, Form(ge=1, le=100)] = None,
         channels: Annotated[Literal["mix", "split"], Form()] = "mix",
         track: Annotated[int | None, Form(ge=1, le=1000)] = None,

@@ -37,7 +37,9 @@ class ConversationRequest(Strict):
 
     id: str = Field("conversation", min_length=1, max_length=200)
     turns: list[Turn] = Field(min_length=1, max_length=MOST_TURNS)
-    model: str | None = Field(None, max_length=200, description="One of /v1/models; null for the default.")
+    model: str | None = Field(
+        None, min_length=1, max_length=200, description="One of /v1/models; null for the default."
+    )
     abstain_below: float | None = Field(
         None, ge=0, le=1, description="Confidence below which a turn is marked; null for the model's own threshold."
     )

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
-from moodline.transcripts import speakers, subtitle_customs
+from moodline.transcripts import speakers
 from moodline.transcripts.common import Source
+from moodline.transcripts.subtitle_customs import customary
 from moodline.transcripts.times import clock
 
 _TIMES = re.compile(r"\s*(\d{1,3}:\d{2}:\d{2}[.,]\d{1,3})\s*,\s*(\d{1,3}:\d{2}:\d{2}[.,]\d{1,3})\s*")
@@ -20,14 +21,14 @@ def read_sbv(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     Raises:
         TranscriptError: no line of times, words in front of the first, or an empty cue.
     """
-    cues = list(subtitle_customs.unrolled(list(_cues(source))))
+    cues = customary(source, list(_cues(source)))
     if not cues:
         raise TranscriptError(
             f"{source.path}: expected a line of times 0:00:00.500,0:00:02.000",
             source.text.strip().split("\n", 1)[0][:40],
             "Check that this is a file of YouTube's subtitles.",
         )
-    return [speakers.spoken(source, cues, skip_empty=skip_empty)]
+    return [speakers.spoken(source, cues, skip_empty=skip_empty, screen=True)]
 
 
 def _cues(source: Source) -> Iterator[speakers.Cue]:

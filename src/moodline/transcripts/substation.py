@@ -8,6 +8,7 @@ from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
 from moodline.transcripts import speakers
 from moodline.transcripts.common import Source
+from moodline.transcripts.subtitle_customs import customary
 
 _DECORATION = re.compile(
     r"\b(?:signs?|titles?|op|ed|opening|ending|karaoke|songs?|lyrics?|credits?|notes?|ts|typeset\w*|caption|logo|romaji|kanji)\b",
@@ -53,7 +54,7 @@ def read_ass(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         source.note(f"{left_out} lines in styles of signs, titles or songs were passed over.")
     if not cues:
         raise TranscriptError(f"{source.path}: no dialogue line with words", fix="Pass a file with at least one.")
-    return [speakers.spoken(source, cues, skip_empty=skip_empty)]
+    return [speakers.spoken(source, customary(source, cues), skip_empty=skip_empty, screen=True)]
 
 
 def _checked(source: Source) -> str:

@@ -9,8 +9,9 @@ from xml.etree.ElementTree import Element
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
-from moodline.transcripts import speakers, subtitle_customs
+from moodline.transcripts import speakers
 from moodline.transcripts.common import Source, squeeze
+from moodline.transcripts.subtitle_customs import customary
 from moodline.transcripts.xml_source import attribute, local, root_of
 
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,4}):(\d{2})(?:\.(\d+)|:(\d+)(?:\.\d+)?)?")
@@ -63,7 +64,7 @@ def read_ttml(source: Source, *, skip_empty: bool = False) -> list[Conversation]
     cues.sort(key=lambda cue: cue.start or 0.0)
     if not cues:
         raise TranscriptError(f"{source.path}: no paragraph with words", fix="Pass a file with at least one.")
-    return [speakers.spoken(source, subtitle_customs.unrolled(cues), skip_empty=skip_empty)]
+    return [speakers.spoken(source, customary(source, cues), skip_empty=skip_empty, screen=True)]
 
 
 def _cues(
