@@ -103,7 +103,8 @@ def verdicts(sets: dict[str, Any]) -> str:
     sentences = [n for n in sets if n.startswith("b:")]
     agree, against = "c: voice and words agree", "d: voice contradicts words"
     asked = [
-        ("(a) flat voices: at most 0.5 below the words", all(right(n, "mixture") >= right(n, "words") - 0.5 for n in flat),
+        ("(a) flat voices: at most 0.5 below the words",
+         all(right(n, "mixture") >= right(n, "words") - 0.5 for n in flat),
          ", ".join(f"{right(n, 'mixture') - right(n, 'words'):+.1f}" for n in flat)),
         ("(b) neutral sentences: at least 0.85 of the voice",
          all(right(n, "mixture") >= 0.85 * right(n, "voice") for n in sentences),
@@ -115,7 +116,8 @@ def verdicts(sets: dict[str, Any]) -> str:
         ("(e) voice drowned: at most 0.5 below the words",
          right("e: drowned", "mixture") >= right("e: drowned", "words") - 0.5,
          f"{right('e: drowned', 'mixture') - right('e: drowned', 'words'):+.1f}"),
-        ("(f) without voice: equal to the words", right("f: words alone", "mixture") == right("f: words alone", "words"),
+        ("(f) without voice: equal to the words",
+         right("f: words alone", "mixture") == right("f: words alone", "words"),
          f"{right('f: words alone', 'mixture'):.1f}"),
     ]  # fmt: skip
     return table(["asked", "holds", "measured"], [[a, "yes" if h else "**no**", m] for a, h, m in asked])

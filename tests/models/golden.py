@@ -25,6 +25,10 @@ MODELS: dict[str, tuple[dict[str, object], ...]] = {
     ),
     "linear": ({},),
     "words-first": ({"components": 4},),
+    **{
+        name: ({"hidden": 4},)
+        for name in ("bc-lstm", "dialogue-rnn", "mmgcn", "mm-dfn", "sdt", "hcam", "tfn", "lmf", "mult", "misa")
+    },
 }
 """Model to the settings it is tried with."""
 DIMS = ({"text": 6}, {"speech": 5, "text": 6, "visual": 3})

@@ -26,14 +26,18 @@ def encode_whole(encoder: Encoder, inputs: Sequence[Any]) -> list[np.ndarray]:
 
     Args:
         encoder: of any modality; only turns of text are split.
-        inputs: what it encodes.
+        inputs: what it encodes, all of one kind.
 
     Returns:
         float32 [D] or [T, D] for each input. Parts count by their number of characters.
     """
-    split = [parts(encoder, item) if reads_in_parts(encoder, item) else [item] for item in inputs]
-    if all(len(some) == 1 for some in split):
-        return encoder.encode(list(inputs))
+    items = list(inputs)
+    if not items or not isinstance(encoder, Limited) or not reads_in_parts(encoder, items[0]):
+        return encoder.encode(items)
+    cut = encoder.cuts(items)
+    if not any(cut):
+        return encoder.encode(items)
+    split = [parts(encoder, item) if long else [item] for item, long in zip(items, cut, strict=True)]
     encoded = iter(encoder.encode([part for some in split for part in some]))
     out = []
     for some in split:

@@ -20,6 +20,16 @@ MODELS = {
     "egmf": "moodline.models.egmf:Egmf",
     "linear": "moodline.models.linear:Linear",
     "words-first": "moodline.models.words_first:WordsFirst",
+    "bc-lstm": "moodline.models.baselines.bc_lstm:BcLstm",
+    "dialogue-rnn": "moodline.models.baselines.dialogue_rnn:DialogueRnn",
+    "mmgcn": "moodline.models.baselines.graphs:Mmgcn",
+    "mm-dfn": "moodline.models.baselines.graphs:MmDfn",
+    "sdt": "moodline.models.baselines.sdt:Sdt",
+    "hcam": "moodline.models.baselines.hcam:Hcam",
+    "tfn": "moodline.models.baselines.tensor_fusion:Tfn",
+    "lmf": "moodline.models.baselines.tensor_fusion:Lmf",
+    "mult": "moodline.models.baselines.mult:MulT",
+    "misa": "moodline.models.baselines.misa:Misa",
 }
 """Model name to its class, a ``ConversationModel``, which describes itself."""
 
