@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from build_default_model import over_seeds
 from numpy.typing import NDArray
-from packing import PACKAGED
+from packing import PACKAGED, clear
 from recording_sets import (
     SENTENCES,
     Pool,
@@ -332,7 +332,7 @@ def pack_model(
     """Write the packaged folder: the words' encoder as it is, weights as float16."""
     import shutil
 
-    shutil.rmtree(target, ignore_errors=True)
+    clear(target)
     shutil.copytree(words.directory / "encoder-text", target / "encoder-text")
     speech = load_checkpoint(pretrained_directory("voice-words")).modalities["speech"]
     modalities = {"speech": replace(speech, normalize=speech.normalize), "text": words.modalities["text"]}

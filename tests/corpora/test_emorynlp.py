@@ -109,3 +109,17 @@ def test_bad_csv(tmp_path: Path) -> None:
         emorynlp.read(write(tmp_path, train=[row(1, 1, emotion="Glum")]))
     with pytest.raises(CorpusError, match="is in two splits"):
         emorynlp.read(write(tmp_path, train=[row(1, 2)]))
+
+
+def test_tables_without_seasons_and_times_in_a_folder(tmp_path: Path) -> None:
+    header = ["Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID"]
+    for split in EPISODE:
+        folder = tmp_path / "data" / "emorynlp"
+        folder.mkdir(parents=True, exist_ok=True)
+        rows: list[list[object]] = [["Hi.", "['Ann']", "Joyful", 1, 1], ["No.", "['Bo']", "Mad", 2, 1]]
+        write_csv(folder / f"emorynlp_{split}_final.csv", header, rows)
+    assert emorynlp.matches(tmp_path)
+    corpus = emorynlp.read(tmp_path)
+    assert [c.id for c in corpus.splits["dev"]] == ["dev_c01", "dev_c02"]
+    first = corpus.splits["train"][0].utterances[0]
+    assert (first.id, first.speaker, first.start, first.emotion) == ("train_c01_u001", "Ann", None, "joyful")

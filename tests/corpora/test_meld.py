@@ -147,3 +147,23 @@ def test_repeated_utterances_and_columns(tmp_path: Path) -> None:
     write_csv(tmp_path / "train_sent_emo.csv", MELD_HEADER[:5], [["1", "a", "b", "joy", "positive"]])
     with pytest.raises(CorpusError, match="lacks the columns Dialogue_ID"):
         meld.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train_splits", "dev_splits_complete", "output_repeated_splits_test"),
+        ("train_splits_wav", "dev_splits_wav", "test_splits_wav"),
+        ("train", "dev", "test"),
+    ],
+)
+def test_clips_that_were_made_sound(tmp_path: Path, names: tuple[str, str, str]) -> None:
+    write_meld(tmp_path)
+    for name in names:
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "dia0_utt0.wav").write_bytes(b"RIFF")
+    corpus = meld.read(tmp_path)
+    for split, name in zip(("train", "dev", "test"), names, strict=True):
+        first = corpus.splits[split][0].utterances[0]
+        assert (first.audio, first.video) == (tmp_path / name / "dia0_utt0.wav", None)
+    assert not [d for d in corpus.defects if d.kind == "unusable clip" and d.where.endswith("dia0_utt0")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
@@ -18,6 +19,12 @@ from moodline.models.baselines.tensor_fusion import Lmf, LmfConfig, Tfn, TfnConf
 from moodline.nn.packing import PackedUtterances
 
 DIMS = {"speech": 3, "text": 5}
+
+
+@pytest.fixture(autouse=True)
+def _without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
 
 
 def turns(count: int = 4, hidden: int = 4, seed: int = 0) -> Turns:

@@ -222,7 +222,7 @@ def test_unknown_names(tmp_path: Path) -> None:
 
 def test_the_default_model_follows_the_input() -> None:
     assert Recognizer.load(device="cpu").checkpoint.directory.name == "meld-text"
-    assert Recognizer.load(device="cpu", recording=True).checkpoint.directory.name == "voice-words"
+    assert Recognizer.load(device="cpu", recording=True).checkpoint.directory.name == "words-first"
     assert Recognizer.load("meld-text", "cpu", recording=True).checkpoint.directory.name == "meld-text"
 
 

@@ -57,7 +57,7 @@ def ended(client: httpx.Client, id_: str, seconds: float = 120) -> dict[str, Any
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Any]:
     with temporary_recordings():
-        prediction = Recognizer.load("voice-words", threads=1).listen(clip())
+        prediction = Recognizer.load("words-first", threads=1).listen(clip())
     return prediction.to_dict() | {"media": "call.wav", "conversation": "call"}
 
 

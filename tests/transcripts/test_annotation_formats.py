@@ -343,3 +343,12 @@ def test_damaged_files_are_read_or_refused(folder: Path, kind: str, data: st.Dat
     path = folder / f"damaged.{kind}"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try_to_read(path)
+
+
+@pytest.mark.parametrize("tail", ["<NA> <NA>", "<NA>", "0.93 <NA>"])
+def test_rttm_with_spaces_in_names(read: Read, tail: str) -> None:
+    lines = [f"SPEAKER my call 2 1 {n}.5 1.25 <NA> <NA> {who} {tail}" for n, who in enumerate(["Ada Lee", "speaker 1"])]
+    (talk,) = read("talk.rttm", "\n".join(lines))
+    assert turns(talk) == [("Ada Lee", 0.5, 1.75, None), ("speaker 1", 1.5, 2.75, None)]
+    first, second = read("talk.rttm", lines[0] + "\nSPEAKER other call 1 0 1 <NA> <NA> Bo <NA> <NA>\n")
+    assert (first.id, second.id) == ("my call 2", "other call")

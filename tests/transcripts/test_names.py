@@ -90,7 +90,7 @@ def test_names_that_were_not_taken_are_noted(tmp_path: Path) -> None:
     (note,) = unsure.notes
     assert "read as words" in note
     assert "notes" not in unsure.to_dict()
-    for cues in (["Anna: a", "Ben: b", "Anna: c"], ["Hi.", "No.", "Note: c", "Yes."], ["[hi] there, laughs"] * 3):
+    for cues in (["Anna: a", "Ben: b", "Anna: c"], ["Hi.", "No.", "Note: c", "Yes."], ["Hi there, she laughs"] * 3):
         assert read(tmp_path, "srt", cues).notes == ()
 
 

@@ -2,7 +2,9 @@
 
 Layouts: ``emorynlp_{train,dev,test}_final.csv``, or ``emotion-detection-{trn,dev,tst}.json``
 (``{season_id, episodes: [{scenes: [{utterances: […]}]}]}``). A scene is a conversation. Ids are written as the
-json files write them: conversation ``s01_e02_c03``, utterance ``s01_e02_c03_u004``.
+json files write them: conversation ``s01_e02_c03``, utterance ``s01_e02_c03_u004``. The files may lie in ``json/``,
+``csv/``, ``emorynlp/`` or ``data/emorynlp/``. Tables without seasons, episodes or times are read too: then a
+conversation is named after its split and scene, ``train_c03``.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import CorpusError, LabelError
 from moodline.core.labels import EMORYNLP_7
 from moodline.corpora.base import SPLITS, Corpus, CorpusDescriptor, Defect
-from moodline.corpora.files import children, expected, hashes, one_pickle, pickles, read_bytes
+from moodline.corpora.files import children, expected, hashes, one_pickle, pickles, read_bytes, subfolder
 from moodline.corpora.text import decode, integer, read_table, read_times, repair_text
 
 DESCRIPTOR = CorpusDescriptor(
@@ -32,9 +34,8 @@ DESCRIPTOR = CorpusDescriptor(
 HINT = "emory"
 """What a feature pickle of this corpus has in its name or its folder's name."""
 
-_COLUMNS = (
-    "Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode", "Start_Time", "End_Time",
-)  # fmt: skip
+_COLUMNS = ("Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID")
+_PLACES = ((), ("json",), ("csv",), ("emorynlp",), ("data",), ("data", "emorynlp"), ("data", "emory"))
 _FILES = {
     "train": r"(emorynlp_)?train(_final)?\.csv|emotion-detection-trn\.json|(emorynlp_)?train\.json",
     "dev": r"(emorynlp_)?dev(_final)?\.csv|emotion-detection-dev\.json|(emorynlp_)?dev\.json",
@@ -80,7 +81,7 @@ def read(directory: Path) -> Corpus:
     seen: dict[str, str] = {}
     for split in SPLITS:
         path = found[split]
-        scenes = (_read_csv if path.suffix == ".csv" else _read_json)(path, defects)
+        scenes = _read_csv(path, split, defects) if path.suffix.lower() == ".csv" else _read_json(path, defects)
         for scene in scenes:
             if scene in seen:
                 raise CorpusError(f"emorynlp: the scene {scene} is in two splits", f"{seen[scene]} and {split}")
@@ -94,13 +95,17 @@ def read(directory: Path) -> Corpus:
 
 
 def _found(directory: Path) -> dict[str, Path]:
-    names = children(directory)
-    out = {}
-    for split, pattern in _FILES.items():
-        hits = [p for p in names if re.fullmatch(pattern, p.name) and p.is_file()]
-        if hits:
-            out[split] = hits[0]
-    return out
+    for place in _PLACES:
+        folder = subfolder(directory, *place)
+        names = children(folder) if folder is not None else []
+        out = {}
+        for split, pattern in _FILES.items():
+            hits = [p for p in names if re.fullmatch(pattern, p.name, re.IGNORECASE) and p.is_file()]
+            if hits:
+                out[split] = hits[0]
+        if out:
+            return out
+    return {}
 
 
 def _add(scenes: dict[str, dict[str, Utterance]], scene: str, utterance: Utterance, place: str) -> None:
@@ -122,18 +127,17 @@ def _text(raw: str, key: str, defects: list[Defect]) -> str | None:
     return text or None
 
 
-def _read_csv(path: Path, defects: list[Defect]) -> dict[str, dict[str, Utterance]]:
+def _read_csv(path: Path, split: str, defects: list[Defect]) -> dict[str, dict[str, Utterance]]:
     rows, found = read_table("emorynlp", path, _COLUMNS)
     defects += found
     scenes: dict[str, dict[str, Utterance]] = {}
     last: dict[str, tuple[int, float | None]] = {}
     for number, row in enumerate(rows, start=2):
-        season, episode, scene_number, turn = (
-            integer("emorynlp", path, number, row, c) for c in ("Season", "Episode", "Scene_ID", "Utterance_ID")
-        )
-        scene = f"s{season:02d}_e{episode:02d}_c{scene_number:02d}"
+        turn = integer("emorynlp", path, number, row, "Utterance_ID")
+        scene = _scene(path, split, number, row)
         key = f"{scene}_u{turn:03d}"
-        start, end, wrong = read_times(row["Start_Time"], row["End_Time"], key)
+        times = [row.get(f"{side}_Time") or row.get(f"{side}Time") for side in ("Start", "End")]
+        start, end, wrong = read_times(times[0], times[1], key) if times[0] and times[1] else (None, None, [])
         defects += wrong
         before, began = last.get(scene, (turn - 1, None))
         if turn <= before:
@@ -154,6 +158,15 @@ def _read_csv(path: Path, defects: list[Defect]) -> dict[str, dict[str, Utteranc
             detail = f"utterances {', '.join(map(str, missing))} do not exist"
             defects.append(Defect("gap in utterance numbers", scene, "reported", detail))
     return scenes
+
+
+def _scene(path: Path, split: str, number: int, row: dict[str, str]) -> str:
+    """The conversation's id: by season, episode and scene; without the first two by the split and the scene."""
+    scene = integer("emorynlp", path, number, row, "Scene_ID")
+    if "Season" not in row or "Episode" not in row:
+        return f"{split}_c{scene:02d}"
+    season, episode = (integer("emorynlp", path, number, row, c) for c in ("Season", "Episode"))
+    return f"s{season:02d}_e{episode:02d}_c{scene:02d}"
 
 
 def _speaker(raw: str) -> str | None:

@@ -2,7 +2,8 @@
 
 Layout: ``train_sent_emo.csv``, ``dev_sent_emo.csv``, ``test_sent_emo.csv`` under the folder (or in ``train/``,
 ``dev/``, ``test/``, or ``data/MELD/``), and beside them, if downloaded, ``train_splits/``,
-``dev_splits_complete/``, ``output_repeated_splits_test/`` with ``dia{D}_utt{U}.mp4``. Dialogue numbers restart in
+``dev_splits_complete/``, ``output_repeated_splits_test/`` with ``dia{D}_utt{U}.mp4``, or with the same clips as sound
+(``.wav``, ``.flac``, …), also in folders such as ``train_splits_wav/`` and ``test/``. Dialogue numbers restart in
 each split, so ids carry the split: conversation ``train/dia0``, utterance ``train/dia0_utt0``.
 """
 
@@ -48,6 +49,13 @@ _BAD_MEDIA = {
     "test/dia38_utt4": "wrong cut",
     "test/dia220_utt0": "wrong cut",
 }
+_FOLDERS = {
+    "train": r"train(?:_?splits?)?(?:_?complete)?(?:[_-]?\w+)?",
+    "dev": r"(?:dev|val)(?:_?splits?)?(?:_?complete)?(?:[_-]?\w+)?",
+    "test": r"(?:output_repeated_splits_test|test(?:_?splits?)?(?:_?complete)?)(?:[_-]?\w+)?",
+}
+"""What else the folders of clips are called, for example after they were converted."""
+_VIDEO, _AUDIO = (".mp4", ".mkv", ".avi", ".mov", ".webm"), (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac")
 _CLIP = re.compile(r"dia(\d+)_utt(\d+)")
 
 
@@ -65,7 +73,8 @@ def read(directory: Path, *, labels: str = "emotion", action_units: bool = True)
         action_units: whether to read ``openface-au17/*.txt``, if there, as feature set ``"visual"`` [17].
 
     Returns:
-        The corpus with the official splits. ``video`` is set where the media folder of a split is there.
+        The corpus with the official splits. ``video``, or ``audio`` of clips that were made sound, is set where the
+        media folder of a split is there.
 
     Raises:
         CorpusError: files are missing or broken.
@@ -167,29 +176,47 @@ def _with_media(
     directory: Path, split: str, table: Path, conversations: tuple[Conversation, ...], defects: list[Defect]
 ) -> tuple[Conversation, ...]:
     """Attach the clips of a split; nothing happens where its media folder was not downloaded."""
-    places = [subfolder(place, _MEDIA[split]) for place in (table.parent, directory, directory / split)]
-    folder = next((p for p in places if p is not None), None)
-    if folder is None:
+    folders = _media_folders(directory, split, table)
+    if not folders:
         return conversations
-    clips = {p.stem: p for p in children(folder) if _CLIP.fullmatch(p.stem) and p.suffix.lower() == ".mp4"}
-    stray = [p.name for p in children(folder) if p.suffix.lower() == ".mp4" and p.stem not in clips]
+    files = [p for folder in folders for p in children(folder) if p.suffix.lower() in (*_VIDEO, *_AUDIO)]
+    films = {p.stem: p for p in reversed(files) if _CLIP.fullmatch(p.stem) and p.suffix.lower() in _VIDEO}
+    sounds = {p.stem: p for p in reversed(files) if _CLIP.fullmatch(p.stem) and p.suffix.lower() in _AUDIO}
+    stray = [p.name for p in files if not _CLIP.fullmatch(p.stem)]
     known = {u.id.split("/")[1] for c in conversations for u in c}
-    stray += sorted(p.name for stem, p in clips.items() if stem not in known)
+    stray += sorted(p.name for p in (*films.values(), *sounds.values()) if p.stem not in known)
     defects += [Defect("clip of no utterance", f"{split}/{name}", "dropped") for name in stray]
     out = []
     for conversation in conversations:
         turns = []
         for utterance in conversation:
-            clip = clips.get(utterance.id.split("/")[1])
-            reason = _BAD_MEDIA.get(utterance.id) if clip else "no such file"
-            if clip is not None and reason is None and clip.stat().st_size == 0:
+            name = utterance.id.split("/")[1]
+            clips = [p for p in (films.get(name), sounds.get(name)) if p is not None]
+            reason = _BAD_MEDIA.get(utterance.id) if clips else "no such file"
+            if reason is None and any(p.stat().st_size == 0 for p in clips):
                 reason = "empty file"
             if reason:
                 defects.append(Defect("unusable clip", utterance.id, "dropped", reason))
-                clip = None
-            turns.append(replace(utterance, video=clip))
+                turns.append(utterance)
+            else:
+                turns.append(replace(utterance, video=films.get(name), audio=sounds.get(name)))
         out.append(replace(conversation, utterances=tuple(turns)))
     return tuple(out)
+
+
+def _media_folders(directory: Path, split: str, table: Path) -> list[Path]:
+    """The folders with the clips of a split: the official one, and others that hold some."""
+    places = dict.fromkeys((table.parent, directory, directory / split))
+    found = [p for p in (subfolder(place, _MEDIA[split]) for place in places) if p is not None]
+    for place in places:
+        for folder in children(place):
+            if folder not in found and re.fullmatch(_FOLDERS[split], folder.name.lower()) and _holds_clips(folder):
+                found.append(folder)
+    return found
+
+
+def _holds_clips(folder: Path) -> bool:
+    return any(_CLIP.fullmatch(p.stem) and p.suffix.lower() in (*_VIDEO, *_AUDIO) for p in children(folder))
 
 
 def _read_units(split: str, path: Path, known: set[str], defects: list[Defect]) -> dict[str, np.ndarray]:

@@ -1,8 +1,9 @@
 """Other ways to say who speaks, rewritten as ``[Name]: words``, which ``speakers`` reads.
 
 - what diarizers write in any brackets: ``(speaker 0) words``, ``<SPEAKER_01> words``;
-- ``[Name] words`` and ``(Name) words``, if names recur or most cues begin so; ``[laughs] words`` is a sound;
-- ``Q. words`` and ``A. words`` of hearings, if both recur;
+- ``[Name] words``, ``(Name) words`` and ``<Name> words``, if names recur or most cues begin so; ``[laughs] words`` is
+  a sound;
+- ``Q. words`` and ``A. words`` of hearings, if both recur; ``Name - words`` and ``NAME. words``, if several recur;
 - a name that stands alone on the first line of a cue, the words below it, if names recur.
 
 What was taken for a name is said in a note.
@@ -24,9 +25,13 @@ _DIARIZED = re.compile(
 )
 _TURN = re.compile(r"\s*\[SPEAKER_TURN\]\s*")
 _BRACKET = re.compile(
-    rf"^({_DASH})(?:\[([^\[\]:\n]{{1,40}})\]|\(([^():\n]{{1,40}})\))[ \t]*(?![ \t]*[:：])(?=\S|\n\S)", re.M
+    rf"^({_DASH})(?:\[([^\[\]:\n]{{1,40}})\]|\(([^():\n]{{1,40}})\)|<([^<>:\n]{{1,40}})>)"
+    r"[ \t]*(?![ \t]*[:：])(?=\S|\n\S)",
+    re.M,
 )
 _ANSWER = re.compile(r"^([QA])\.\s+(?=\S)")
+_BEFORE_DASH = re.compile(r"([^\W\d_][^\n:.,!?–—\[\]()]{0,30}?)\s[-–—]\s+(?=\S)")
+_BEFORE_STOP = re.compile(r"([^\W\d_a-z][^\n:,!?a-z\[\]()]{1,30}?)\.\s+(?=\S)")
 _MANNER = re.compile(
     r"(?:in|on|over|from|through|at|to|off|with|by|into|under|speaking|voice|all|both|together|continues?|cont['’]?d)\b.*"
     r"|\w+ly|.*\b(?:voice|accent|language|subtitles?|captions?|chatter|dialogue)",
@@ -51,13 +56,13 @@ def with_names(texts: Sequence[str], source: Source) -> list[str]:
     if _DIARIZED.search(joined):
         out = [_DIARIZED.sub(lambda m: m[1] if "?" in m[2] else f"{m[1]}[{m[2]}]: ", text) for text in out]
     out = _brackets(out, source)
-    out = _answers(out)
+    out = _separated(_answers(out), source)
     return _above(out, source)
 
 
 def _brackets(texts: list[str], source: Source) -> list[str]:
     spoken = [text for text in texts if text.strip()]
-    for group, pair in ((2, "[]"), (3, "()")):
+    for group, pair in ((2, "[]"), (3, "()"), (4, "<>")):
         found = [m for text in spoken for m in _BRACKET.finditer(text) if m[group]]
         names = _recurring((m[group].strip() for m in found), len(spoken), strict=pair == "()")
         if not names:
@@ -94,6 +99,24 @@ def _answers(texts: list[str]) -> list[str]:
     if min(counts["Q"], counts["A"]) < 2:
         return texts
     return [_ANSWER.sub(r"[\1]: ", text) for text in texts]
+
+
+def _separated(texts: list[str], source: Source) -> list[str]:
+    """Names that a dash, or a full stop if they are in capitals, parts from the words."""
+    for pattern in (_BEFORE_DASH, _BEFORE_STOP):
+        counts = Counter(m[1] for text in texts if (m := pattern.match(text)))
+        names = {n for n, count in counts.items() if count > 1 and plausible(n) and not names_sound(n)}
+        likely = {n for n in counts if plausible(n) and not names_sound(n)}
+        if len(names) < 2 - (pattern is _BEFORE_STOP) or len(likely) < 2 or len(texts) < 3:
+            continue
+        if 2 * sum(counts[n] for n in likely) <= len(texts):
+            continue
+        names = likely
+        source.note(f"Names in front of the words were taken for speakers: {', '.join(sorted(names)[:3])}.")
+        return [
+            f"[{m[1]}]: {text[m.end() :]}" if (m := pattern.match(text)) and m[1] in names else text for text in texts
+        ]
+    return texts
 
 
 def _above(texts: list[str], source: Source) -> list[str]:

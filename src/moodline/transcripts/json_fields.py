@@ -89,7 +89,9 @@ def speaker_of(value: Any) -> str | None:
     if isinstance(value, dict):
         value = first(value, "name", "displayName", "display_name", "speaker_name", "label", "id")
         return speaker_of(value) if not isinstance(value, dict) else None
-    if isinstance(value, str) and value.strip().lower() not in ("", "uu", "?", "unknown", "none", "null", "<na>", "-1"):
+    if value == "UU":  # Speechmatics
+        return None
+    if isinstance(value, str) and value.strip().lower() not in ("", "?", "unknown", "none", "null", "<na>", "-1"):
         return value.strip()
     return None
 

@@ -30,7 +30,13 @@ def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]
         TranscriptError: broken JSON, or something else in it.
         ConversationError: utterances that contradict each other.
     """
-    data = _loads(source.text, source, 1)
+    try:
+        data = _loads(source.text, source, 1)
+    except TranscriptError:
+        if not _is_lines(source.text):
+            raise
+        source.note("The file holds one JSON object a line, and was read as .jsonl.")
+        return read_jsonl(source, skip_empty=skip_empty)
     found = _recognized(data, source)
     if found is not None:
         return read_segments(source, found, skip_empty=skip_empty)
@@ -65,6 +71,15 @@ def read_jsonl(source: Source, *, skip_empty: bool = False) -> list[Conversation
     if (talk := chat(rows)) is not None:
         objects = [(str(source.path), talk)]
     return _conversations(source, objects, skip_empty)
+
+
+def _is_lines(text: str) -> bool:
+    """Whether the first lines are JSON objects, each by itself."""
+    lines = [line for line in text[:100_000].split("\n") if line.strip()][:3]
+    try:
+        return len(lines) > 1 and all(isinstance(json.loads(line), dict) for line in lines[:2])
+    except (ValueError, RecursionError):
+        return False
 
 
 def _recognized(data: Any, source: Source) -> list[Any] | None:

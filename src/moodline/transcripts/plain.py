@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -10,29 +9,40 @@ from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
 from moodline.transcripts import speakers
 from moodline.transcripts.audacity import looks_like_labels, read_audacity
+from moodline.transcripts.blocks import named_blocks, unwrapped
 from moodline.transcripts.common import Source
+from moodline.transcripts.inline_times import inline_cues
+from moodline.transcripts.plain_marks import tidied
+from moodline.transcripts.table import read_unnamed
 from moodline.transcripts.timestamped_text import Stamped, only_times, stamped
-
-_BOLD = re.compile(r"\A\s*(\*\*|__)([^*:\n]{1,60}?)\s?(?::\1|\1:)")
-"""A name in bold letters, as Markdown has them: ``**Anna:** text``."""
 
 
 def read_plain(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     """Read one utterance a line; blank lines are passed over, names may be lower case (see ``speakers``).
 
-    Times in front of the words or behind the names are understood (see ``stamped``). In other text a line that holds
-    nothing but times says when the next one is said. A file that begins with two numbers and tabs is a label track of
-    Audacity.
+    Times in front of the words or behind the names are understood (see ``stamped``), and so are stamps inside the lines
+    (``inline_times``), marks of Markdown (``plain_marks``), names on lines of their own and lines that were wrapped
+    (``blocks``). In other text a line that holds nothing but times says when the next one is said. A file that begins
+    with two numbers and tabs is a label track of Audacity, one with tabs in all lines a table.
 
     Raises:
-        TranscriptError: a name without words behind it, a time that is none, or nothing but times.
+        TranscriptError: a time that is none, or nothing but times; or, if the reading is strict, a name without words.
     """
     if looks_like_labels(source):
         return read_audacity(source, skip_empty=skip_empty)
-    lines = [(n, _BOLD.sub(r"\2:", line, count=1)) for n, line in enumerate(source.text.split("\n"), 1) if line.strip()]
-    found = stamped(source, lines) or Stamped(list(_cues(source, lines)), ())
-    read = speakers.spoken(source, found.cues, lower=True, skip_empty=skip_empty)
-    return [replace(read, notes=(*found.notes, *read.notes))]
+    if (table := read_unnamed(source, skip_empty=skip_empty)) is not None:
+        return [table]
+    lines = [(n, line) for n, line in enumerate(source.text.split("\n"), 1) if line.strip()]
+    found = inline_cues(source, lines)
+    if found is not None:
+        return [speakers.spoken(source, found, lower=True, skip_empty=skip_empty)]
+    lines = tidied(source, lines)
+    timed = stamped(source, lines)
+    if timed is None:
+        blocks = named_blocks(source, lines)
+        timed = Stamped(blocks or list(_cues(source, unwrapped(source, lines))), ())
+    read = speakers.spoken(source, timed.cues, lower=True, skip_empty=skip_empty)
+    return [replace(read, notes=(*timed.notes, *read.notes))]
 
 
 def _cues(source: Source, lines: Sequence[tuple[int, str]]) -> Iterator[speakers.Cue]:

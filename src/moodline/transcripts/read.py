@@ -11,6 +11,7 @@ from moodline.core.errors import ConfigError, TranscriptError, UnknownNameError
 from moodline.transcripts.audacity import read_audacity
 from moodline.transcripts.cha import read_cha
 from moodline.transcripts.common import Source, bad_rows_note
+from moodline.transcripts.doubts import doubts
 from moodline.transcripts.elan import read_eaf
 from moodline.transcripts.exmaralda import read_exb
 from moodline.transcripts.lrc import read_lrc
@@ -111,6 +112,8 @@ def read_transcript(
         source = read_source(path, encoding=encoding, strict=strict)
     if name not in FORMATS:
         name = _by_content(source)
+    elif format is None:
+        name = _mended(source, name)
     if tiers and name not in TIERED:
         raise ConfigError("--tier goes with " + ", ".join(TIERED), f"a file of kind {name}", "Leave it out.")
     source = replace(source, tiers=tuple(tiers))
@@ -118,9 +121,20 @@ def read_transcript(
     if len(source.bad) > sum(map(len, conversations)):
         raise source.bad[0]
     notes = (*source.notes, *filter(None, [bad_rows_note(source)]))
-    return (
-        [replace(c, notes=tuple(dict.fromkeys((*notes, *c.notes)))) for c in conversations] if notes else conversations
-    )
+    return [replace(c, notes=tuple(dict.fromkeys((*notes, *c.notes, *doubts(c, source))))) for c in conversations]
+
+
+def _mended(source: Source, name: str) -> str:
+    """The format of a file whose suffix stands for another than its content: renamed for an upload, or by mistake."""
+    first = source.text[:200].lstrip("\ufeff \t\n")
+    if name in ("json", "otr", "docx") and first[:1] in ("{", "["):
+        return name
+    found = sniff(source.text if first[:1] in ("{", "[") and name != "jsonl" else source.text[:20_000])
+    alike = [{"json", "jsonl"}, {"csv", "tsv"}, {"ass", "ssa"}, {"ttml", "dfxp"}, {"txt", "lrc"}, {"txt", "ctm"}]
+    if found in (name, "txt") or (name, found) == ("vtt", "srt") or any({name, found} <= kinds for kinds in alike):
+        return name
+    source.note(f"The file was read as .{found}, by what stands in it, not as .{name}; --format says it otherwise.")
+    return found
 
 
 def _by_content(source: Source) -> str:
@@ -130,6 +144,8 @@ def _by_content(source: Source) -> str:
         TranscriptError: it has a suffix that stands for something else, and its content speaks for no format either.
     """
     name = sniff(source.text)
+    if name == "txt" and source.path.suffix.lower() in (".md", ".markdown", ".text"):
+        return name
     if name == "txt" and source.path.suffix:
         known = ", ".join(f".{suffix}" for suffix in FORMATS if suffix != "audacity")
         raise TranscriptError(

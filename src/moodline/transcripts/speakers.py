@@ -139,6 +139,15 @@ def _rows(
         source.note(f"{turns} given to the speaker named before.")
 
 
+def begins_with_name(lines: Sequence[str]) -> list[bool]:
+    """Whether each line of a text begins with a speaker's name, by the conventions of this module."""
+    names = conventional(lines, lower=True) or on_change(lines)
+    return [
+        _BRACKETED.match(line) is not None or line[:1] in "[(>-–—" or (split_name(line) or ("",))[0] in names
+        for line in lines
+    ]
+
+
 def _begins_named(lines: Sequence[str], names: frozenset[str]) -> bool:
     return bool(lines) and (split_name(lines[0]) or ("",))[0] in names
 

@@ -98,7 +98,8 @@ def unrolled(cues: Sequence[Cue]) -> list[Cue]:
     lines = [[line.strip() for line in cue.text.strip().split("\n")] for cue in cues]
     again = [0]
     for (before, one), (above, below) in zip(pairwise(cues), pairwise(lines), strict=True):
-        short = min((cue.end or 0) - (cue.start or 0) for cue in (before, one)) <= BLINK
+        lengths = [(cue.end or 0) - (cue.start or 0) for cue in (before, one)]
+        short = min(lengths) <= BLINK < max(lengths)
         most = min(len(above), len(below))
         same = next((k for k in range(most, 0, -1) if above[-k:] == below[:k] and below[0]), 0)
         again.append(same if same and (len(below) > 1 or short) else 0)
