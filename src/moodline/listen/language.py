@@ -87,18 +87,18 @@ def evidence(chunks: Sequence[Chunk]) -> Evidence:
     count, small, triples, repeated, weight, score = 0, 0, 0, 0, 0.0, 0.0
     named: dict[str, float] = {}
     for chunk in chunks:
-        words = [w.strip(".,!?;:\"'()-…").lower() for w in chunk.heard.text.split()]
+        words = [w.strip(".,!?;:\"'()-…").lower() for w in chunk.recognized.text.split()]
         words = [w for w in words if w]
         count += len(words)
         small += sum(w in ENGLISH for w in words)
         groups = [tuple(words[n : n + 3]) for n in range(len(words) - 2)]
         triples += len(groups)
         repeated += len(groups) - len(set(groups))
-        if chunk.heard.confidence is not None and words:
+        if chunk.recognized.confidence is not None and words:
             weight += len(words)
-            score += len(words) * chunk.heard.confidence
-        if chunk.heard.language:
-            named[chunk.heard.language] = named.get(chunk.heard.language, 0.0) + chunk.span.seconds
+            score += len(words) * chunk.recognized.confidence
+        if chunk.recognized.language:
+            named[chunk.recognized.language] = named.get(chunk.recognized.language, 0.0) + chunk.span.seconds
     return Evidence(
         count,
         score / weight if weight else None,

@@ -10,7 +10,7 @@ from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.html.regression_summary import summarize_values
 from moodline.report.html.sound import Sound
 from moodline.report.html.summary import SpeakerSummary, summarize
-from moodline.report.html.theme import looks
+from moodline.report.html.theme import theme_of
 from moodline.report.presentation import presentation_of
 
 SCALE = 10_000
@@ -31,7 +31,7 @@ def page_data(predictions: list[Prediction], sounds: list[Sound | None], beside:
     labels = list(dict.fromkeys(label for p in predictions for label in _labels(p)))
     return {
         "scale": SCALE,
-        "looks": {label: asdict(look) for label, look in looks(labels).items()},
+        "looks": {label: asdict(look) for label, look in theme_of(labels).items()},
         "conversations": [
             _conversation(p, sound, address) for p, sound, address in zip(predictions, sounds, beside, strict=True)
         ],
