@@ -26,7 +26,7 @@ from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.html import write_html
 from moodline.report.html.sound import read_sound
 from moodline.report.html.summary import UNSURE, summarize
-from moodline.report.html.theme import COLOURS
+from moodline.report.html.theme import COLOURS, theme_of
 from moodline.report.write import write_prediction
 
 Make = Callable[..., Prediction]
