@@ -60,6 +60,8 @@ bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
 	$(BIN)/python benchmarks/text_finetuning.py --json benchmarks/text_finetuning.json
 	$(BIN)/python benchmarks/faces.py --json benchmarks/faces.json
 	$(BIN)/python benchmarks/listen.py --json benchmarks/listen.json
+	$(BIN)/python benchmarks/serve.py --json benchmarks/serve.json
+	$(BIN)/python benchmarks/serve.py --json benchmarks/serve.json --page docs/how-to/serve.md
 	$(BIN)/python benchmarks/mister_e_epoch.py --json benchmarks/mister_e_epoch.json
 	$(BIN)/python benchmarks/mister_e_growth.py --json benchmarks/mister_e_growth.json
 	$(BIN)/python benchmarks/sure_epoch.py --conversations 16 --no-warm --json benchmarks/sure_epoch.json

@@ -32,10 +32,34 @@ import httpx
 import numpy as np
 import soundfile
 
-WORDS = (
-    "we won the cup I lost my keys again get out of my house that is wonderful news why would you do this to me".split()
-)  # noqa: SIM905
+WORDS = [
+    "I",
+    "again",
+    "cup",
+    "do",
+    "get",
+    "house",
+    "is",
+    "keys",
+    "lost",
+    "me",
+    "my",
+    "news",
+    "of",
+    "out",
+    "that",
+    "the",
+    "this",
+    "to",
+    "we",
+    "why",
+    "won",
+    "wonderful",
+    "would",
+    "you",
+]
 CLIENTS = (1, 8, 64)
+BEGIN, END = "<!-- load: begin (made by benchmarks/serve.py --page) -->", "<!-- load: end -->"
 Ask = Callable[[httpx.AsyncClient, int], Awaitable[httpx.Response]]
 
 
@@ -91,14 +115,17 @@ class Server:
         self.url = found[1]
 
     def megabytes(self, what: str = "VmRSS") -> float:
+        """Its memory now; VmHWM for the most so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return round(int(re.findall(rf"{what}:\s+(\d+) kB", status)[0]) / 1000, 1)
 
     def processor_seconds(self) -> float:
+        """Of all its threads so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> int:
+        """Ask it to end; its exit code."""
         self.process.terminate()
         return self.process.wait(60)
 
@@ -199,6 +226,41 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return out | {"exit_code": code, "log_lines": len(server.log.read_text().splitlines()) - 1}
 
 
+def table(out: dict[str, Any]) -> str:
+    """The figures as a page shows them."""
+    lines = [
+        f"On {out['cores']} cores, load {out['load_average_before']} before:",
+        "",
+        "| what | clients | answered a second | p50 | p95 | p99 | answers |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows = [
+        (title, row["clients"], row)
+        for title, kind in (("conversations of 20 turns", "conversations"), ("recordings of a minute", "recordings"))
+        for row in out[kind]
+    ]
+    rows += [(f"twice too many {kind}", "any", row) for kind, row in out["twice_too_much"].items()]
+    for title, clients, row in rows:
+        times = " | ".join(f"{row[f'p{p}_seconds']:.2f}" for p in (50, 95, 99))
+        answers = ", ".join(f"{n} × {status}" for status, n in row["statuses"].items())
+        lines.append(f"| {title} | {clients} | {row['a_second']:.2f} | {times} | {answers} |")
+    jobs = out["twice_too_much"]["jobs"]
+    ended = ", ".join(f"{n} {state}" for state, n in jobs["jobs"].items())
+    lines += [
+        "",
+        f"Of {sum(jobs['jobs'].values())} jobs that were accepted meanwhile: {ended}. "
+        f"Memory: {out['megabytes_at_start']:.0f} MB at the start, {out['megabytes_after_load']:.0f} MB after all "
+        f"loads, at most {out['most_megabytes']:.0f} MB under twice too much.",
+    ]
+    return "\n".join(lines)
+
+
+def write_page(out: dict[str, Any], page: Path) -> None:
+    """Put the table between the markers of a page."""
+    head, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    page.write_text(f"{head}{begin}\n{table(out)}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=20, help="of each load of conversations")
@@ -206,7 +268,11 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS)
     parser.add_argument("--max-jobs", type=int, default=20, help="of the server: so few that the queue fills up")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path, help="only put the figures of --json into this page")
     options = parser.parse_args()
+    if options.page:
+        write_page(json.loads(options.json.read_text(encoding="utf-8")), options.page)
+        return
     with tempfile.TemporaryDirectory() as folder:
         out = asyncio.run(measure(options, Path(folder)))
     text = json.dumps(out, indent=1)

@@ -19,6 +19,8 @@ __version__ = "0.1.0"
 # Threads of torch that wait busily for each other are many times slower where anything else uses the processor. OpenMP
 # reads this once, when torch is imported: import moodline first. See docs/how-to/deployment.md.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# onnxruntime gives each user an id and reports to its maker what it runs; it reads this when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _PUBLIC = {
     "Batch": "moodline.core.batch",

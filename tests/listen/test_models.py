@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,16 @@ def recognizer() -> Moonshine:
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return part(tmp_path_factory.mktemp("clips") / "play.wav", 28.277)
+
+
+@pytest.mark.process
+def test_onnxruntime_makes_no_id_of_its_user_and_reports_nothing(tmp_path: Path) -> None:
+    """Its telemetry is on by default; it would leave a device id and a queue in the user's cache."""
+    code = "import moodline; from moodline.listen.moonshine import Moonshine; Moonshine()"
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    places = {name: str(tmp_path) for name in ("HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    subprocess.run([sys.executable, "-c", code], env=environment | places, check=True)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 
 # -- voice activity ---------------------------------------------------------------------------------------------

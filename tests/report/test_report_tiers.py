@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from moodline.core.errors import ConversationError
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.write import check_times, write_prediction
+from moodline.transcripts.nonspeech import split_sounds
 from moodline.transcripts.read import read_transcript
 
 Make = Callable[..., Prediction]
@@ -125,12 +126,13 @@ words = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=
 speakers = st.sampled_from(["Ann", "text", "SPEAKER_00", "words", None]) | words.filter(
     lambda name: bool(name.strip()) and not name.rstrip().endswith("]")
 )
+said = words.filter(lambda text: not split_sounds(" ".join(text.split()))[1])  # what is no speech becomes an event
 times = st.floats(0, 40_000, allow_nan=False)
 
 
 @st.composite
 def talks(draw: st.DrawFn) -> Prediction:
-    rows = draw(st.lists(st.tuples(speakers, times, st.floats(0, 9), st.none() | words), min_size=1, max_size=9))
+    rows = draw(st.lists(st.tuples(speakers, times, st.floats(0, 9), st.none() | said), min_size=1, max_size=9))
     return talk(*[(who, start, start + length, text) for who, start, length, text in rows])
 
 

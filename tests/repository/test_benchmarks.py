@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +59,18 @@ def test_beside_a_busy_process() -> None:
     seconds, megabytes = module.measure(3, None, "torch", 1)
     assert seconds > 0
     assert 100 < megabytes < 5000
+
+
+def test_the_page_shows_the_measured_load() -> None:
+    """``python benchmarks/serve.py --json benchmarks/serve.json --page docs/how-to/serve.md`` writes it."""
+    module = load_script("serve", "benchmarks")
+    page = (BENCHMARKS.parent / "docs" / "how-to" / "serve.md").read_text(encoding="utf-8")
+    out = json.loads((BENCHMARKS / "serve.json").read_text(encoding="utf-8"))
+    assert module.table(out) in page
+    statuses = {
+        s
+        for rows in (*out["conversations"], *out["recordings"], *out["twice_too_much"].values())
+        for s in rows["statuses"]
+    }
+    assert statuses <= {"200", "202", "429"}
+    assert set(out["twice_too_much"]["jobs"]["jobs"]) == {"done"}

@@ -160,6 +160,19 @@ def test_wrong_recordings_are_one_error_object(
     assert files(server) == []
 
 
+@pytest.mark.parametrize("name", ["answer", "work", "recording", "jobs.sqlite", "../../../escape.wav", "a\tb.wav"])
+def test_any_name_of_a_file(client: httpx.Client, server: Server, name: str) -> None:
+    for wait in (True, False):
+        answer = send(client, clip().read_bytes(), name, wait=wait)
+        job = answer.json()
+        result = job if wait else ended(client, job["id"])["result"]
+        assert len(result["utterances"]) == 14
+        assert "/" not in result["media"]
+        if not wait:
+            client.delete(f"/v1/jobs/{job['id']}")
+    assert files(server) == []
+
+
 def test_what_is_no_form_is_refused(client: httpx.Client) -> None:
     assert send(client, clip().read_bytes(), fromat="srt").json()["error"]["fix"] == "Did you mean format?"
     assert client.post("/v1/recordings", content=b"x", headers={"Content-Type": "audio/wav"}).status_code == 415
@@ -303,6 +316,26 @@ def test_a_job_goes_on_after_the_end(tmp_path: Path, expected: dict[str, Any]) -
         assert server.end() == 0
     with running(tmp_path, "--workers", "1") as server, server.client() as client:
         assert [ended(client, id_)["result"] for id_ in ids] == [expected] * 3
+
+
+def test_the_end_waits_for_clients_but_not_for_ever(tmp_path: Path) -> None:
+    with running(tmp_path, "--workers", "1") as server, server.client() as client, ThreadPoolExecutor(1) as pool:
+        short = pool.submit(send, client, clip().read_bytes())
+        with server.client() as other:
+            until(lambda: 'inside{route="/v1/recordings"} 1.0' in other.get("/metrics").text)
+        assert server.end() == 0
+        assert short.result().status_code == 200
+    with (
+        running(tmp_path, "--workers", "1", "--grace", "1s") as server,
+        server.client() as client,
+        server.client() as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        pool.submit(send, client, wav(115))
+        until(lambda: 'inside{route="/v1/recordings"} 1.0' in other.get("/metrics").text)
+        assert server.end(30) == 0
+    with running(tmp_path, "--workers", "1") as server:
+        assert files(server) == []
 
 
 def test_killed_and_restarted_no_job_is_lost(tmp_path: Path, expected: dict[str, Any]) -> None:

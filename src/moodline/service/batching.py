@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from moodline.core.conversation import Conversation
@@ -117,10 +118,14 @@ class Batcher:
     def _run(self, lane: Lane) -> None:
         while items := self._take():
             begun = time.monotonic()
-            recognizer = lane.get(items[0].served)
-            for item, outcome in (_exactly if self._exact else _together)(recognizer, items):
-                item.loop.call_soon_threadsafe(_give, item.answer, outcome)
-            recognizer.forget()  # nobody's words stay, and none change later answers
+            try:
+                recognizer = lane.get(items[0].served)
+                for item, outcome in (_exactly if self._exact else _together)(recognizer, items):
+                    _give(item, outcome)
+                recognizer.forget()  # nobody's words stay, and none change later answers
+            except Exception as error:  # the thread goes on; those that have their answer keep it
+                for item in items:
+                    _give(item, error)
             each = (time.monotonic() - begun) / len(items)
             self._seconds += 0.2 * (each - self._seconds)
             self._observe(len(items), sum(len(item.conversation) for item in items))
@@ -177,10 +182,14 @@ def _together(recognizer: Recognizer, items: list[Waiting]) -> Iterator[Outcome]
         yield _one(recognizer, item)
 
 
-def _give(answer: asyncio.Future[Prediction], outcome: Prediction | Exception) -> None:
-    if answer.done():  # the client has gone
-        return
-    if isinstance(outcome, Exception):
-        answer.set_exception(outcome)
-    else:
-        answer.set_result(outcome)
+def _give(item: Waiting, outcome: Prediction | Exception) -> None:
+    def give() -> None:
+        if item.answer.done():  # the client has gone, or has its answer
+            return
+        if isinstance(outcome, Exception):
+            item.answer.set_exception(outcome)
+        else:
+            item.answer.set_result(outcome)
+
+    with suppress(RuntimeError):  # the loop has ended
+        item.loop.call_soon_threadsafe(give)

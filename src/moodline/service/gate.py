@@ -23,6 +23,8 @@ OPEN = ("/health", "/ready", "/openapi.json")
 """Addresses that need no key."""
 STALLED = 60.0
 """Seconds in which nothing arrives of a body, until the request ends."""
+LONGEST_WAIT = 60.0
+"""Seconds that a request may have to wait for its turn; where it would be longer, the queue is full."""
 DRAINED = 64_000_000
 """Bytes of a refused upload that are read and thrown away, so that the client sees the answer."""
 DRAIN_SECONDS = 5.0
@@ -92,7 +94,7 @@ class Gate:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > entrance.most_bytes:
             raise too_large(entrance.most_bytes, int(length))
-        if entrance.inside >= entrance.slots:
+        if entrance.inside >= entrance.slots or entrance.delay() > LONGEST_WAIT:
             raise busy(entrance.delay())
         entrance.check(int(length) if length.isdigit() else 0)
         return entrance

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from moodline.core.conversation import Conversation, Utterance
@@ -125,12 +127,14 @@ class Lane:
             self._diarizer = load_diarizer(self._models.diarizer)
         return self._diarizer
 
-    def warm(self, served: Served) -> None:
-        """Load a model's encoder of words, and compute once."""
+    def warm(self, served: Served, sound: Path | None = None) -> None:
+        """Load a model's encoders, and compute once.
+
+        Args:
+            served: which model.
+            sound: a sound file, to load the encoder of voices too.
+        """
         recognizer = self.get(served)
-        try:
-            recognizer.recognize(Conversation("warm", (Utterance("1", text="Good morning."),)))
-        except MoodlineError:  # a model that reads no words is loaded by the first recording
-            return
-        finally:
-            recognizer.forget()
+        with suppress(MoodlineError):  # a model that reads neither loads with its first request
+            recognizer.recognize(Conversation("warm", (Utterance("1", text="Good morning.", audio=sound),)))
+        recognizer.forget()

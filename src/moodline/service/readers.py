@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from collections import deque
@@ -14,9 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
+
 from moodline.core.cache import recordings_in
 from moodline.core.errors import MoodlineError, StorageError
 from moodline.core.prediction import Prediction
+from moodline.media.audio import RATE
 from moodline.service.errors import LOG, busy, of_moodline
 from moodline.service.jobs import JobRow
 from moodline.service.models import Lane, Served, ServedModels
@@ -96,10 +101,13 @@ class Readers:
         Raises:
             MissingDependencyError: a package that reads recordings is missing.
         """
-        for lane in self._lanes:
-            lane.transcriber()
-            lane.diarizer()
-            lane.warm(warm)
+        with recordings_in(self._rooms.uploads), tempfile.TemporaryDirectory() as folder:
+            sound = Path(folder) / "warm.wav"
+            soundfile.write(sound, np.random.default_rng(0).normal(0, 0.01, RATE), RATE)
+            for lane in self._lanes:
+                lane.transcriber()
+                lane.diarizer()
+                lane.warm(warm, sound)
         for thread in self._threads:
             thread.start()
 

@@ -103,8 +103,8 @@ class Rooms:
             wish: see ``Wish``.
         """
         with replacing_folder(self.job(id_)) as folder:
-            for file in draft.iterdir():
-                shutil.move(file, folder / file.name)
+            for path in draft.iterdir():
+                shutil.move(path, folder / path.name)
         shutil.rmtree(draft, ignore_errors=True)
         try:
             self.store.add(id_, owner, wish["name"], seconds, wish)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import os
 import signal
@@ -17,6 +18,9 @@ from moodline.core.errors import ConfigError
 from moodline.service.app import Service
 from moodline.service.protocol import ImpatientProtocol
 from moodline.service.settings import ServiceSettings
+
+M_ARENA_MAX = -8
+"""The number of this setting in glibc's malloc.h."""
 
 
 class _Server(uvicorn.Server):
@@ -68,6 +72,12 @@ def url_of(settings: ServiceSettings, listener: socket.socket) -> str:
     return f"http://{host}:{listener.getsockname()[1]}"
 
 
+def _share_memory() -> None:
+    """Let all threads share two heaps: glibc gives each thread its own, which each grow to what networks need."""
+    with contextlib.suppress(OSError, AttributeError):  # another libc
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
+
 def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
     """Run the service until a signal ends it: running requests are answered, jobs go on after the next start.
 
@@ -79,6 +89,7 @@ def serve(settings: ServiceSettings, on_ready: Callable[[str], None]) -> None:
         ConfigError: the address cannot be used, or another server uses the folder of jobs.
         UnknownNameError, CheckpointError: see ``ServedModels``.
     """
+    _share_memory()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with contextlib.closing(bind(settings)) as listener:
         service = Service(settings)

@@ -36,14 +36,15 @@ def save(
     folder = rooms.uploads / secrets.token_hex(12)
     name = file_name(recording.filename, "recording")
     try:
-        make_folder(folder / "transcript")
-        _copy(recording, folder / name)
+        for kind in ("recording", "transcript"):
+            make_folder(folder / kind)
+        _copy(recording, folder / "recording" / name)
         inside = None
         if transcript is not None and transcript.filename:
             inside = f"transcript/{file_name(transcript.filename, 'transcript')}"
             _copy(transcript, folder / inside)
-        seconds = _seconds(folder / name, wish.track)
-        return folder, replace(wish, recording=name, name=name, transcript=inside), seconds
+        seconds = _seconds(folder / "recording" / name, wish.track)
+        return folder, replace(wish, recording=f"recording/{name}", name=name, transcript=inside), seconds
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, MoodlineError):

@@ -24,7 +24,7 @@ class Wish:
 
     Args:
         model: the id of a served model.
-        recording: the name of its file in the folder of the request.
+        recording: its file, below the folder of the request.
         transcript: likewise; None if there is none.
         name: of the recording, as the client gave it.
         speakers, channels, track: see ``moodline.listen.listen.listen``.
@@ -94,7 +94,7 @@ def file_name(given: str | None, default: str) -> str:
         default: where nothing of it is left.
     """
     last = PureWindowsPath(PurePosixPath(given or "").name).name
-    clean = re.sub(r"[^\w .()-]", "_", last).strip(" .")
+    clean = re.sub(r"[^\w .()-]", "_", last).rstrip(" .")
     stem, dot, suffix = clean.rpartition(".")
     if not dot or len(suffix) > 10:
         stem, suffix = clean, ""

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
 from moodline.transcripts.common import Source, conversation
+from moodline.transcripts.tier import Label, Tier
 from moodline.transcripts.tier_names import Kind, split_tier
-from moodline.transcripts.tiers import Label, Tier, rows
+from moodline.transcripts.tiers import rows
 from moodline.transcripts.times import seconds
 from moodline.transcripts.xml_source import root_of
 

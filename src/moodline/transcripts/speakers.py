@@ -110,6 +110,7 @@ def spoken(
         TranscriptError: there is no good utterance; or, if the reading is strict, one is bad.
     """
     texts = [_MARK.sub("", cue.text.strip(), count=1) for cue in cues]
+    carry = carry and not any(_MARK.match(cue.text.strip()) for cue in cues)  # Moodline's own files name everybody
     unnamed = [n for n, cue in enumerate(cues) if cue.speaker is None and texts[n]]
     for n, text in zip(unnamed, with_names([texts[n] for n in unnamed], source), strict=True):
         texts[n] = text

@@ -99,7 +99,8 @@ def unrolled(cues: Sequence[Cue]) -> list[Cue]:
     again = [0]
     for (before, one), (above, below) in zip(pairwise(cues), pairwise(lines), strict=True):
         lengths = [(cue.end or 0) - (cue.start or 0) for cue in (before, one)]
-        short = min(lengths) <= BLINK < max(lengths)
+        follows = (before.start or 0) < (one.start or 0) >= (before.end or 0) - BLINK
+        short = follows and min(lengths) <= BLINK < max(lengths)
         most = min(len(above), len(below))
         same = next((k for k in range(most, 0, -1) if above[-k:] == below[:k] and below[0]), 0)
         again.append(same if same and (len(below) > 1 or short) else 0)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
 from moodline.transcripts.common import Source, conversation
+from moodline.transcripts.tier import Label, Tier
 from moodline.transcripts.tier_names import Kind
-from moodline.transcripts.tiers import EMOTION, SCORE, Label, Tier, rows
+from moodline.transcripts.tiers import EMOTION, SCORE, rows
 from moodline.transcripts.times import seconds
 
 _FIX = "In Praat: Save as text file, or Save as short text file."
