@@ -353,6 +353,8 @@ def pack_model(
         languages=("en",),
         half=True,
     )
+    for path in target.rglob("*.safetensors"):
+        path.chmod(0o644)
 
 
 def card(results: dict[str, Any]) -> str:
