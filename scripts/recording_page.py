@@ -73,9 +73,9 @@ unsure, or the result says what voice and words say by themselves (`voice: anger
 ## Words of everyday life
 
 The words' model learnt from a television comedy. On {dialogues} everyday dialogues ({turns} turns: service calls,
-clinics/everyday/`) that were written for this purpose, never
-trained on and never chosen by, it is right far less often than one would wish. Both readers and the writer are language
-models, so their agreement (κ {kappa}) is no human ceiling.
+clinics, families, meetings, calm fear, polite anger, grief; `scripts/everyday/`), which were written for this purpose and which
+nothing was trained or chosen on, it is right far less often than one would wish. The writer and both readers are
+language models, so their agreement (κ {kappa}) is no human ceiling.
 
 {everyday}
 
@@ -85,7 +85,7 @@ The asked 80 % are **not reached**. `moodline check` measures a model on convers
 ## Limits
 
 - The voice learnt from actors who say two sentences, and from synthetic voices. On real voices that show much it may
-  say less than a listener hears; it was built to never say more.
+  say less than a listener hears, and where it resembles an actor's it may still mislead.
 - Where voice and words contradict each other, as in sarcasm, a strong voice can win: see set d. The result shows both.
 - English words. RAVDESS is CC BY-NC-SA 4.0, and the weights inherit that: not for commercial use. `--model meld-text`
   reads the words alone and has no such limit.
