@@ -341,7 +341,12 @@ def pack_model(
         target,
         name=NAME,
         model=model,
-        settings={"name": NAME, "words": dict(words.config["model"]), "components": voice["components"], **settings},
+        settings={
+            "name": "voice-evidence",
+            "words": dict(words.config["model"]),
+            "components": voice["components"],
+            **settings,
+        },
         dims=dict(model.config.dims),
         target=MELD_7,
         modalities=modalities,

@@ -74,8 +74,8 @@ unsure, or the result says what voice and words say by themselves (`voice: anger
 
 The words' model learnt from a television comedy. On {dialogues} everyday dialogues ({turns} turns: service calls,
 clinics, families, meetings, calm fear, polite anger, grief; `scripts/everyday/`), which were written for this purpose
-and which nothing was trained or chosen on, it is right far less often than one would wish. The writer and both readers are
-language models, so their agreement (κ {kappa}) is no human ceiling.
+and which nothing was trained or chosen on, it is right far less often than one would wish. The writer and both readers
+are language models, so their agreement (κ {kappa}) is no human ceiling.
 
 {everyday}
 

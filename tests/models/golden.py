@@ -24,7 +24,7 @@ MODELS: dict[str, tuple[dict[str, object], ...]] = {
         {"hidden": 8, "heads": 2, "frame_hidden": {"speech": 6, "visual": 4}, "prompt_words": True},
     ),
     "linear": ({},),
-    "words-first": ({"components": 4},),
+    "voice-evidence": ({"components": 4},),
     **{
         name: ({"hidden": 4},)
         for name in ("bc-lstm", "dialogue-rnn", "mmgcn", "mm-dfn", "sdt", "hcam", "tfn", "lmf", "mult", "misa")
@@ -32,7 +32,7 @@ MODELS: dict[str, tuple[dict[str, object], ...]] = {
 }
 """Model to the settings it is tried with."""
 DIMS = ({"text": 6}, {"speech": 5, "text": 6, "visual": 3})
-BOTH: dict[str, tuple[dict[str, int], ...]] = {"words-first": ({"speech": 5, "text": 6},)}
+BOTH: dict[str, tuple[dict[str, int], ...]] = {"voice-evidence": ({"speech": 5, "text": 6},)}
 """Models of classes that read other modalities than ``DIMS``."""
 
 

@@ -30,7 +30,7 @@ SMALL: dict[str, dict[str, object]] = {
         "dropout": 0.0,
     },
     "linear": {},
-    "words-first": {"components": 4},
+    "voice-evidence": {"components": 4},
     **{
         name: {"hidden": 8, "dropout": 0.0}
         for name in ("bc-lstm", "dialogue-rnn", "mmgcn", "mm-dfn", "tfn", "lmf", "mult", "misa", "sdt", "hcam")
@@ -41,9 +41,9 @@ RATES = {"linear": 3e-2, "dialogue-rnn": 0.1, "sdt": 0.1}
 """Learning rates for the falling loss: so few weights have far to go."""
 DIMS = ({"text": 6}, {"speech": 5, "text": 6}, {"speech": 5, "text": 6, "visual": 3})
 Range = tuple[float, float] | None
-BOTH = {"words-first"}
+BOTH = {"voice-evidence"}
 """Models of classes that read speech and text, no more and no less."""
-SYSTEMS = {"mister-e", "sure", "egmf", "linear", "words-first"}
+SYSTEMS = {"mister-e", "sure", "egmf", "linear", "voice-evidence"}
 """Those are tried with all modalities and targets; rivals pairwise."""
 SCORES: tuple[Range, ...] = (None, (-1.0, 1.0))
 """A model of classes, and one of scores in this range."""

@@ -77,7 +77,6 @@ def test_without_words_the_voice_decides() -> None:
 @pytest.mark.parametrize(
     ("settings", "rule"),
     [
-        ({"value_range": (0.0, 1.0)}, "classes, not values"),
         ({"words": {"name": "sure"}}, "words.name must be one of linear, mister-e, got sure"),
         ({"expressive": 1.0}, "expressive must lie between 0 and 1"),
         ({"neutral": 4}, "neutral a class"),

@@ -19,7 +19,7 @@ MODELS = {
     "sure": "moodline.models.sure:Sure",
     "egmf": "moodline.models.egmf:Egmf",
     "linear": "moodline.models.linear:Linear",
-    "words-first": "moodline.models.words_first:WordsFirst",
+    "voice-evidence": "moodline.models.words_first:WordsFirst",
     "bc-lstm": "moodline.models.baselines.bc_lstm:BcLstm",
     "dialogue-rnn": "moodline.models.baselines.dialogue_rnn:DialogueRnn",
     "mmgcn": "moodline.models.baselines.graphs:Mmgcn",
@@ -86,7 +86,7 @@ def model_class(name: str) -> type[ConversationModel]:
 
 def model_reads(name: str) -> dict[str, str]:
     """Modality to "frames" or "tokens", where a model does not read vectors; nothing where its class does not say."""
-    return dict(model_class(name).reads)
+    return dict(getattr(model_class(name), "reads", {}))  # a class that a program registered may lack it
 
 
 def pretrained_directory(name: str) -> Path | None:

@@ -46,8 +46,6 @@ class WordsFirstConfig(Settings):
     """Feature size of each modality, text and speech; set from the data."""
     classes: int
     """Number of classes C; set from the label set."""
-    value_range: tuple[float, float] | None = None
-    """Not supported: this is a model of classes."""
     words: dict[str, Any] = field(default_factory=lambda: {"name": "linear"})
     """The model of the words: its ``name`` (linear, mister-e) and settings."""
     components: int = 64
@@ -67,8 +65,6 @@ class WordsFirstConfig(Settings):
         problems = []
         if set(self.dims) != {"speech", "text"} or any(d < 1 for d in self.dims.values()):
             problems.append(f"dims must be positive sizes of speech and text, got {self.dims}")
-        if self.value_range is not None:
-            problems.append("it answers classes, not values; take another model for a regression")
         if self.words.get("name") not in WORDS:
             problems.append(f"words.name must be one of {', '.join(WORDS)}, got {self.words.get('name')}")
         if not 0 < self.expressive < 1:
@@ -78,7 +74,7 @@ class WordsFirstConfig(Settings):
         if self.reach <= 0 or self.slope < 0 or self.most <= 0:
             problems.append("reach and most must be positive, slope not negative")
         if problems:
-            raise ConfigError("words-first: " + "; ".join(problems))
+            raise ConfigError("voice-evidence: " + "; ".join(problems))
 
 
 class WordsFirst(ConversationModel):

@@ -28,7 +28,7 @@ class HcamConfig(BaselineConfig):
     heads: int = 4
     """Attention heads; must divide ``hidden``."""
     contrast: float = 0.1
-    """Weight of the contrastive term; 0 for none, and none for a regression."""
+    """Weight of the contrastive term; 0 for none. Of values, those that round to the same number are positives."""
     temperature: float = 0.5
     """Of the contrastive term."""
 
@@ -75,13 +75,13 @@ class Hcam(Baseline):
         return joined
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
-        """The task's loss, and in training of classes the contrastive term.
+        """The task's loss, and in training the contrastive term.
 
         Returns:
             ``total``, ``contrast``.
         """
         terms = super().loss(batch, output)
-        if self._states is None or not self.config.contrast or self.config.value_range is not None:
+        if self._states is None or not self.config.contrast:
             return terms
         real, y = self.goal.truth(batch)
         states, self._states = self._states[real[batch.valid]], None
