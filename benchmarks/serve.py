@@ -161,7 +161,12 @@ async def closed(server: Server, ask: Ask, clients: int, seconds: float) -> dict
     await asyncio.gather(*(one(n) for n in range(clients)))
     wall = time.monotonic() - begun
     used = server.processor_seconds() - before
-    return {"clients": clients, **summary(taken, statuses, wall), "cores_used": round(used / wall, 2)}
+    return {
+        "clients": clients,
+        **summary(taken, statuses, wall),
+        "cores_used": round(used / wall, 2),
+        "processor_seconds_each": round(used / max(len(taken), 1), 3),
+    }
 
 
 async def opened(server: Server, ask: Ask, rate: float, seconds: float) -> dict[str, Any]:
@@ -231,8 +236,8 @@ def table(out: dict[str, Any]) -> str:
     lines = [
         f"On {out['cores']} cores, load {out['load_average_before']} before:",
         "",
-        "| what | clients | answered a second | p50 | p95 | p99 | answers |",
-        "|---|---|---|---|---|---|---|",
+        "| what | clients | answered a second | p50 | p95 | p99 | processor seconds each | answers |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     rows = [
         (title, row["clients"], row)
@@ -243,7 +248,8 @@ def table(out: dict[str, Any]) -> str:
     for title, clients, row in rows:
         times = " | ".join(f"{row[f'p{p}_seconds']:.2f}" for p in (50, 95, 99))
         answers = ", ".join(f"{n} × {status}" for status, n in row["statuses"].items())
-        lines.append(f"| {title} | {clients} | {row['a_second']:.2f} | {times} | {answers} |")
+        each = f"{row['processor_seconds_each']:.2f}" if "processor_seconds_each" in row else ""
+        lines.append(f"| {title} | {clients} | {row['a_second']:.2f} | {times} | {each} | {answers} |")
     jobs = out["twice_too_much"]["jobs"]
     ended = ", ".join(f"{n} {state}" for state, n in jobs["jobs"].items())
     lines += [

@@ -19,7 +19,7 @@ from moodline.transcripts.read import read_transcript
 
 Make = Callable[..., Prediction]
 SCORES = {"joy": 0.8125, "neutral": 0.1875}
-UNITS = {".TextGrid": 6, ".eaf": 3}  # decimals of a second
+UNITS = {".TextGrid": 6, ".eaf": 3, ".exb": 3}  # decimals of a second
 both = pytest.mark.parametrize("suffix", list(UNITS))
 
 

@@ -101,7 +101,7 @@ def test_vtt_names_the_model_and_escapes(make: Make, tmp_path: Path) -> None:
     assert "[joy 0.50] Ünïcode, 你好 → &amp; &lt;b&gt;" in text
 
 
-@pytest.mark.parametrize("suffix", [".srt", ".vtt", ".csv"])
+@pytest.mark.parametrize("suffix", [".srt", ".vtt", ".csv", ".txt"])
 def test_what_is_written_can_be_read_as_a_transcript(make: Make, tmp_path: Path, suffix: str) -> None:
     prediction = make()
     if suffix == ".srt":  # SubRip cannot say that <b> is not a tag
@@ -111,11 +111,11 @@ def test_what_is_written_can_be_read_as_a_transcript(make: Make, tmp_path: Path,
     (read,) = read_transcript(tmp_path / f"talk{suffix}")
     assert read.id == "talk"
     assert [u.speaker for u in read] == [u.speaker for u in prediction.utterances]
-    arrow = "-->" if suffix == ".csv" else "→"
+    arrow = "-->" if suffix in (".csv", ".txt") else "→"
     expected = [" ".join((u.text or "").split()).replace("-->", arrow) for u in prediction.utterances]
     assert [" ".join((u.text or "").split()) for u in read] == expected
     for one, other in zip(read, prediction.utterances, strict=True):
-        assert (one.start, one.end) == pytest.approx((other.start, other.end), abs=0.001)
+        assert (one.start, one.end) == pytest.approx((other.start, other.end), abs=0.051 if suffix == ".txt" else 0.001)
 
 
 def test_utterances_without_words_or_with_half_characters(make: Make, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_utterances_without_words_or_with_half_characters(make: Make, tmp_path: 
     assert parquet.read_table(tmp_path / "a.parquet")["text"].to_pylist() == [None, "a?"]
 
 
-@pytest.mark.parametrize("suffix", [".srt", ".vtt", ".TextGrid", ".eaf"])
+@pytest.mark.parametrize("suffix", [".srt", ".vtt", ".TextGrid", ".eaf", ".exb"])
 def test_turns_without_times_are_left_out_of_files_that_need_them(make: Make, tmp_path: Path, suffix: str) -> None:
     whole = make()
     rows = (dataclasses.replace(whole.utterances[0], start=None), *whole.utterances[1:])
@@ -236,3 +236,26 @@ def test_pictures_show_one_conversation_and_are_the_same_each_time(make: Make, t
         with pytest.raises(ConversationError, match="pictures show one conversation"):
             write_prediction(wrong, tmp_path / f"c{suffix}")
     assert not (tmp_path / f"c{suffix}").exists()
+
+
+def test_paragraphs_for_qualitative_programs(make: Make, tmp_path: Path) -> None:
+    write_prediction([make()], tmp_path / "a.txt")
+    lines = (tmp_path / "a.txt").read_text().split("\n\n")
+    assert lines[0] == "#00:00:00-0# Ann: [joy 0.81] Did you see that? #00:00:01-2#"
+    assert lines[2] == "#02:02:02-0# [the man from upstairs]: [neutral 1.00] =1+1 #02:02:03-2#"
+    with pytest.raises(ConversationError, match="text holds one conversation"):
+        write_prediction([make("a"), make("b")], tmp_path / "b.txt")
+
+
+def test_tasks_of_label_studio(make: Make, tmp_path: Path) -> None:
+    write_prediction([make("a"), make("b", timed=False)], tmp_path / "x.labelstudio.json")
+    first, second = json.loads((tmp_path / "x.labelstudio.json").read_text())
+    assert [t["author"] for t in first["data"]["dialogue"]] == ["Ann", "SPEAKER_00", "the man from upstairs", ""]
+    results = first["predictions"][0]["result"]
+    assert [(r["value"]["start"], r["value"]["paragraphlabels"]) for r in results] == [
+        ("0", ["joy"]), ("2", ["neutral"]), ("3", ["joy"]),
+    ]  # fmt: skip
+    assert results[0]["value"]["endOffset"] == len("Did you see that?")
+    assert '<Label value="anger"/>' in first["meta"]["label_config"]
+    assert "start" not in second["data"]["dialogue"][0]
+    assert check_output(tmp_path / "x.LabelStudio.json") is None

@@ -61,6 +61,13 @@ def test_beside_a_busy_process() -> None:
     assert 100 < megabytes < 5000
 
 
+@pytest.mark.process
+def test_large_transcripts() -> None:
+    module = load_script("read_transcripts", "benchmarks")
+    for kind in module.KINDS:
+        assert module.measure(kind, 0.05)["utterances"] > 10
+
+
 def test_the_page_shows_the_measured_load() -> None:
     """``python benchmarks/serve.py --json benchmarks/serve.json --page docs/how-to/serve.md`` writes it."""
     module = load_script("serve", "benchmarks")

@@ -15,7 +15,7 @@ from moodline.core.prediction import Prediction
 from moodline.service.auth import Keys
 from moodline.service.batching import Batcher
 from moodline.service.errors import ServiceError
-from moodline.service.jobs import ATTEMPTS, JobStore
+from moodline.service.jobs import ATTEMPTS, DEATHS, JobStore
 from moodline.service.models import ServedModels
 from moodline.service.rooms import Rooms
 from moodline.service.settings import ServiceSettings, parse_duration
@@ -33,7 +33,8 @@ def test_jobs_are_taken_in_order_and_once(store: JobStore) -> None:
     assert [job.id if (job := store.take()) else None for _ in range(4)] == ["a", "b", "c", None]
     store.put_back("b")
     store.add("d", "owner", "d.wav", 1.5, {"speakers": 2})
-    assert [store.before(n) for n in (2, 4)] == [0, 1]
+    waiting = [store.get(name) for name in "bd"]
+    assert [store.before(job) for job in waiting if job] == [0, 1]
     taken = [store.take(), store.take()]
     assert [(job.id, job.attempts, job.wish) for job in taken if job] == [("b", 1, {}), ("d", 1, {"speakers": 2})]
 
@@ -59,14 +60,30 @@ def test_jobs_of_others(store: JobStore) -> None:
 
 def test_a_job_that_ends_the_server_again_and_again_fails(store: JobStore) -> None:
     store.add("a", "owner", "a.wav", None, {})
+    for size in range(2 * ATTEMPTS):  # as long as it gets further it goes on
+        assert store.take() is not None
+        store.recover(lambda id_, size=size: size + 1)
     for _ in range(ATTEMPTS):
         assert store.take() is not None
-        store.recover()
+        store.recover(lambda id_: 2 * ATTEMPTS)
     job = store.get("a")
     assert job is not None
     assert (job.state, job.attempts) == ("failed", ATTEMPTS)
     assert job.error is not None
     assert "ended 20 times" in job.error["rule"]
+
+
+def test_a_job_that_ended_the_server_lets_others_go_first(store: JobStore) -> None:
+    for name in "ab":
+        store.add(name, "owner", "", None, {})
+    for _ in range(DEATHS):
+        taken = store.take()
+        assert taken is not None
+        assert taken.id == "a"
+        store.recover()
+    waiting = [store.get(name) for name in "ab"]
+    assert [store.before(job) for job in waiting if job] == [1, 0]
+    assert [job.id if (job := store.take()) else None for _ in range(2)] == ["b", "a"]
 
 
 def test_many_threads(store: JobStore) -> None:
@@ -117,6 +134,7 @@ def test_the_folder_is_put_right_after_any_end(tmp_path: Path) -> None:
         rooms.store._db.execute("UPDATE jobs SET state = ?, ended = 0 WHERE id = ?", (state, id_))
     rooms.store._db.execute("UPDATE jobs SET state = 'running' WHERE id = 'runs'")
     (rooms.uploads / "half").mkdir()
+    (rooms.job("runs") / "work" / ".sound.wav.12ab.tmp").write_bytes(b"half")
     (rooms.job("nobody")).mkdir()
     rooms.close()
     rooms = Rooms(tmp_path / "r", 60)
@@ -125,6 +143,7 @@ def test_the_folder_is_put_right_after_any_end(tmp_path: Path) -> None:
                                         "waits/answer", "waits/work")]  # fmt: skip
     assert names == ["jobs", *left, "uploads"]
     assert not (rooms.job("done") / "a.wav").exists()
+    assert not list((rooms.job("runs") / "work").iterdir())
     assert [job.id if (job := rooms.store.take()) else None for _ in range(3)] == ["waits", "runs", None]
     assert rooms.remove_expired() == 2
     assert not rooms.job("done").exists()

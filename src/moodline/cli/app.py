@@ -318,6 +318,14 @@ def recipes(json_: Json = False) -> None:
 
 
 @app.command()
+def formats(json_: Json = False) -> None:
+    """List the formats of transcripts and recordings that are read, and of results that are written."""
+    from moodline.cli.formats import run_formats
+
+    run_formats(json_)
+
+
+@app.command()
 def doctor(json_: Json = False) -> None:
     """Say what is installed, which device is used, where caches are, and what to do about what is missing."""
     from moodline.cli.doctor import run

@@ -15,7 +15,7 @@ MODALITIES = ("speech", "text", "visual")
 """The modality names, in the order used everywhere."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One turn of one speaker.
 
@@ -62,7 +62,7 @@ class Utterance:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something in a conversation that is no speech: a sound, music, a gesture, a remark of who transcribed it.
 
@@ -107,8 +107,8 @@ class Conversation:
     def __post_init__(self) -> None:
         if not self.utterances:
             raise ConversationError(f"conversation {self.id}: no utterances", fix="Give at least one utterance.")
-        double = [i for i, n in Counter(u.id for u in self.utterances).items() if n > 1]
-        if double:
+        if len({u.id for u in self.utterances}) < len(self.utterances):
+            double = [i for i, n in Counter(u.id for u in self.utterances).items() if n > 1]
             raise ConversationError(
                 f"conversation {self.id}: utterance ids must be unique",
                 ", ".join(double[:3]),

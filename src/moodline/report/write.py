@@ -27,13 +27,19 @@ def check_output(path: Path) -> None:
         StorageError: the folder, or the file that is there, cannot be written to.
     """
     path = Path(path)
-    if path.suffix.lower() not in WRITERS:
+    if kind_of(path) not in WRITERS:
         raise ConfigError(
             f"{path}: unknown kind of output",
             f"'{path.suffix}'" if path.suffix else "no suffix",
             f"Name a file that ends in one of: {', '.join(WRITERS)}.",
         )
     check_output_path(path)
+
+
+def kind_of(path: Path) -> str:
+    """What a file is, by its name: one of ``WRITERS``, or another suffix."""
+    name = path.name.lower()
+    return next((kind for kind in WRITERS if kind.count(".") > 1 and name.endswith(kind)), path.suffix.lower())
 
 
 def write_prediction(prediction: list[Prediction], path: Path) -> None:
@@ -52,7 +58,7 @@ def write_prediction(prediction: list[Prediction], path: Path) -> None:
     check_output(path)
     prediction = _writable(prediction, path)
     with replacing(path) as file:
-        WRITERS[path.suffix.lower()](prediction, file)
+        WRITERS[kind_of(path)](prediction, file)
 
 
 def prediction_bytes(prediction: list[Prediction], suffix: str) -> bytes:
@@ -73,7 +79,7 @@ def prediction_bytes(prediction: list[Prediction], suffix: str) -> bytes:
 def _writable(prediction: list[Prediction], path: Path) -> list[Prediction]:
     """What a file of this kind can hold of the predictions; raises where that is nothing."""
     check_times(path, [p.utterances for p in prediction])
-    if path.suffix.lower() not in TIMED:
+    if kind_of(path) not in TIMED:
         return prediction
     return [replace(p, utterances=tuple(u for u in p.utterances if _timed(u))) for p in prediction]
 
@@ -88,9 +94,11 @@ def check_times(path: Path, conversations: Sequence[Iterable[Utterance | Utteran
     Raises:
         ConversationError: several conversations, or no utterance with start and end.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = kind_of(Path(path))
     if suffix in TIMED:
         check_subtitles(conversations, TIMED[suffix])
+    if suffix == ".txt" and len(conversations) != 1:
+        raise ConversationError("text holds one conversation", len(conversations), "Write .json or .csv.")
     if suffix in PICTURES and (len(conversations) != 1 or not any(True for _ in conversations[0])):
         raise ConversationError(
             "pictures show one conversation",
@@ -101,7 +109,7 @@ def check_times(path: Path, conversations: Sequence[Iterable[Utterance | Utteran
 
 def left_out(path: Path, prediction: Sequence[Prediction]) -> str | None:
     """What a file of this kind does not hold of the predictions, in one sentence; None if it holds everything."""
-    if (name := TIMED.get(Path(path).suffix.lower())) is None:
+    if (name := TIMED.get(kind_of(Path(path)))) is None:
         return None
     turns = [u for p in prediction for u in p.utterances]
     missing = [u.id for u in turns if not _timed(u)]
@@ -294,6 +302,24 @@ def _eaf(prediction: list[Prediction], file: BinaryIO) -> None:
     write_eaf(prediction, file)
 
 
+def _exb(prediction: list[Prediction], file: BinaryIO) -> None:
+    from moodline.report.exmaralda import write_exb
+
+    write_exb(prediction, file)
+
+
+def _paragraphs(prediction: list[Prediction], file: BinaryIO) -> None:
+    from moodline.report.qualitative import write_paragraphs
+
+    write_paragraphs(prediction, file)
+
+
+def _tasks(prediction: list[Prediction], file: BinaryIO) -> None:
+    from moodline.report.qualitative import write_tasks
+
+    write_tasks(prediction, file)
+
+
 def _html(prediction: list[Prediction], file: BinaryIO) -> None:
     from moodline.report.html import write_html
 
@@ -319,6 +345,9 @@ WRITERS: dict[str, Callable[[list[Prediction], BinaryIO], None]] = {
     ".rttm": _rttm,
     ".textgrid": _textgrid,
     ".eaf": _eaf,
+    ".exb": _exb,
+    ".txt": _paragraphs,
+    ".labelstudio.json": _tasks,
     ".html": _html,
     ".svg": _picture(".svg"),
     ".png": _picture(".png"),
@@ -331,6 +360,7 @@ TIMED = {
     ".rttm": "RTTM files",
     ".textgrid": "TextGrids",
     ".eaf": "ELAN files",
+    ".exb": "EXMARaLDA files",
 }
 """Suffixes of files that hold one conversation, its utterances with times only, and what these files are called."""
 

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,12 @@ from moodline.core.files import make_folder
 VERSION = 1
 """Of the tables."""
 ATTEMPTS = 20
-"""How often a job is begun where the server dies over it; then it fails."""
+"""How often a job is begun where the server dies over it and nothing of it gets further; then it fails."""
+DEATHS = 3
+"""So many deaths of the server over a job put it behind those with fewer."""
 ENDED = ("done", "failed", "cancelled")
 
+_ORDER = f"attempts / {DEATHS}, number"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -35,6 +38,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     started REAL,
     ended REAL,
     attempts INTEGER NOT NULL DEFAULT 0,
+    size INTEGER NOT NULL DEFAULT 0,
     error TEXT
 );
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number);
@@ -54,7 +58,8 @@ class JobRow:
         seconds: of sound; None if the recording does not say.
         wish: how it is to be read, see ``recordings.Wish``.
         created, started, ended: seconds since 1970.
-        attempts: how often it was begun.
+        attempts: how often it was begun since it last got further.
+        size: bytes of its files when the server last started.
         error: rule, value and fix, where it failed.
     """
 
@@ -69,6 +74,7 @@ class JobRow:
     started: float | None
     ended: float | None
     attempts: int
+    size: int
     error: dict[str, Any] | None
 
 
@@ -139,9 +145,12 @@ class JobStore:
         return found if found is not None and owner in (None, found.owner) else None
 
     def take(self) -> JobRow | None:
-        """The job that has waited longest, now running; None if none waits."""
+        """The job that has waited longest, now running; None if none waits.
+
+        One over which the server has died a few times goes behind the others, so that these are read.
+        """
         with self._change() as db:
-            row = db.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY number LIMIT 1").fetchone()
+            row = db.execute(f"SELECT id FROM jobs WHERE state = 'queued' ORDER BY {_ORDER} LIMIT 1").fetchone()
             if row is None:
                 return None
             db.execute(
@@ -177,15 +186,25 @@ class JobStore:
                 (time.time(), id_),
             )
 
-    def recover(self) -> None:
-        """After a start: what was running when the server ended waits again."""
+    def recover(self, size: Callable[[str], int] = lambda id_: 0) -> None:
+        """After a start: what was running when the server ended waits again.
+
+        Args:
+            size: gives the bytes of a job's files; where they have grown, the job got further.
+        """
         died = {"rule": f"the service ended {ATTEMPTS} times while it read this recording", "value": None, "fix": ""}
         with self._change() as db:
-            db.execute(
-                "UPDATE jobs SET state = 'failed', ended = ?, error = ? WHERE state = 'running' AND attempts >= ?",
-                (time.time(), json.dumps(died), ATTEMPTS),
-            )
-            db.execute("UPDATE jobs SET state = 'queued', started = NULL WHERE state = 'running'")
+            for row in db.execute("SELECT id, size, attempts FROM jobs WHERE state = 'running'").fetchall():
+                now = size(row["id"])
+                attempts = 0 if now > row["size"] else row["attempts"]
+                state, ended, error = "queued", None, None
+                if attempts >= ATTEMPTS:
+                    state, ended, error = "failed", time.time(), json.dumps(died)
+                db.execute(
+                    "UPDATE jobs SET state = ?, started = NULL, ended = ?, error = ?, attempts = ?, size = ? "
+                    "WHERE id = ?",
+                    (state, ended, error, attempts, now, row["id"]),
+                )
 
     def expired(self, before: float) -> list[str]:
         """Jobs that ended before this time, seconds since 1970."""
@@ -214,11 +233,12 @@ class JobStore:
             rows = self._db.execute("SELECT state, COUNT(*) AS n FROM jobs GROUP BY state").fetchall()
         return {row["state"]: row["n"] for row in rows}
 
-    def before(self, number: int) -> int:
-        """Jobs that wait in front of the one with this number."""
+    def before(self, job: JobRow) -> int:
+        """Jobs that wait in front of this one."""
         with self._lock:
             (n,) = self._db.execute(
-                "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND number < ?", (number,)
+                f"SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND ({_ORDER}) < (?, ?)",
+                (job.attempts // DEATHS, job.number),
             ).fetchone()
         return int(n)
 

@@ -95,7 +95,7 @@ class Jobs:
             "started": row.started,
             "ended": row.ended,
             "expires": None if row.ended is None else row.ended + self._settings.keep,
-            "position": self._rooms.store.before(row.number) if row.state == "queued" else None,
+            "position": self._rooms.store.before(row) if row.state == "queued" else None,
             "progress": None if progress is None else dict(zip(("stage", "done", "total"), progress, strict=True)),
             "error": row.error,
             "result": None if result is None else json.loads(result),

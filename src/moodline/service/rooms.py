@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from moodline.core.cache import folder_size
 from moodline.core.errors import ConfigError, MoodlineError
 from moodline.core.files import make_folder, replacing_folder, write_bytes, writing
 from moodline.core.prediction import Prediction
@@ -67,7 +68,9 @@ class Rooms:
         shutil.rmtree(self.uploads, ignore_errors=True)
         make_folder(self.uploads)
         make_folder(self._jobs)
-        self.store.recover()
+        for path in self._jobs.rglob(".*.tmp"):  # half a file that was being written
+            path.unlink(missing_ok=True) if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+        self.store.recover(lambda id_: folder_size(self.job(id_)))
         jobs = self.store.ids()
         for path in self._jobs.iterdir():
             row = self.store.get(path.name) if path.name in jobs else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,11 +119,12 @@ def conversation(source: Source, rows: Iterable[Row], *, skip_empty: bool, id: s
         TranscriptError: there is no good row; or, if the reading is strict, an utterance is empty, its end is before
             its start, or an id is repeated.
     """
-    rows = list(rows)
-    numbered = _numbered(source, rows)
     utterances: list[Utterance] = []
+    numbers: list[int] = []
     events: list[Event] = []
     sounds = Counter[str]()
+    seen: dict[str, str] = {}
+    repeats, number = False, -1
     for number, row in enumerate(rows):
         text = row.text
         try:
@@ -131,9 +132,11 @@ def conversation(source: Source, rows: Iterable[Row], *, skip_empty: bool, id: s
                 if skip_empty:
                     continue
                 raise TranscriptError(f"{row.place}: the utterance is empty", fix=SKIP_FIX)
-            name = f"u{number}" if numbered or not row.id else row.id
+            name = row.id or f"u{number}"
             for what, value in (("text", text or ""), ("speaker", row.speaker or ""), ("id", name)):
                 check_text(value, row.place, what)
+            if row.id or seen:
+                repeats = _seen(source, seen, name, row.place) or repeats
             utterance = Utterance(name, row.speaker or None, row.start, row.end, text)
             words, marks = (text, []) if text is None else ("", [text]) if row.event else split_sounds(text)
         except ConversationError as error:
@@ -149,14 +152,32 @@ def conversation(source: Source, rows: Iterable[Row], *, skip_empty: bool, id: s
             utterance = replace(utterance, text=words)
         if words != "":
             utterances.append(utterance)
+            numbers.append(number)
     if not utterances:
         if source.bad:
             raise source.bad[0]
-        found = f"{len(rows)} {'without speech' if events else 'empty ones'}, all left out" if rows else None
+        found = f"{number + 1} {'without speech' if events else 'empty ones'}, all left out" if number >= 0 else None
         raise TranscriptError(f"{source.path}: no utterance in the file", found, "Pass a file with at least one.")
+    if repeats or (seen and len({u.id for u in utterances}) < len(utterances)):
+        source.note("Ids of utterances repeat: they were numbered instead.")
+        utterances = [replace(u, id=f"u{n}") for u, n in zip(utterances, numbers, strict=True)]
     if sounds:
         source.note(_sounds_note(sounds))
     return Conversation(id or source.path.stem, tuple(utterances), events=tuple(events))
+
+
+def _seen(source: Source, seen: dict[str, str], name: str, place: str) -> bool:
+    """Whether an id was there before; it is remembered.
+
+    Raises:
+        TranscriptError: it was, and the reading is strict.
+    """
+    before = seen.setdefault(name, place)
+    if before != place and source.strict:
+        raise TranscriptError(
+            f"{place}: utterance ids must be unique", f"'{name[:40]}', also in {before}", "Rename one."
+        )
+    return before != place
 
 
 def _sounds_note(sounds: Counter[str]) -> str:
@@ -164,27 +185,6 @@ def _sounds_note(sounds: Counter[str]) -> str:
     count = sum(sounds.values())
     which = "1 mark that is no speech was" if count == 1 else f"{count} marks that are no speech were"
     return f"{which} not judged and kept as events: {shown}."
-
-
-def _numbered(source: Source, rows: Sequence[Row]) -> bool:
-    """Whether the rows' own ids repeat, so that numbers take their place.
-
-    Raises:
-        TranscriptError: they repeat, and the reading is strict.
-    """
-    seen = dict[str, str]()
-    for number, row in enumerate(rows):
-        name = row.id or f"u{number}"
-        if name in seen:
-            error = TranscriptError(
-                f"{row.place}: utterance ids must be unique", f"'{name[:40]}', also in {seen[name]}", "Rename one."
-            )
-            if source.strict:
-                raise error
-            source.note(f"Ids of utterances repeat ('{name[:40]}'): they were numbered instead.")
-            return True
-        seen[name] = row.place
-    return False
 
 
 def bad_rows_note(source: Source) -> str | None:

@@ -49,13 +49,13 @@ def with_names(texts: Sequence[str], source: Source) -> list[str]:
         source: the file, for notes.
     """
     out = list(texts)
-    joined = "\n".join(out)
-    if "[SPEAKER_TURN]" in joined:
+    bracketed = any(c in text for text in out for c in "[(<")
+    if bracketed and any("[SPEAKER_TURN]" in text for text in out):
         out = [_TURN.sub(" ", text).strip() for text in out]
         source.note("[SPEAKER_TURN] marks that another goes on, but not who: they were left out.")
-    if _DIARIZED.search(joined):
+    if bracketed and any(_DIARIZED.search(text) for text in out):
         out = [_DIARIZED.sub(lambda m: m[1] if "?" in m[2] else f"{m[1]}[{m[2]}]: ", text) for text in out]
-    out = _brackets(out, source)
+    out = _brackets(out, source) if bracketed else out
     out = _separated(_answers(out), source)
     return _above(out, source)
 
@@ -63,6 +63,8 @@ def with_names(texts: Sequence[str], source: Source) -> list[str]:
 def _brackets(texts: list[str], source: Source) -> list[str]:
     spoken = [text for text in texts if text.strip()]
     for group, pair in ((2, "[]"), (3, "()"), (4, "<>")):
+        if not any(pair[0] in text for text in spoken):
+            continue
         found = [m for text in spoken for m in _BRACKET.finditer(text) if m[group]]
         names = _recurring((m[group].strip() for m in found), len(spoken), strict=pair == "()")
         if not names:

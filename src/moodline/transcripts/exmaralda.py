@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
@@ -59,7 +60,7 @@ def read_exb(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         else:
             holds = Kind.NOTES if holds in (Kind.UNKNOWN, Kind.UTTERANCES) else holds
             tiers.append(Tier(name, labels, speaker, holds=holds, sure=True))
-    found = rows(tiers, ours=False, wanted=source.tiers, where=str(source.path), note=source.note)
+    found = rows(tiers, ours=ours, wanted=source.tiers, where=str(source.path), note=source.note)
     return [conversation(source, [*found, *described], skip_empty=skip_empty)]
 
 
@@ -97,7 +98,7 @@ def _labels(node: Element, order: Mapping[str, tuple[int, float | None]], place:
         (at, start), (_, end) = order[ends[0]], order[ends[1]]
         if start is not None and end is not None and end < start:
             end = start
-        found.append((at, Label(where, start, end, "".join(event.itertext()).replace("|", " "))))
+        found.append((at, Label(where, start, end, "".join(event.itertext()))))
     return [label for _, label in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -114,7 +115,7 @@ def _texts(labels: Sequence[Label], whole: bool) -> list[Label]:
             continue
         last = out[-1] if out else None
         if whole or last is None or last.end != label.start or last.end is None or _END.search(last.text):
-            out.append(label)
+            out.append(label if whole else replace(label, text=label.text.replace("|", " ")))
         else:
-            out[-1] = Label(last.place, last.start, label.end, last.text + label.text)
+            out[-1] = Label(last.place, last.start, label.end, last.text + label.text.replace("|", " "))
     return out

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from moodline.transcripts.common import Source
-from moodline.transcripts.speakers import Cue
+from moodline.transcripts.speakers import MARK, Cue
 from moodline.transcripts.times import clock
 
 _F4 = re.compile(r"[#\[]\s?(?=[0-9:]{5,9}[-.,][0-9]{1,3}#|[0-9]{1,2}:[0-9]{2}:[0-9]{2}-[0-9]\])([0-9]{1,2}:[0-9]{2}:[0-9]{2}|[0-9]{1,3}:[0-9]{2})[-.,]([0-9]{1,3})\s?[#\]]")  # fmt: skip  # noqa: E501
 _MOSS = re.compile(r"\[([0-9]{1,6}(?:\.[0-9]{1,3})?)\]\s*\[(S[0-9]{1,3}|[^\[\]:]{1,30})\]\s*(.*?)\s*\[([0-9]{1,6}(?:\.[0-9]{1,3})?)\]", re.S)  # fmt: skip  # noqa: E501
+_ANSWER = re.compile(r"((?:\[[^\[\]]{1,60}\]|[^:\[\]]{1,60}):\s)?(" + MARK.pattern.removeprefix(r"\A") + ")")
+"""A name and the mark behind it, as Moodline writes such texts; in front of the name it is known as one."""
 
 
 def inline_cues(source: Source, lines: Sequence[tuple[int, str]]) -> list[Cue] | None:
@@ -46,7 +49,8 @@ def _f4(source: Source, lines: Sequence[tuple[int, str]]) -> list[Cue]:
     """Paragraphs with f4's stamps: one at the end says when it ends, one in front when it begins."""
     ends = sum(_F4.search(line) is not None and line.rstrip()[-1:] in "#]" for _, line in lines)
     starts = sum(_F4.match(line.lstrip()) is not None for _, line in lines)
-    at_end = ends >= starts
+    both = sum(len(_F4.findall(line)) > 1 and _F4.match(line.lstrip()) is not None for _, line in lines)
+    at_end = ends >= starts and 2 * both <= ends  # with one at either end, each says what it seems to
     cues: list[Cue] = []
     last: float | None = 0.0
     for number, line in lines:
@@ -62,6 +66,8 @@ def _f4(source: Source, lines: Sequence[tuple[int, str]]) -> list[Cue]:
             stop = stamps[-1] if len(stamps) > 1 and line.rstrip()[-1:] in "#]" else None
             if text:
                 cues.append(Cue(number, start, stop, text))
+    if cues and all(_ANSWER.match(cue.text) for cue in cues):
+        cues = [replace(cue, text=_ANSWER.sub(r"\2\1", cue.text, count=1)) for cue in cues]
     if at_end and any(cue.end is not None for cue in cues):
         source.note("Stamps behind the words (#00:01:02-3#) were taken for the ends of what is said.")
     return cues

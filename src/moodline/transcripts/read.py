@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +58,9 @@ FORMATS: dict[str, Callable[..., list[Conversation]]] = {
     "audacity": read_audacity,
 }
 """Format (a suffix without its dot, in small letters) to reader; ``audacity`` is a ``.txt``, told by its look."""
+
+LARGE = 10_000_000
+"""Characters from which on a file is read without garbage collection."""
 
 TIERED = ("textgrid", "eaf", "exb")
 """Formats with tiers, of which some can be chosen."""
@@ -117,11 +122,25 @@ def read_transcript(
     if tiers and name not in TIERED:
         raise ConfigError("--tier goes with " + ", ".join(TIERED), f"a file of kind {name}", "Leave it out.")
     source = replace(source, tiers=tuple(tiers))
-    conversations = FORMATS[name](source, skip_empty=skip_empty)
+    with _large(len(source.text)):
+        conversations = FORMATS[name](source, skip_empty=skip_empty)
     if len(source.bad) > sum(map(len, conversations)):
         raise source.bad[0]
     notes = (*source.notes, *filter(None, [bad_rows_note(source)]))
     return [replace(c, notes=tuple(dict.fromkeys((*notes, *c.notes, *doubts(c, source))))) for c in conversations]
+
+
+@contextmanager
+def _large(characters: int) -> Iterator[None]:
+    """Without the search for garbage while a large file is read: it looks at each of a million objects many times."""
+    if characters < LARGE or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _mended(source: Source, name: str) -> str:

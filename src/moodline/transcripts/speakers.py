@@ -41,7 +41,7 @@ from moodline.transcripts.speaker_names import plausible, possible, titled
 DOUBT = 0.8
 """The share of cues with a colon from which on it is worth a note that no speaker was found."""
 
-_MARK = re.compile(r"\A\[(?:[^\[\]]{1,40}\s[01]\.[0-9]{2}|[+-][0-9]{1,4}\.[0-9]{2}|0\.00)\]\s*")
+MARK = re.compile(r"\A\[(?:[^\[\]]{1,40}\s[01]\.[0-9]{2}|[+-][0-9]{1,4}\.[0-9]{2}|0\.00)\]\s*")
 _DASH = r"(?:(?:-|–|—|>>)\s{0,3})?"
 _BRACKETED = re.compile(_DASH + r"(?:\[([^\[\]\n]{1,60})\]\s{0,3}[:：]|\[(speaker[ _-]?[0-9]+)\])\s*", re.IGNORECASE)
 _PLAIN = re.compile(_DASH + r"([^\[\]:：\s][^\[\]:：\n]{0,59}?)\s{0,3}(?::(?=\s|$)|：)\s*")
@@ -109,8 +109,8 @@ def spoken(
     Raises:
         TranscriptError: there is no good utterance; or, if the reading is strict, one is bad.
     """
-    texts = [_MARK.sub("", cue.text.strip(), count=1) for cue in cues]
-    carry = carry and not any(_MARK.match(cue.text.strip()) for cue in cues)  # Moodline's own files name everybody
+    texts = [MARK.sub("", cue.text.strip(), count=1) for cue in cues]
+    carry = carry and not any(MARK.match(cue.text.strip()) for cue in cues)  # Moodline's own files name everybody
     unnamed = [n for n, cue in enumerate(cues) if cue.speaker is None and texts[n]]
     for n, text in zip(unnamed, with_names([texts[n] for n in unnamed], source), strict=True):
         texts[n] = text
@@ -200,6 +200,8 @@ def _doubts(lines: Sequence[str]) -> tuple[str, ...]:
 
 def _split(text: str, names: frozenset[str]) -> list[tuple[str | None, str]]:
     """A cue's text as (speaker, words), one for every speaker in it."""
+    if "\n" not in text and ":" not in text and "[" not in text and "：" not in text:
+        return [(None, text)]
     parts: list[tuple[str | None, list[str]]] = []
     for line in text.split("\n"):
         match = _BRACKETED.match(line)

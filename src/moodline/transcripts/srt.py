@@ -17,5 +17,10 @@ def read_srt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         TranscriptError: no cues, a time that cannot be read, an empty cue.
     """
     found = subtitles.cues(source, source.text.split("\n"), lambda line, after_blank: line.isdecimal())
-    cues = [replace(cue, text=subtitles.without_entities(subtitles.without_tags(cue.text))) for cue in found]
+    cues = [_plain(cue) for cue in found]
     return [speakers.spoken(source, customary(source, cues), skip_empty=skip_empty, screen=True)]
+
+
+def _plain(cue: speakers.Cue) -> speakers.Cue:
+    text = subtitles.without_entities(subtitles.without_tags(cue.text))
+    return cue if text == cue.text else replace(cue, text=text)

@@ -17,6 +17,10 @@ from moodline.transcripts.speakers import Cue
 from moodline.transcripts.times import TIME_FIX, clock
 
 _TIMING = re.compile(r"\s*([^\s>]+?)\s*-->\s*(\S+)(?:\s.*)?")
+_USUAL = re.compile(
+    r"([0-9]{2,3}):([0-5][0-9]):([0-5][0-9])[,.]([0-9]{3}) --> "
+    r"([0-9]{2,3}):([0-5][0-9]):([0-5][0-9])[,.]([0-9]{3})(?:\s.*)?"
+)
 _ARROW = re.compile(r"\s*(?:[0-9:.,;-]*[0-9][0-9:.,;-]*|[0-9]{1,3}(?:[:.,\s]{1,3}[0-9]{1,4}){2,3})\s*-->")
 _BROKEN = re.compile(r"\s*[0-9]{1,3}:[0-9]{2}(?::[0-9]{2})?[.,][0-9]{1,3}\s*[^\w\s]{1,3}\s*[0-9]{1,3}:[0-9]{2}\b.*")
 _SPACED = re.compile(r"(?<=[0-9][:,.])\s+(?=[0-9])|(?<=[0-9])\s+(?=[:,.][0-9])")
@@ -28,7 +32,7 @@ _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#39|#34);")
 
 def without_tags(text: str) -> str:
     """The text without formatting: ``<i>``, ``<font …>``, ``<c.red>``, ``<00:01.000>``, ``{\\an8}``; ``<3`` stays."""
-    return _TAG.sub("", text)
+    return _TAG.sub("", text) if "<" in text or "{" in text else text
 
 
 def without_entities(text: str) -> str:
@@ -64,7 +68,8 @@ def cues(source: Source, lines: list[str], is_id: Callable[[str, bool], bool]) -
         with source.row():
             start, end = _times(source, lines[n], n + 1)
             text = "\n".join(line for line in lines[n + 1 : stop] if line.strip())
-            yield Cue(n + 1, start, end, text, name=lines[begin].strip() if begin < n else None)
+            name = lines[begin].strip() if begin < n else None
+            yield Cue(n + 1, start, end, text, name=None if name is None or name.isdecimal() else name)
 
 
 def _is_timing(line: str) -> bool:
@@ -73,6 +78,10 @@ def _is_timing(line: str) -> bool:
 
 
 def _times(source: Source, line: str, number: int) -> tuple[float | None, float | None]:
+    usual = _USUAL.fullmatch(line)
+    if usual is not None:  # quick, since large files have hundreds of thousands
+        h, m, s, f, h2, m2, s2, f2 = map(int, usual.groups())
+        return (h * 3600000 + m * 60000 + s * 1000 + f) / 1000, (h2 * 3600000 + m2 * 60000 + s2 * 1000 + f2) / 1000
     match = _TIMING.fullmatch(line) if line.count("-->") == 1 else None
     if match is None or _SPACED.search(match[0].split("-->")[0].strip()):
         match = _TIMING.fullmatch(_SPACED.sub("", line))

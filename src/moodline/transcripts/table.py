@@ -45,6 +45,10 @@ def read_table(source: Source, *, skip_empty: bool = False) -> list[Conversation
     """
     if (separator := _SEPARATOR.match(source.text)) is not None:  # Excel's first line
         source = replace(source, text=f"\n{source.text[separator.end() :]}")
+        if not source.text.strip():
+            raise TranscriptError(
+                f"{source.path}: no utterance in the file", "a separator only", "Add at least one row."
+            )
     header = read_header(source)
     if header is None:
         return [_without_header(source, skip_empty)]
