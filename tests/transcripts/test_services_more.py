@@ -115,6 +115,49 @@ SERVICES: dict[str, Any] = {
         {"offsets": {"from": 500, "to": 1500}, "text": " We won.", "speaker": "A"},
         {"offsets": {"from": 2000, "to": 3000}, "text": " No!", "speaker": "B"},
     ]},
+    "speechmatics of before": {
+        "speakers": [{"name": "A", "time": "0.5", "duration": "1.2"}, {"name": "B", "time": "2.0", "duration": "1.0"}],
+        "words": [
+            {"name": "We", "time": "0.50", "duration": "0.5"}, {"name": "won", "time": "1.00", "duration": "0.5"},
+            {"name": ".", "time": "1.50", "duration": "0.0"}, {"name": "No!", "time": "2.00", "duration": "1.0"},
+        ]},
+    "words and paragraphs": {
+        "words": [
+            {"id": 0, "text": "We", "start": 0.5, "end": 1.0}, {"id": 1, "text": "won.", "start": 1.0, "end": 1.5},
+            {"id": 2, "text": "No", "start": 2.0, "end": 2.5}, {"id": 3, "text": "!", "start": 2.5, "end": 3.0},
+        ],
+        "paragraphs": [
+            {"id": 0, "start": 0.5, "end": 1.6, "speaker": "A"}, {"id": 1, "start": 2.0, "end": 3.0, "speaker": "B"},
+        ]},
+    "words and segmentation": {"retval": {
+        "words": [
+            {"word": "we", "punct": "We", "start": 0.5, "end": 1.0},
+            {"word": "won", "punct": "won.", "start": 1.0, "end": 1.5},
+            {"word": "no", "punct": "No", "start": 2.0, "end": 2.5}, {"word": "!", "start": 2.5, "end": 3.0,
+                                                                     "punct": "!"},
+        ],
+        "segmentation": {"segments": [
+            {"start": 0, "duration": 1.7, "speaker": {"@id": "A"}},
+            {"start": 1.9, "duration": 2, "speaker": {"@id": "B"}},
+        ]}}},
+    "tokens with their spaces": {"paragraphs": [
+        {"speaker": "A", "tokens_of": [
+            {"text": " We", "start": 0.5, "end": 1.0}, {"text": " wo", "start": 1.0, "end": 1.2},
+            {"text": "n", "start": 1.2, "end": 1.4}, {"text": ".", "start": 1.4, "end": 1.5},
+        ]},
+        {"speaker": "B", "tokens_of": [
+            {"text": " N", "start": 2.0, "end": 2.5}, {"text": "o!", "start": 2.5, "end": 3},
+        ]},
+    ]},
+    "watson of several requests": {"results": [{
+        "results": [
+            {"alternatives": [{"transcript": "We won.", "timestamps": stamps(("We", 0.5, 1.0), ("won.", 1.0, 1.5))}]},
+            {"alternatives": [{"transcript": "No!", "timestamps": stamps(("No!", 2.0, 3.0))}]},
+        ],
+        "speaker_labels": [
+            {"from": 0.5, "to": 1.0, "speaker": "A"}, {"from": 1.0, "to": 1.5, "speaker": "A"},
+            {"from": 2.0, "to": 3.0, "speaker": "B"},
+        ]}]},
 }  # fmt: skip
 
 
@@ -124,7 +167,7 @@ def test_layouts(tmp_path: Path, name: str) -> None:
     assert rows == WON
     noted = name in (
         "unknown service", "call analytics", "dashscope", "utterances of a service", "milliseconds unsaid",
-        "milliseconds by the duration",
+        "milliseconds by the duration", "words and paragraphs", "words and segmentation", "tokens with their spaces",
     )  # fmt: skip
     assert bool(notes) == noted
 

@@ -115,11 +115,11 @@ def evaluate(
 
 @app.command(epilog="Example: moodline compare runs/a runs/b")
 def compare(
-    first: Annotated[Path, typer.Argument(help="An evaluated run.")],
-    second: Annotated[Path, typer.Argument(help="Another one, of the same corpus.")],
+    first: Annotated[Path, typer.Argument(help="An evaluated run, or a file with labels.")],
+    second: Annotated[Path, typer.Argument(help="Another one, of the same corpus or conversation.")],
     json_: Json = False,
 ) -> None:
-    """Test whether one run is better than another (paired, over utterances and seeds)."""
+    """Test whether one run is better than another, or how far the labels of two files agree (Cohen's kappa)."""
     from moodline.cli.train import run_compare
 
     run_compare(first, second, json_)
@@ -194,20 +194,25 @@ def overlap(
     run_overlap(target, auxiliary, data, auxiliary_data, json_)
 
 
-@app.command(epilog="Example: moodline convert IEMOCAP_features.pkl iemocap-house --corpus iemocap")
+@app.command(
+    epilog="Examples: moodline convert IEMOCAP_features.pkl house --corpus iemocap; moodline convert corrected house"
+)
 def convert(
-    source: Annotated[Path, typer.Argument(help="A corpus directory or a feature pickle.")],
-    out: Annotated[Path, typer.Argument(help="The new directory; must not exist or be empty.")],
+    source: Annotated[Path, typer.Argument(help="A corpus directory, a feature pickle, or corrected results.")],
+    target: Annotated[Path | None, typer.Argument(help="The new directory, as --out.", metavar="OUT")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The new directory; must not exist or be empty.")
+    ] = None,
     corpus: Annotated[
-        str | None, typer.Option("--corpus", help="A name of `moodline corpora`; guessed if left out.")
+        str | None, typer.Option("--corpus", help="A name of `moodline corpora`, or corrected; guessed if left out.")
     ] = None,
     option: Options = None,
     json_: Json = False,
 ) -> None:
-    """Convert a corpus or a feature pickle to safetensors and JSON (a house directory)."""
+    """Convert a corpus, a feature pickle, or results that a person corrected, to a house directory."""
     from moodline.cli.corpora import run_convert
 
-    run_convert(source, out, corpus, option or [], json_)
+    run_convert(source, out or target, corpus, option or [], json_)
 
 
 @app.command(epilog="Example: moodline finetune text llama-3.1-8b --data meld --dry-run")

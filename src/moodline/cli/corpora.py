@@ -99,15 +99,41 @@ def run_overlap(target: str, auxiliary: str, data: Path, auxiliary_data: Path | 
     stdout().print(f"too few words to be judged: {short} conversations   their ids: --json")
 
 
-def run_convert(source: Path, out: Path, corpus: str | None, options: list[str], json_: bool) -> None:
+def run_convert(source: Path, out: Path | None, corpus: str | None, options: list[str], json_: bool) -> None:
     """Convert and say what was written."""
+    from moodline.annotation.corrected import NAME, convert_corrected
     from moodline.corpora.convert import convert
 
-    done = convert(source, out, corpus, **parse_options(options))
+    if out is None:
+        raise ConfigError("convert: expected the new directory", fix="Add --out DIRECTORY.")
+    settings = parse_options(options)
+    if corpus == NAME or (corpus is None and _corrected(source)):
+        unknown = [name for name in settings if name != "labels"]
+        if unknown:
+            raise ConfigError(f"{NAME}: unknown option '{unknown[0]}'", fix="Known: labels.")
+        done = convert_corrected(source, out, **settings)
+    else:
+        done = convert(source, out, corpus, **settings)
     if json_:
         print_json(done)
     else:
         print_table(f"written: {out}", ("", ""), [(k, v) for k, v in done.items()])
+
+
+def _corrected(source: Path) -> bool:
+    """Whether a source is none of the corpora that are known by their files, but may hold corrected results."""
+    from moodline.core.errors import CorpusError
+    from moodline.corpora.registry import detect_corpus
+    from moodline.transcripts.labelled import FORMATS
+
+    if not source.exists():
+        return False
+    try:
+        detect_corpus(source)
+    except CorpusError:
+        files = [source] if source.is_file() else source.rglob("*")
+        return any(p.suffix.lower().removeprefix(".") in FORMATS for p in files)
+    return False
 
 
 def run_encode(source: str, data: Path, out: Path, json_: bool, quiet: bool) -> None:

@@ -102,8 +102,12 @@ def _print_results(results: dict[str, Any]) -> None:
 
 
 def run_compare(first: Path, second: Path, json_: bool) -> None:
-    """Print the paired test of two runs."""
+    """Print the paired test of two runs, or the agreement of two files with labels."""
     from moodline.evaluation.compare import compare
+
+    if _has_labels(first) and _has_labels(second):
+        _print_agreement(first, second, json_)
+        return
     from moodline.evaluation.tasks import TASKS
 
     found = compare(first, second)
@@ -120,6 +124,45 @@ def run_compare(first: Path, second: Path, json_: bool) -> None:
     shown = [f"{x:+.{metric.unit.digits}f}" for x in (found["difference"], low, high)]
     stdout().print(f"difference {shown[0]}, 95 % interval {shown[1]} to {shown[2]}, p = {found['p']:.4f}")
     stdout().print(f"{found['verdict']} ({found['method']})")
+
+
+def _has_labels(path: Path) -> bool:
+    """Whether it is a file with labels, or a folder of such, rather than a run."""
+    from moodline.transcripts.labelled import FORMATS
+
+    if path.is_file():
+        return path.suffix.lower() != ".parquet"
+    if not path.is_dir() or (path / "predictions.parquet").exists() or (path / "recipe.yaml").exists():
+        return False
+    return any(p.is_file() and p.suffix.lower().removeprefix(".") in FORMATS for p in path.iterdir())
+
+
+def _print_agreement(first: Path, second: Path, json_: bool) -> None:
+    from moodline.annotation.agreement import compare_labels
+
+    found = compare_labels(first, second)
+    if json_:
+        print_json(found)
+        return
+
+    def shown(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2f}"
+
+    rows = [
+        (c["label"], c["first"], c["second"], c["both"], shown(c["kappa"]), shown(c["specific"]))
+        for c in found["classes"]
+    ]
+    heads = ("label", first.name, second.name, "both", "κ", "specific agreement")
+    print_table("agreement", heads, rows, right=heads[1:])
+    stdout().print(
+        f"Cohen's κ {shown(found['kappa'])}, same label {found['observed']:.1%} of {found['utterances']} utterances",
+        markup=False,
+    )
+    a, b = found["unmatched"]
+    if a or b or found["unlabelled"]:
+        stdout().print(
+            f"not compared: {a} of the first, {b} of the second, {found['unlabelled']} without a label", markup=False
+        )
 
 
 def run_results(directory: Path, write: list[Path], check: bool, plots: Path | None, json_: bool) -> None:

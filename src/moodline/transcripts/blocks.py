@@ -16,7 +16,7 @@ from moodline.transcripts.speakers import Cue, begins_with_name
 HEADING = 3
 """So many lines may stand in front of the first name."""
 
-LONG = 40
+LONG = 28
 """Characters of a line that a program may have wrapped."""
 
 _END = re.compile(r"[.!?…。？！:;][\"'”’)\]*_]*$")

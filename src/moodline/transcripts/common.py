@@ -181,7 +181,8 @@ def _seen(source: Source, seen: dict[str, str], name: str, place: str) -> bool:
 
 
 def _sounds_note(sounds: Counter[str]) -> str:
-    shown = ", ".join(mark[:30] for mark, _ in sounds.most_common(3)) + (", …" if len(sounds) > 3 else "")
+    marks = [mark if len(mark) < 40 else f"{mark[:36]} …" for mark, _ in sounds.most_common(3)]
+    shown = ", ".join(marks) + (", …" if len(sounds) > 3 else "")
     count = sum(sounds.values())
     which = "1 mark that is no speech was" if count == 1 else f"{count} marks that are no speech were"
     return f"{which} not judged and kept as events: {shown}."

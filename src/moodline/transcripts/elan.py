@@ -31,6 +31,25 @@ def read_eaf(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         TranscriptError: not XML, an XML with a document type (it could hold entities that grow without bound), not an
             ELAN file, a time slot that is not there, or no annotation with words.
     """
+    found, ours = eaf_tiers(source)
+    if not any(tier.spoken for tier in found):
+        raise TranscriptError(
+            f"{source.path}: no annotation with times in the file",
+            f"tiers {', '.join(t.name for t in found[:5])}" if found else "no tier",
+            "Put each speaker's turns on a tier of their own that hangs from no other.",
+        )
+    if ours and not source.tiers:
+        found = [tier for tier in found if tier.parent is None]
+    spoken = rows(found, ours=ours, wanted=source.tiers, where=str(source.path), note=source.note)
+    return [conversation(source, spoken, skip_empty=skip_empty)]
+
+
+def eaf_tiers(source: Source) -> tuple[list[Tier], bool]:
+    """All tiers of an ELAN file, and whether Moodline wrote it.
+
+    Raises:
+        TranscriptError: see ``read_eaf``.
+    """
     root = root_of(source, "ELAN")
     if root.tag != "ANNOTATION_DOCUMENT":
         raise TranscriptError(
@@ -48,17 +67,7 @@ def read_eaf(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
             holds = Kind.WORDS
         participant = node.get("PARTICIPANT", "").strip()
         found.append(Tier(name, reader.labels(name), participant, node.get("PARENT_REF"), holds))
-    if not any(tier.spoken for tier in found):
-        raise TranscriptError(
-            f"{source.path}: no annotation with times in the file",
-            f"tiers {', '.join(t.name for t in found[:5])}" if found else "no tier",
-            "Put each speaker's turns on a tier of their own that hangs from no other.",
-        )
-    ours = root.get("AUTHOR", "").startswith("Moodline ")
-    if ours and not source.tiers:
-        found = [tier for tier in found if tier.parent is None]
-    spoken = rows(found, ours=ours, wanted=source.tiers, where=str(source.path), note=source.note)
-    return [conversation(source, spoken, skip_empty=skip_empty)]
+    return found, root.get("AUTHOR", "").startswith("Moodline ")
 
 
 def _slots(root: ElementTree.Element, source: Source) -> Iterator[tuple[str, float | None]]:

@@ -32,6 +32,17 @@ def read_exb(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     Raises:
         TranscriptError: not XML, not EXMARaLDA's, an event that names no point of the time line, or no words.
     """
+    tiers, described, ours = exb_tiers(source)
+    found = rows(tiers, ours=ours, wanted=source.tiers, where=str(source.path), note=source.note)
+    return [conversation(source, [*found, *described], skip_empty=skip_empty)]
+
+
+def exb_tiers(source: Source) -> tuple[list[Tier], list[Row], bool]:
+    """All tiers of a basic transcription but those of descriptions, which are events; and whether Moodline wrote it.
+
+    Raises:
+        TranscriptError: see ``read_exb``.
+    """
     root = root_of(source, "EXMARaLDA")
     if root.tag != "basic-transcription":
         raise TranscriptError(
@@ -60,8 +71,7 @@ def read_exb(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         else:
             holds = Kind.NOTES if holds in (Kind.UNKNOWN, Kind.UTTERANCES) else holds
             tiers.append(Tier(name, labels, speaker, holds=holds, sure=True))
-    found = rows(tiers, ours=ours, wanted=source.tiers, where=str(source.path), note=source.note)
-    return [conversation(source, [*found, *described], skip_empty=skip_empty)]
+    return tiers, described, ours
 
 
 def _timeline(root: Element, source: Source) -> dict[str, tuple[int, float | None]]:

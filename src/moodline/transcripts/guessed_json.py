@@ -29,14 +29,26 @@ from moodline.transcripts.json_fields import (
     unit_of,
     walk,
 )
+from moodline.transcripts.speaker_spans import speaker_at, speaker_spans
 from moodline.transcripts.times import number
 from moodline.transcripts.units import in_seconds
-from moodline.transcripts.words import Word, turns
+from moodline.transcripts.words import joined
 
 DEEPEST = 8
 """Levels of lists and objects in which utterances are looked for."""
 
-_ASIDE = ("alternatives", "nbest", "tokens", "hypotheses", "summary", "chapters", "metadata")
+_ASIDE = (
+    "alternatives",
+    "nbest",
+    "tokens",
+    "hypotheses",
+    "summary",
+    "chapters",
+    "metadata",
+    "actionitems",
+    "topics",
+    "highlights",
+)
 _UNSPEAKING = ("name", "from", "user", "role", "side", "track", "voice", "speakers", "participants")
 """Names of fields that may be a speaker's, but often are something else."""
 
@@ -85,20 +97,27 @@ def guessed_segments(data: Any, source: Source, *, timed: bool = False) -> list[
         else:
             made = segment(row.get(text), None, begins, ends, unit)
         out.append(made | {"speaker": speaker})
-    if _single_words(out):
-        out = turns(_as_words(out, source))
+    out = in_seconds(out, source, data)
+    if who is None and (spans := speaker_spans(data)):
+        starts = [span[0] for span in spans]
+        for row in out:
+            times = (t if isinstance(t, int | float) else None for t in (row["start"], row["end"]))
+            row["speaker"] = speaker_at(spans, starts, *times)
+        who = "spans beside the words" if any(row["speaker"] for row in out) else None
+    out = joined(out)
     out = [row for row in out if isinstance(row["text"], str) and row["text"].strip()]
     if not out:
         return None
     source.note(_note(best.path, text, who, start, end or lasts, unit))
-    return in_seconds(out, source, data)
+    return out
 
 
 def note_unused(data: Any, segments: Sequence[dict[str, Any]], source: Source) -> None:
     """Note fields that seem to say who speaks, or when, if no utterance has got a speaker or a time from anywhere."""
     if len(segments) < 2:
         return
-    if not any(row.get("speaker") for row in segments):
+    words = [w for row in segments for w in row.get("words") or () if isinstance(w, dict)]
+    if not any(row.get("speaker") for row in (*segments, *words)):
         seen: dict[str, set[str]] = {}
         for key, value in walk(data):
             name = plain_key(key)
@@ -142,7 +161,15 @@ def _text_field(rows: Sequence[dict[str, Any]]) -> str | None:
         for key in sorted(keys):
             if 5 * sum(isinstance(row.get(key), str) for row in rows) >= 4 * len(rows):
                 return key if any(c.isalpha() for row in rows for c in str(row.get(key))) else None
-    return None
+    return _wordiest(rows) if _common(rows, START, _is_time) else None
+
+
+def _wordiest(rows: Sequence[dict[str, Any]]) -> str | None:
+    """The field of strings with the most words, of rows that have times; None if there is none with several."""
+    keys = {key for row in rows[:50] for key in row if plain_key(key) not in (*SPEAKER, *CHANNEL, *START, *END)}
+    lengths = {key: sum(len(v.split()) for row in rows if isinstance(v := row.get(key), str)) for key in keys}
+    key = max(sorted(lengths), key=lambda k: lengths[k], default=None)
+    return key if key is not None and lengths[key] >= 2.5 * len(rows) else None
 
 
 def _words(rows: Sequence[dict[str, Any]], text: str) -> int:
@@ -202,19 +229,6 @@ def _speakers(found: _Found, names: dict[Any, str]) -> tuple[str | None, list[st
 def _is_number_text(value: Any) -> bool:
     """Whether it is text that is a number with a point, as a time is."""
     return isinstance(value, str) and "." in value and value.replace(".", "", 1).isdigit()
-
-
-def _single_words(rows: Sequence[dict[str, Any]]) -> bool:
-    long = sum(len(str(row["text"]).split()) > 1 for row in rows)
-    return len(rows) > 8 and 20 * long < len(rows) and any(row["start"] is not None for row in rows)
-
-
-def _as_words(rows: Sequence[dict[str, Any]], source: Source) -> Iterator[Word]:
-    for row in rows:
-        place = f"{source.path}: a word"
-        start, end = (number(row[name], place, name) for name in ("start", "end"))
-        text = str(row["text"])
-        yield Word(text, start, end, row["speaker"], glued=not any(map(str.isalnum, text)))
 
 
 def _note(path: str, text: str, who: str | None, start: str | None, end: str | None, unit: float) -> str:

@@ -15,7 +15,7 @@ TICK = 1e-7
 TEXT = (
     "text", "transcript", "transcription", "sentence", "utterance", "content", "display", "displaytext",
     "words", "body", "caption", "value", "line", "speech", "phrase", "message", "punctuatedtext", "asrtext",
-    "normalizedtext", "dialogue", "dialog", "said", "punctuatedword", "word", "token", "lexical",
+    "normalizedtext", "dialogue", "dialog", "said", "punct", "punctuatedword", "word", "token", "lexical",
 )  # fmt: skip
 SPEAKER = (
     "speakername", "speakerdisplayname", "speaker", "speakerlabel", "speakerid", "speakertag", "spk", "spkid",
@@ -87,8 +87,10 @@ def speaker_of(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return f"Speaker {int(value)}"
     if isinstance(value, dict):
-        value = first(value, "name", "displayName", "display_name", "speaker_name", "label", "id")
+        value = first(value, "name", "displayName", "display_name", "speaker_name", "label", "id", "@id")
         return speaker_of(value) if not isinstance(value, dict) else None
+    if isinstance(value, str) and value.strip().isdecimal():
+        return f"Speaker {value.strip()}"
     if value == "UU":  # Speechmatics
         return None
     if isinstance(value, str) and value.strip().lower() not in ("", "?", "unknown", "none", "null", "<na>", "-1"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -13,8 +14,14 @@ from moodline.transcripts.blocks import named_blocks, unwrapped
 from moodline.transcripts.common import Source
 from moodline.transcripts.inline_times import inline_cues
 from moodline.transcripts.plain_marks import tidied
+from moodline.transcripts.subtitles import without_entities
 from moodline.transcripts.table import read_unnamed
+from moodline.transcripts.times import clock
 from moodline.transcripts.timestamped_text import Stamped, only_times, stamped
+
+_INSIDE = re.compile(
+    r"((?:\[?[^\[\]:\n]{1,60}\]?:\s{0,3})?)[\[(]((?:[0-9]{1,2}:)?[0-5]?[0-9]:[0-5][0-9](?:\.[0-9]{1,3})?)[\])]\s*(?=\S)"
+)
 
 
 def read_plain(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
@@ -32,7 +39,7 @@ def read_plain(source: Source, *, skip_empty: bool = False) -> list[Conversation
         return read_audacity(source, skip_empty=skip_empty)
     if (table := read_unnamed(source, skip_empty=skip_empty)) is not None:
         return [table]
-    lines = [(n, line) for n, line in enumerate(source.text.split("\n"), 1) if line.strip()]
+    lines = [(n, without_entities(line)) for n, line in enumerate(source.text.split("\n"), 1) if line.strip()]
     found = inline_cues(source, lines)
     if found is not None:
         return [speakers.spoken(source, found, lower=True, skip_empty=skip_empty)]
@@ -41,8 +48,21 @@ def read_plain(source: Source, *, skip_empty: bool = False) -> list[Conversation
     if timed is None:
         blocks = named_blocks(source, lines)
         timed = Stamped(blocks or list(_cues(source, unwrapped(source, lines))), ())
-    read = speakers.spoken(source, timed.cues, lower=True, skip_empty=skip_empty)
+    cues = _stamped_inside(timed.cues)
+    read = speakers.spoken(source, cues, lower=True, skip_empty=skip_empty)
     return [replace(read, notes=(*timed.notes, *read.notes))]
+
+
+def _stamped_inside(cues: Sequence[speakers.Cue]) -> list[speakers.Cue]:
+    """The cues; times in brackets between some names and their words, ``Anna: [1:05] words``, taken as their starts."""
+    found = [m if cue.start is None and (m := _INSIDE.match(cue.text)) else None for cue in cues]
+    times = [clock(m[2], "", "start") for m in found if m]
+    if not times or any(t is None for t in times) or times != sorted(t for t in times if t is not None):
+        return list(cues)
+    return [
+        replace(cue, start=clock(m[2], "", "start"), text=f"{m[1]}{cue.text[m.end() :]}") if m else cue
+        for cue, m in zip(cues, found, strict=True)
+    ]
 
 
 def _cues(source: Source, lines: Sequence[tuple[int, str]]) -> Iterator[speakers.Cue]:

@@ -5,6 +5,7 @@
 - Teams' "1 minute 2 seconds" becomes ``1:02``;
 - a name on a line of its own above a line with nothing but a time comes onto that line, ``0:03 Ada`` above the words
   becomes ``Ada  0:03``;
+- ``\\[`` becomes ``[``;
 - headings that name nobody are left out, and so are lines on top that say what the transcript is.
 """
 
@@ -24,6 +25,8 @@ Lines = list[tuple[int, str]]
 _BOLD_NAME = re.compile(r"\A\s*(?:[-*]\s+)?(\*\*|__)([^*:\n]{1,60}?)\s?(?::\1|\1\s?:)")
 _BOLD = re.compile(r"\A\s*(\*\*|__)([^*_\n]{1,60}?)\1(?:\s+(?=\S)|\s*\Z)")
 _HEADING = re.compile(r"\A\s{0,3}#{1,6}\s+(\S.*?)\s*#*\s*\Z")
+_RULE = re.compile(r"([=_*~#+.-])\1{2,}|(?:[*_-]\s){2,}[*_-]")  # a line drawn across the page
+_ESCAPE = re.compile(r"\\([\[\]*_#()-])")
 _HOURS = r"hours?|hrs?|Stunden?|heures?|horas?|ore|uur|timmar|timme"
 _MINUTES = r"minutes?|mins?|Minuten?|minutos?|minuti|minuto|minuten|minuter|minut"
 _SECONDS = r"seconds?|secs?|Sekunden?|secondes?|segundos?|secondi|secondo|seconden|sekunder|sekund"
@@ -55,7 +58,9 @@ def tidied(source: Source, lines: Sequence[tuple[int, str]]) -> Lines:
         source: the file, for notes.
         lines: number and text of each line that is not blank.
     """
-    out = _without_head(source, _markdown(source, list(lines)))
+    lines = [(n, text) for n, text in lines if any(map(str.isalnum, text)) or not _RULE.fullmatch(text.strip())]
+    lines = [(n, _ESCAPE.sub(r"\1", text) if "\\" in text else text) for n, text in lines]
+    out = _without_head(source, _markdown(source, lines))
     out = _spelled(out)
     return _names_behind(_times_below(out))
 
@@ -69,7 +74,8 @@ def _without_head(source: Source, lines: Lines) -> Lines:
     below = Counter(name for name in names[gap:] if name)
     again = {name for name, count in below.items() if count > 1}
     fields = [name for name in names[:gap] if name]
-    if len(again) < 2 or not fields or any(name in below for name in fields):
+    titles = gap <= 3 and all(text.rstrip()[-1:] not in ".?!" for _, text in lines[:gap])
+    if len(again) < 2 or any(name in below for name in fields) or not (fields or titles):
         return lines
     if 2 * sum(below[name] for name in again) < len(lines) - gap or not all(map(_FIELD.fullmatch, fields)):
         return lines

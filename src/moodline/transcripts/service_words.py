@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from moodline.transcripts.json_fields import best, first, lasting, names_in, objects, segment, word
+from moodline.transcripts.speaker_spans import speaker_at, speaker_spans
 from moodline.transcripts.words import Word, turns
 
 Segments = Iterable[dict[str, Any]]
@@ -37,17 +39,36 @@ def _words(data: Any, place: str) -> Segments | None:
     if not timed or not all("word" in w or "type" in w or ("text" in w and "start_time" in w) for w in words):
         return None
     said = [w for w in words if w.get("type", "word") in ("word", "punctuation")]
-    return turns(
+    keys = ("speaker", "speaker_id", "speaker_label", "speaker_tag", "spk", "channel")
+    spans = [] if any(first(w, *keys) is not None for w in said) else speaker_spans(data)
+    starts = [span[0] for span in spans]
+    found = [
         word(
             first(w, "punctuated_word", "word", "text"),
-            first(w, "speaker", "speaker_id", "speaker_label", "speaker_tag", "spk", "channel"),
+            first(w, *keys),
             first(w, "start", "start_time", "startTime"),
             first(w, "end", "end_time", "endTime"),
             place,
             glued=w.get("type") == "punctuation",
         )
         for w in said
-    )
+    ]
+    return turns(replace(w, speaker=w.speaker or speaker_at(spans, starts, w.start, w.end)) for w in found)
+
+
+def _speechmatics_1(data: Any, place: str) -> Segments | None:
+    """Speechmatics of before: ``{"words": [{"name", "time", "duration"}], "speakers": [{"name", "time", …}]}``."""
+    words = objects(data, "words")
+    if words is None or not all("name" in w and "time" in w and "duration" in w for w in words):
+        return None
+    spans = speaker_spans({"speakers": data.get("speakers")})
+    starts = [span[0] for span in spans]
+    out = []
+    for w in words:
+        made = word(w["name"], None, w["time"], w["duration"], place, glued=w["name"] in (".", ",", "?", "!"))
+        end = None if made.start is None or made.end is None else round(made.start + made.end, 6)
+        out.append(replace(made, end=end, speaker=speaker_at(spans, starts, made.start, end)))
+    return turns(out)
 
 
 def _deepgram_words(data: Any, place: str) -> Segments | None:
@@ -144,9 +165,13 @@ def _speechmatics(data: Any, place: str) -> Segments | None:
 def _watson(data: Any, place: str) -> Segments | None:
     """IBM Watson: ``{"results": [{"alternatives": [{"timestamps": [["word", 0, 1]]}]}], "speaker_labels": […]}``."""
     rows = objects(data, "results")
+    listed = objects(data, "speaker_labels") or []
+    if rows is not None and all(objects(r, "results") for r in rows):  # of several requests
+        listed = [row for r in rows for row in objects(r, "speaker_labels") or []]
+        rows = [inner for r in rows for inner in objects(r, "results") or []]
     if rows is None or not any("transcript" in best(r) and isinstance(best(r).get("timestamps"), list) for r in rows):
         return None
-    labels = {str(row.get("from")): row.get("speaker") for row in objects(data, "speaker_labels") or []}
+    labels = {str(row.get("from")): row.get("speaker") for row in listed}
     out: list[dict[str, Any]] = []
     for r in rows:
         timed = [t for t in best(r).get("timestamps") or [] if isinstance(t, list) and len(t) >= 3]
@@ -197,18 +222,27 @@ def _rev(data: Any, place: str) -> Segments | None:
     if rows is None:
         return None
     names = names_in(data)
-    return turns(
-        word(
-            e.get("value"),
-            names.get(who) or who if isinstance(who := r.get("speaker"), int | str) else r.get("speaker_name"),
-            first(e, "ts", "timestamp"),
-            first(e, "end_ts", "end_timestamp"),
-            place,
-            glued=e.get("type") == "punct",
-        )
-        for r in rows
-        for e in objects(r, "elements") or []
-    )  # fmt: skip
+    said: list[Word] = []
+    for r in rows:
+        elements = objects(r, "elements") or []
+        who = names.get(given) or given if isinstance(given := r.get("speaker"), int | str) else r.get("speaker_name")
+        found = [
+            word(
+                e.get("value"),
+                who,
+                first(e, "ts", "timestamp"),
+                first(e, "end_ts", "end_timestamp"),
+                place,
+                glued=e.get("type") == "punct",
+            )
+            for e in elements
+        ]
+        if found and all(w.start is None for w in found):  # the times of the whole
+            start, end = first(r, "start_time", "start", "ts"), first(r, "end_time", "end", "end_ts")
+            whole = word("", who, start, end, place)
+            found = [replace(w, start=whole.start, end=whole.end) for w in found]
+        said += found
+    return turns(said)
 
 
 def _kaldi(data: Any, place: str) -> Segments | None:
@@ -278,6 +312,7 @@ def _pairs(value: Any) -> bool:
 WORD_LAYOUTS: tuple[Callable[[Any, str], Segments | None], ...] = (
     _assembly_words,
     _words,
+    _speechmatics_1,
     _deepgram_words,
     _amazon,
     _speechmatics,

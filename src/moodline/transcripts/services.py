@@ -15,6 +15,7 @@ from moodline.transcripts.common import Source
 from moodline.transcripts.json_fields import TICK, best, first, lasting, names_in, objects, segment, time_of
 from moodline.transcripts.service_words import WORD_LAYOUTS
 from moodline.transcripts.units import in_seconds
+from moodline.transcripts.words import joined
 
 Segments = Iterable[dict[str, Any]]
 
@@ -39,7 +40,7 @@ def service_segments(data: Any, source: Source) -> list[dict[str, Any]] | None:
         found = layout(data, place)
         if found is not None:
             kept = [row for row in found if str(row["text"] or "").strip()]
-            return in_seconds(kept, source, data)
+            return joined(in_seconds(kept, source, data))
     return None
 
 

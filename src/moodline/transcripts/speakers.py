@@ -167,7 +167,9 @@ def on_change(lines: Sequence[str], *, screen: bool = False) -> frozenset[str]:
     begins = _begins_named(lines, frozenset(names)) or capitals
     if not (begins and len(names) > 1 and again and (len(again) > 1 or sum(counts[n] for n in names) > 2)):
         return frozenset()
-    return frozenset(names) if 10 * sum(counts[n] for n in names) >= len(lines) else frozenset()
+    hits = sum(counts[name] for name in names)
+    throughout = 10 * hits >= len(lines) or (len(again) > 1 and 2 * hits > sum(counts.values()))
+    return frozenset(names) if throughout else frozenset()
 
 
 def conventional(lines: Sequence[str], lower: bool) -> frozenset[str]:

@@ -67,9 +67,34 @@ def cues(source: Source, lines: list[str], is_id: Callable[[str, bool], bool]) -
     for n, begin, stop in zip(timings, begins, [*begins, len(lines)][1:], strict=True):
         with source.row():
             start, end = _times(source, lines[n], n + 1)
-            text = "\n".join(line for line in lines[n + 1 : stop] if line.strip())
+            body = lines[n + 1 : stop]
+            if (lost := _next_number(body, lines[begin].strip())) is not None:
+                source.leave_out(
+                    TranscriptError(f"{source.at(n + 2 + lost)}: a cue without a timing line", body[lost].strip())
+                )
+                body = body[:lost]
+            text = "\n".join(line for line in body if line.strip())
             name = lines[begin].strip() if begin < n else None
             yield Cue(n + 1, start, end, text, name=None if name is None or name.isdecimal() else name)
+
+
+def _next_number(body: list[str], number: str) -> int | None:
+    """Where, behind a blank line, the number of a cue stands whose timing line is missing; None if it does not."""
+    if not number.isdecimal() or len(number) > 9:
+        return None
+    following = str(int(number) + 1)
+    for k in range(1, len(body) - 1):
+        if body[k].strip() == following and not body[k - 1].strip() and body[k + 1].strip():
+            return k
+    return None
+
+
+def without_preamble(lines: list[str]) -> list[str]:
+    """The lines with all in front of the first cue blank: styles and regions that programs write in forms of theirs."""
+    first = next((n for n, line in enumerate(lines) if _is_timing(line)), 0)
+    named = first > 1 and bool(lines[first - 1].strip()) and not lines[first - 2].strip()
+    start = first - named
+    return [""] * start + lines[start:]
 
 
 def _is_timing(line: str) -> bool:

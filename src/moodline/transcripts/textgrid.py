@@ -34,9 +34,24 @@ def read_textgrid(source: Source, *, skip_empty: bool = False) -> list[Conversat
     Raises:
         TranscriptError: not a TextGrid, broken or cut off, or without a label that could be words.
     """
+    tiers = textgrid_tiers(source)
+    if not tiers:
+        raise TranscriptError(
+            f"{source.path}: the TextGrid has no interval tier", fix="Put each speaker's turns on a tier of intervals."
+        )
+    ours = any(tier.name.endswith((EMOTION, SCORE)) for tier in tiers)
+    spoken = rows(tiers, ours=ours, wanted=source.tiers, where=str(source.path), note=source.note)
+    return [conversation(source, spoken, skip_empty=skip_empty)]
+
+
+def textgrid_tiers(source: Source) -> list[Tier]:
+    """All tiers of a TextGrid.
+
+    Raises:
+        TranscriptError: not a TextGrid, broken or cut off.
+    """
     if source.text.lstrip().startswith(_CHRONOLOGICAL):
-        tiers = _chronological(_Tokens(source))
-        return _read(source, tiers, skip_empty)
+        return _chronological(_Tokens(source))
     if not source.text.lstrip().startswith(("File type", '"ooTextFile')):
         found = source.text.strip().split("\n", 1)[0][:40]
         raise TranscriptError(f'{source.path}, line 1: expected a TextGrid: File type = "ooTextFile"', found, _FIX)
@@ -46,18 +61,7 @@ def read_textgrid(source: Source, *, skip_empty: bool = False) -> list[Conversat
     if kind != "TextGrid":
         raise TranscriptError(f"{tokens.place}: expected a TextGrid", f"'{kind[:40]}'", _FIX)
     tokens.span()
-    tiers = list(_tiers(tokens)) if tokens.flag() == "exists" else []
-    return _read(source, tiers, skip_empty)
-
-
-def _read(source: Source, tiers: list[Tier], skip_empty: bool) -> list[Conversation]:
-    if not tiers:
-        raise TranscriptError(
-            f"{source.path}: the TextGrid has no interval tier", fix="Put each speaker's turns on a tier of intervals."
-        )
-    ours = any(tier.name.endswith((EMOTION, SCORE)) for tier in tiers)
-    spoken = rows(tiers, ours=ours, wanted=source.tiers, where=str(source.path), note=source.note)
-    return [conversation(source, spoken, skip_empty=skip_empty)]
+    return list(_tiers(tokens)) if tokens.flag() == "exists" else []
 
 
 def _chronological(tokens: _Tokens) -> list[Tier]:

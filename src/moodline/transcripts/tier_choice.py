@@ -37,13 +37,13 @@ def choose(tiers: Sequence[Tier], wanted: Sequence[str], where: str) -> list[Tie
     Raises:
         TranscriptError: a wanted tier is not there.
     """
-    _classify(tiers)
+    classify(tiers)
     chosen = (_wanted(tiers, wanted, where) if wanted else _chosen(tiers)) or _otherwise(tiers)
     _name_speakers(chosen)
     return chosen
 
 
-def _classify(tiers: Sequence[Tier]) -> None:
+def classify(tiers: Sequence[Tier]) -> None:
     """Set what each tier holds and whose it is."""
     names = {squeeze(n).lower() for t in tiers for n in (t.name, t.speaker) if n}
     names |= {split_tier(n)[0].lower() for n in list(names)} - {""}

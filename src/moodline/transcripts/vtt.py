@@ -26,6 +26,11 @@ def read_vtt(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         TranscriptError: no cues, a time that cannot be read, an empty cue.
     """
     lines = _without_blocks(source.text.split("\n"))
+    lines = (
+        subtitles.without_preamble(lines)
+        if lines[0].startswith("WEBVTT") or source.text.startswith("WEBVTT")
+        else lines
+    )
     found = subtitles.cues(source, lines, lambda line, after_blank: after_blank or line.isdecimal())
     cues = [part for cue in found for part in _voices(cue)]
     return [speakers.spoken(source, customary(source, cues), skip_empty=skip_empty, screen=True)]

@@ -57,6 +57,29 @@ def turns(words: Iterable[Word]) -> list[dict[str, Any]]:
     return out
 
 
+def joined(segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Segments that are single words, as some programs write them, made utterances; others as they are.
+
+    Args:
+        segments: with ``text``, ``speaker``, ``start`` and ``end``; times are numbers or None.
+    """
+    texts = [str(row.get("text") or "") for row in segments]
+    single = sum(len(text.split()) < 2 for text in texts)
+    ends = sum(_END.search(text.strip()) is not None for text in texts)
+    timed = all(isinstance(row.get("start"), int | float) for row in segments)
+    if len(texts) < 4 or not timed or 20 * single < 19 * len(texts) or 2 * ends > len(texts):
+        return segments
+    spaced = sum(text[:1] == " " for text in texts)  # tokens that bring their own spaces
+    glued = [
+        (4 * spaced > len(texts) and text[:1] != " " and not _END.search(before)) or not any(map(str.isalnum, text))
+        for before, text in zip(["", *texts], texts, strict=False)
+    ]
+    return turns(
+        Word(text, row["start"], row["end"] if isinstance(row.get("end"), int | float) else None, row.get("speaker"), g)
+        for text, row, g in zip(texts, segments, glued, strict=True)
+    )
+
+
 def _ends(turn: dict[str, Any], word: Word) -> bool:
     """Whether a turn is over before this word."""
     if None not in (turn["speaker"], word.speaker) and turn["speaker"] != word.speaker:
