@@ -338,7 +338,7 @@ def test_the_end_waits_for_clients_but_not_for_ever(tmp_path: Path) -> None:
 
 
 def test_killed_and_restarted_no_job_is_lost(tmp_path: Path, expected: dict[str, Any]) -> None:
-    killed_again_and_again(tmp_path, expected, jobs=4, kills=3)
+    killed_again_and_again(tmp_path, expected, jobs=3, kills=2)
 
 
 @pytest.mark.slow

@@ -345,3 +345,17 @@ def test_cut_at_every_byte(name: str, tmp_path: Path) -> None:
             assert "\n" not in str(error), size  # noqa: PT017  (most lengths are refused, some are read)
         else:
             assert all(len(c) for c in found)
+
+
+def test_headings_of_word_documents(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    document.add_heading("Interview 3")
+    for name, text in [("Ada", "Did it work?"), ("Ben", "It did not."), ("Ada", "Oh no."), ("Ben", "Well.")]:
+        document.add_heading(name, 2)
+        document.add_paragraph(text)
+    document.save(str(tmp_path / "a.docx"))
+    (talk,) = read_transcript(tmp_path / "a.docx")
+    assert [(u.speaker, u.text) for u in talk][:2] == [("Ada", "Did it work?"), ("Ben", "It did not.")]
+    assert talk.notes[0] == "Headings of the document are no words: “Interview 3”."

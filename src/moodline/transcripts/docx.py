@@ -15,6 +15,9 @@ from moodline.core.errors import TranscriptError
 _TIME = re.compile(
     r"[\[(#]?\s*\d{1,2}:\d{2}(?::\d{2})?(?:[.,:-]\d{1,3})?\s*[\])#]?(?:\s*(?:-|–|—|to|-->)\s*\[?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?\]?)?"
 )
+_FRAMES = re.compile(r"\b(\d{1,2}:\d{2}:\d{2}):\d{2}\b")
+"""A time with frames behind the seconds."""
+
 _HEADS = {
     "speaker": str.split(
         "speaker name who person participant sprecher sprecherin interviewer/interviewee hablante locuteur role"
@@ -27,12 +30,17 @@ _HEADS = {
 }
 
 
-def docx_text(data: bytes, path: Path) -> str:
+def docx_text(data: bytes, path: Path) -> tuple[str, list[str]]:
     """The text of a Word document, a line for each paragraph; rows of a table as ``[time] speaker: words``.
+
+    Headings that come again are speakers (``Ada:``), others are left out.
 
     Args:
         data: the file's bytes.
         path: for messages.
+
+    Returns:
+        The text, and notes on what was left out.
 
     Raises:
         TranscriptError: no Word document, or one without text.
@@ -41,24 +49,43 @@ def docx_text(data: bytes, path: Path) -> str:
 
     try:
         document = docx.Document(io.BytesIO(data))
-        lines = list(_lines(document))
+        lines, left_out = _lines(document)
     except Exception as error:  # of zipfile, lxml and python-docx, of many kinds
         raise TranscriptError(
             f"{path}: a Word document that cannot be read", " ".join(str(error).split())[:80], "Save it again as .docx."
         ) from None
     if not any(line.strip() for line in lines):
         raise TranscriptError(f"{path}: the document has no text", fix="Pass a document with at least one utterance.")
-    return "\n".join(lines)
+    notes = []
+    if left_out:
+        shown = ", ".join(f"“{text[:30]}”" for text in left_out[:3])
+        notes = [f"Headings of the document are no words: {shown}{', …' * (len(left_out) > 3)}."]
+    return "\n".join(lines), notes
 
 
-def _lines(document: Any) -> Iterator[str]:
+def _lines(document: Any) -> tuple[list[str], list[str]]:
+    """The lines of a document, and its headings that were left out."""
     from docx.table import Table
 
-    for block in document.iter_inner_content():
+    blocks = list(document.iter_inner_content())
+    headings = Counter(b.text.strip() for b in blocks if not isinstance(b, Table) and _is_heading(b))
+    lines: list[str] = []
+    left_out: list[str] = []
+    for block in blocks:
         if isinstance(block, Table):
-            yield from _table(block)
-        else:
-            yield from block.text.replace("\t", " ").split("\n") if "\n" in block.text else [block.text]
+            lines += _table(block)
+        elif not _is_heading(block):
+            lines += block.text.replace("\t", " ").split("\n")
+        elif headings[block.text.strip()] > 1 and len(block.text) < 60:
+            lines.append(f"{block.text.strip().rstrip(':')}:")
+        elif block.text.strip():
+            left_out.append(block.text.strip())
+    return lines, left_out
+
+
+def _is_heading(paragraph: Any) -> bool:
+    name = str(getattr(paragraph.style, "name", "") or "")
+    return name.startswith(("Heading", "Title", "Subtitle"))
 
 
 def _table(table: Any) -> Iterator[str]:
@@ -81,7 +108,8 @@ def _table(table: Any) -> Iterator[str]:
     for n, row in enumerate(grid):
         if (head and n == 0) or len(row) != width[0][0] or not row[text]:
             continue
-        stamp = "" if time is None or not row[time] else f"[{row[time].strip('[]()# ')}] "
+        clock = "" if time is None else _FRAMES.sub(r"\1", row[time].strip("[]()# "))
+        stamp = f"[{clock}] " if clock else ""
         name = "" if speaker is None or not row[speaker] else f"{row[speaker].rstrip(': ')}: "
         yield f"{stamp}{name}{row[text]}"
 

@@ -109,10 +109,9 @@ def read_transcript(
         from moodline.transcripts.docx import docx_text
 
         data = read_bytes(path) if name == "docx" else data
-        name, source = (
-            "docx",
-            Source(Path("stdin") if str(path) == STANDARD_INPUT else path, docx_text(data, path), [], strict),
-        )
+        text, said = docx_text(data, path)
+        shown = Path("stdin") if str(path) == STANDARD_INPUT else path
+        name, source = "docx", Source(shown, text, said, strict)
     else:
         source = read_source(path, encoding=encoding, strict=strict)
     if name not in FORMATS:
