@@ -159,7 +159,7 @@ def test_keys(server: Server) -> None:
                 assert answer.headers["www-authenticate"] == "Bearer"
             assert stranger.post("/v1/conversations", json=talk(1)).status_code == 401
             assert stranger.get("/health").json()["status"] == "ok"
-            assert stranger.get("/ready").json() == {"status": "ready", "models": ["meld-text", "voice-words"]}
+            assert stranger.get("/ready").json() == {"status": "ready", "models": ["meld-text", "words-first"]}
 
 
 def test_models_with_labels_languages_and_licence(client: httpx.Client) -> None:
@@ -167,7 +167,7 @@ def test_models_with_labels_languages_and_licence(client: httpx.Client) -> None:
     assert (first["id"], first["default_for"]) == ("meld-text", ["conversations"])
     assert "joy" in first["labels"]
     assert first["languages"] == ["en"]
-    assert (second["id"], second["reads"]) == ("voice-words", ["speech", "text"])
+    assert (second["id"], second["reads"]) == ("words-first", ["speech", "text"])
     assert "not for commercial use" in second["licence"]
 
 
