@@ -65,7 +65,8 @@ def tidied(source: Source, lines: Sequence[tuple[int, str]]) -> Lines:
         lines: number and text of each line that is not blank.
     """
     lines = [(n, text) for n, text in lines if any(map(str.isalnum, text)) or not _RULE.fullmatch(text.strip())]
-    lines = [(n, _ESCAPE.sub(r"\1", text) if "\\" in text else text) for n, text in lines]
+    if source.path.suffix.lower() in (".md", ".markdown") or any("\\[" in text and "\\]" in text for _, text in lines):
+        lines = [(n, _ESCAPE.sub(r"\1", text)) for n, text in lines]
     lines = _unmarked(lines)
     out = _without_head(source, _markdown(source, lines))
     out = _spelled(_by_daytime(out))
