@@ -257,7 +257,7 @@ def read_unnamed(source: Source, *, skip_empty: bool) -> Conversation | None:
 
 
 def _unnamed(source: Source, rows: Sequence[tuple[int, list[str]]], *, skip_empty: bool) -> Conversation | None:
-    width = len(rows[0][1])
+    width = len(rows[0][1]) if rows else 0
     whole = split_ranges([cells for _, cells in rows])
     rows = [(n, cells) for (n, _), cells in zip(rows, whole, strict=True)]
     found = guessed_columns(whole)
