@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DATA ?= $(or $(MOODLINE_DATA),../shared/data)
+SPOKEN ?= runs/meld-spoken
 
 .PHONY: demo test test-quick test-slow durations check bench docs results model clean
 .DEFAULT_GOAL := demo
@@ -49,6 +50,7 @@ check: $(VENV)/.installed  ## style, types, generated tables
 	$(BIN)/moodline results results --write README.md --write docs/results.md --check
 	$(BIN)/moodline experiment --pages docs/experiments --published results --check
 	$(BIN)/python scripts/model_page.py --check
+	$(BIN)/python scripts/recording_page.py --check
 	$(BIN)/python scripts/architecture.py --check
 
 bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
@@ -69,6 +71,7 @@ docs: $(VENV)/.installed  ## put the tables and pages of results/ into README an
 	$(BIN)/moodline results results --write README.md --write docs/results.md
 	$(BIN)/moodline experiment --pages docs/experiments --published results
 	$(BIN)/python scripts/model_page.py
+	$(BIN)/python scripts/recording_page.py
 	$(BIN)/python scripts/architecture.py
 
 results: $(VENV)/.installed  ## make published rows again and compare: ROWS="RECIPE ..." some, LIST=1 only say, PUBLISH=1 replace
@@ -77,6 +80,7 @@ results: $(VENV)/.installed  ## make published rows again and compare: ROWS="REC
 model: $(VENV)/.installed  ## build the packaged models from the corpora again (hours)
 	$(BIN)/python scripts/build_text_model.py --data $(DATA)
 	$(BIN)/python scripts/build_default_model.py --data $(DATA)
+	$(BIN)/python scripts/build_recording_model.py --data $(DATA) --spoken $(SPOKEN)  # see scripts/provenance/speak_meld.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist src/*.egg-info

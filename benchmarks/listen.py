@@ -116,7 +116,7 @@ def measure(sound: Path, seconds: float, model: str, transcript: Path | None = N
 def main() -> None:
     """HeadlineMetric and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="voice-words", help="a name of `moodline models`, or a directory")
+    parser.add_argument("--model", default="words-first", help="a name of `moodline models`, or a directory")
     parser.add_argument("--hours", type=float, default=3.0, help="length of the long recording; 0 to leave it out")
     parser.add_argument("--words", action="store_true", help="recognize the long recording's words too")
     parser.add_argument("--json", type=Path, help="also write the figures to a file")

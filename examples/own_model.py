@@ -18,6 +18,7 @@ from moodline.experiments.evaluate import evaluate
 from moodline.experiments.train import train
 from moodline.models.registry import MODELS
 from moodline.nn.losses import focal_loss
+from moodline.nn.model import ConversationModel
 from moodline.pipeline.recipe import Recipe, parse
 
 
@@ -30,13 +31,14 @@ class EarlyFusionConfig(Settings):
     hidden: int = 32
 
 
-class EarlyFusion(nn.Module):
+class EarlyFusion(ConversationModel):
     """All modalities side by side into two layers, each utterance alone."""
 
     Config = EarlyFusionConfig
+    description = "Early fusion: all modalities side by side."
 
     def __init__(self, config: EarlyFusionConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         size = sum(config.dims.values())
         self.layers = nn.Sequential(nn.Linear(size, config.hidden), nn.ReLU(), nn.Linear(config.hidden, config.classes))
 

@@ -15,6 +15,16 @@ from moodline.pipeline.encoders import load_encoders
 PACKAGED = Path(__file__).resolve().parents[1] / "src" / "moodline" / "pretrained"
 
 
+def clear(target: Path) -> None:
+    """Empty a packaged model's folder but for ``about.json``, which is written by hand."""
+    about = target / "about.json"
+    kept = about.read_bytes() if about.is_file() else None
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    if kept is not None:
+        about.write_bytes(kept)
+
+
 def pack(name: str, source: Path, target: Path, complete: Callable[[str], str]) -> None:
     """Copy one seed's checkpoint, weights as float16.
 
@@ -25,7 +35,7 @@ def pack(name: str, source: Path, target: Path, complete: Callable[[str], str]) 
         complete: the checkpoint's card, named and addressed, to the whole card.
     """
     checkpoint = load_checkpoint(source)
-    shutil.rmtree(target, ignore_errors=True)
+    clear(target)
     for folder in sorted(p for p in source.glob("encoder-*") if p.is_dir()):
         (target / folder.name).mkdir(parents=True)
         shutil.copyfile(folder / "encoder.json", target / folder.name / "encoder.json")

@@ -34,6 +34,13 @@ def test_counts(name: str, data: Path) -> None:
     assert summarize(corpus)["name"] == name
 
 
+def test_counts_of_goemotions(data: Path) -> None:
+    corpus = read_corpus("goemotions", data)
+    assert {s: len(c) for s, c in corpus.splits.items()} == {"train": 43410, "dev": 5426, "test": 5427}
+    labels = Counter(u.emotion for c in corpus.splits["train"] for u in c)
+    assert (labels[None], labels["joy"], labels["fear"]) == (3855, 15216, 541)
+
+
 def kinds(name: str, data: Path, **options: Any) -> Counter[tuple[str, str]]:
     return Counter((d.kind, d.where.split("/")[0]) for d in read_corpus(name, data, **options).defects)
 
@@ -91,4 +98,4 @@ def test_converting(name: str, data: Path, tmp_path: Path) -> None:
 
 def test_every_reader_was_tried() -> None:
     """Those of which no copy is at hand are tested with made-up files only."""
-    assert set(COUNTS) == set(READERS) - {"house", "mosei", "sims", "simsv2", "cherma", "mse-adapter"}
+    assert set(COUNTS) == set(READERS) - {"goemotions", "house", "mosei", "sims", "simsv2", "cherma", "mse-adapter"}

@@ -8,18 +8,22 @@ import pytest
 
 from moodline.core.errors import ConfigError, CorpusError, UnknownNameError
 from moodline.core.labels import LABEL_SETS
-from moodline.corpora.registry import DESCRIPTIONS, READERS, read_corpus, reader_options
+from moodline.corpora.registry import READERS, describe, read_corpus, reader_options
 
 from .helpers import dump, write_meld
 
 
 def test_every_reader_is_described() -> None:
-    assert list(READERS) == list(DESCRIPTIONS)
-    for name, text in DESCRIPTIONS.items():
-        assert set(text) == {"title", "labels", "other_labels", "licence", "modalities", "files"}
-        assert all(label in LABEL_SETS for label in [text["labels"], *text["other_labels"]] if label)
+    for name in READERS:
+        about = describe(name)
+        assert about.title
+        assert about.licence
+        assert all(label in LABEL_SETS for label in [about.labels, *about.other_labels] if label)
+        assert (about.language is None) == (name == "house")
         assert isinstance(reader_options(name), dict)
     assert reader_options("meld") == {"labels": "emotion", "action_units": True}
+    with pytest.raises(UnknownNameError):
+        describe("imocap")
 
 
 def test_listing_imports_nothing_heavy() -> None:

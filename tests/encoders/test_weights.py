@@ -31,7 +31,7 @@ from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.text.model_tokens import ModelTokens
 from moodline.experiments.finetuning.plan import lengths
 from moodline.experiments.finetuning.recipe import load_encoder_recipe
-from moodline.experiments.finetuning.timing import here
+from moodline.experiments.finetuning.timing import weights_available
 from moodline.nn.language_model import LanguageModel
 from moodline.nn.pretrained import model_source
 from tests.encoders.conftest import voice
@@ -189,12 +189,12 @@ def test_what_is_not_there_is_asked_for_once(there: str, cache: Cache, gemma: Pa
     if there != "nothing":
         cache.put(gemma, "org/model", only={"config.json"} | (weights if there == "weights" else set()))
     spec = EncoderSpec("hf-text:org/model", pooling="mean")
-    assert not here(spec)
+    assert not weights_available(spec)
     assert guessed()
     with pytest.raises(CheckpointError, match=r"is not (whole )?on this machine"):
         load_encoder(spec)
     cache.answers(gemma, "org/model", NEW)
-    assert not here(spec)  # a plan asks nobody
+    assert not weights_available(spec)  # a plan asks nobody
     assert guessed()
     assert not cache.asked
     encoder = load_encoder(spec)
@@ -202,7 +202,7 @@ def test_what_is_not_there_is_asked_for_once(there: str, cache: Cache, gemma: Pa
     expected = load_encoder(EncoderSpec(f"hf-text:{gemma}", pooling="mean")).encode(["not empty at all"])
     np.testing.assert_array_equal(encoder.encode(["not empty at all"]), expected)
     assert cache.asked == [sorted(p.name for p in gemma.iterdir())]  # no pickles where there are safetensors
-    assert here(spec)
+    assert weights_available(spec)
     assert not guessed()
     load_encoder(spec)
     assert len(cache.asked) == 1

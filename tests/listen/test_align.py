@@ -157,3 +157,12 @@ def test_what_is_cut_of_turns_without_an_end_is_said() -> None:
     assert notes == ["Turns without an end are heard for 15 s at most; this cuts 1: b."]
     assert fit_times(rows[:1] + rows[2:], 60.0)[1] != []
     assert fit_times([Utterance("a", start=0.0), Utterance("b", start=10.0)], 20.0)[1] == []
+
+
+def test_milliseconds_are_told_by_the_recording() -> None:
+    rows = [Utterance(f"u{n}", None, 1000.0 * n, 1000.0 * n + 800, "words") for n in range(60)]
+    found, notes = fit_times(rows, 60.0)
+    assert [(u.start, u.end) for u in found[:2]] == [(0.0, 0.8), (1.0, 1.8)]
+    assert "milliseconds" in notes[0]
+    late = [Utterance(f"u{n}", None, float(n), n + 0.8, "words") for n in range(600)]
+    assert not any("milliseconds" in note for note in fit_times(late, 60.0)[1])

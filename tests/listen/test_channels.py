@@ -12,7 +12,7 @@ from moodline.core.conversation import Conversation, Utterance
 from moodline.encoders.inputs import speech_inputs
 from moodline.listen.base import Recognized, Samples
 from moodline.listen.channels import _loudest
-from moodline.listen.listen import Heard, listen
+from moodline.listen.listen import Listened, listen
 from moodline.media.audio import load_audio
 from tests.listen.clips import PLAY_TURNS, play
 from tests.tiny import call
@@ -71,7 +71,7 @@ def given(times: bool = True, names: bool = True, words: bool = True) -> Convers
     )
 
 
-def check_sound(heard: Heard, samples: np.ndarray, speakers: list[str]) -> None:
+def check_sound(heard: Listened, samples: np.ndarray, speakers: list[str]) -> None:
     assert [u.speaker for u in heard.conversation] == speakers
     for u, clip, (who, *_) in zip(heard.conversation, speech_inputs(heard.conversation), TURNS, strict=True):
         assert clip is not None

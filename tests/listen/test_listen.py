@@ -22,7 +22,7 @@ from moodline.encoders.inputs import speech_inputs
 from moodline.listen import listen as module
 from moodline.listen.base import Chunk, Recognized, Samples, Span, Word
 from moodline.listen.language import evidence, foreign_script
-from moodline.listen.listen import Heard, listen, recording_folder
+from moodline.listen.listen import Listened, listen, recording_folder
 from moodline.media.audio import load_audio
 from tests.listen.clips import PLAY_TURNS, noise, part, play
 from tests.tiny import call, command
@@ -382,4 +382,4 @@ def test_the_module_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
     assert module.listen is listen
-    assert replace(Heard(given([("A", None, None, "x")]), Path("x"), ()), notes=("y",)).notes == ("y",)
+    assert replace(Listened(given([("A", None, None, "x")]), Path("x"), ()), notes=("y",)).notes == ("y",)

@@ -29,7 +29,7 @@ chunks = st.lists(
 def test_no_word_is_lost_or_given_to_another(given_: list[Chunk]) -> None:
     found = turns(given_)
     for who in {c.speaker for c in given_}:
-        said = sorted(w for c in given_ if c.speaker == who for w in c.heard.text.split())
+        said = sorted(w for c in given_ if c.speaker == who for w in c.recognized.text.split())
         assert sorted(w for u in found if u.speaker == who for w in (u.text or "").split()) == said
 
 
@@ -86,7 +86,7 @@ def test_another_speaker_ends_an_utterance() -> None:
 def test_talking_into_anothers_speech_does_not_cut_it() -> None:
     long = chunk(0, 4, "S1", "one two three four five six seven eight")
     found = turns([chunk(1.5, 2.0, "S2", "Yes."), long])
-    assert [(u.speaker, u.text) for u in found] == [("S1", long.heard.text), ("S2", "Yes.")]
+    assert [(u.speaker, u.text) for u in found] == [("S1", long.recognized.text), ("S2", "Yes.")]
 
 
 def test_monologues_are_cut_at_sentences() -> None:

@@ -24,9 +24,16 @@ MODELS: dict[str, tuple[dict[str, object], ...]] = {
         {"hidden": 8, "heads": 2, "frame_hidden": {"speech": 6, "visual": 4}, "prompt_words": True},
     ),
     "linear": ({},),
+    "voice-evidence": ({"components": 4},),
+    **{
+        name: ({"hidden": 4},)
+        for name in ("bc-lstm", "dialogue-rnn", "mmgcn", "mm-dfn", "sdt", "hcam", "tfn", "lmf", "mult", "misa")
+    },
 }
 """Model to the settings it is tried with."""
 DIMS = ({"text": 6}, {"speech": 5, "text": 6, "visual": 3})
+BOTH: dict[str, tuple[dict[str, int], ...]] = {"voice-evidence": ({"speech": 5, "text": 6},)}
+"""Models of classes that read other modalities than ``DIMS``."""
 
 
 def cases() -> dict[str, tuple[str, dict[str, object], dict[str, int], bool]]:
@@ -35,8 +42,8 @@ def cases() -> dict[str, tuple[str, dict[str, object], dict[str, int], bool]]:
         f"{name}-{n}-{'-'.join(dims)}-{'values' if values else 'classes'}": (name, settings, dims, values)
         for name, choices in MODELS.items()
         for n, settings in enumerate(choices)
-        for dims in DIMS
-        for values in (False, True)
+        for dims in BOTH.get(name, DIMS)
+        for values in ((False,) if name in BOTH else (False, True))
     }
 
 

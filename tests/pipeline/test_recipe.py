@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from moodline.core.errors import ConfigError, UnknownNameError
-from moodline.corpora.registry import DESCRIPTIONS, reader_options
+from moodline.corpora.registry import READERS, reader_options
 from moodline.encoders.finetuning import FinetuneConfig
 from moodline.encoders.registry import ENCODERS
 from moodline.encoders.settings import EncoderSpec
@@ -44,7 +44,7 @@ def changed(**changes: Any) -> dict[str, Any]:
 def test_packaged_recipes_build_a_model_that_answers(name: str) -> None:
     recipe = load_recipe(name)
     assert (recipe.name, name.count("/")) == (name, 1)
-    assert recipe.corpus.name in DESCRIPTIONS
+    assert recipe.corpus.name in READERS
     assert set(recipe.corpus.options) <= set(reader_options(recipe.corpus.name))
     assert recipe.description.endswith(".")
     dims = {}

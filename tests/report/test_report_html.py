@@ -26,7 +26,7 @@ from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.html import write_html
 from moodline.report.html.sound import read_sound
 from moodline.report.html.summary import UNSURE, summarize
-from moodline.report.html.theme import COLOURS, looks
+from moodline.report.html.theme import COLOURS, theme_of
 from moodline.report.write import write_prediction
 
 Make = Callable[..., Prediction]
@@ -281,7 +281,7 @@ def test_a_recording_that_cannot_be_read_costs_only_the_sound(make: Make, tmp_pa
 @pytest.mark.parametrize("name", list(LABEL_SETS))
 def test_every_label_set_can_be_told_apart(name: str) -> None:
     labels = LABEL_SETS[name].labels
-    found = looks(labels)
+    found = theme_of(labels)
     assert set(found) == set(labels)
     codes = [look.code for look in found.values()]
     assert len(set(codes)) == len(codes)
@@ -304,9 +304,9 @@ def contrast(a: str, b: str) -> float:
 
 
 def test_labels_nobody_foresaw() -> None:
-    many = looks([f"label {n}" for n in range(30)])
+    many = theme_of([f"label {n}" for n in range(30)])
     assert len({look.code for look in many.values()}) == 30
-    assert looks(["angry", "anger", "mad"])["anger"].colour != looks(["angry", "anger", "mad"])["angry"].colour
+    assert theme_of(["angry", "anger", "mad"])["anger"].colour != theme_of(["angry", "anger", "mad"])["angry"].colour
 
 
 def turn(n: int, who: str | None, emotion: str, sure: float, seconds: float | None, abstained: bool = False) -> Any:

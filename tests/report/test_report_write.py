@@ -48,7 +48,8 @@ def test_jsonl_has_one_conversation_a_line(make: Make, tmp_path: Path) -> None:
 
 COLUMNS = [
     "conversation", "id", "speaker", "start", "end", "text", "emotion", "confidence", "abstained",
-    "probability_neutral", "probability_joy", "probability_anger", "weight_speech", "weight_text", "weight_fusion",
+    "probability_neutral", "probability_joy", "probability_anger", "voice", "words", "weight_speech", "weight_text",
+    "weight_fusion",
 ]  # fmt: skip
 
 

@@ -26,7 +26,7 @@ import yaml
 from moodline.cli.app import app
 from moodline.corpora.registry import READERS, reader_options
 from moodline.encoders.settings import FinetuneConfig
-from moodline.experiments.ablations.plan import study_names
+from moodline.experiments.ablations.plan import experiment_names
 from moodline.experiments.search.space import Axis
 from moodline.models.egmf import EgmfConfig
 from moodline.models.mister_e import MisterEConfig
@@ -151,7 +151,7 @@ def test_names_exist(page: Path) -> None:
     """Recipes, settings of recipes, make targets, corpus options in the text."""
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"\b(?:mister-e|sure|egmf|linear|encoders)/(?![\w-]*\.)[\w-]+(?![\w/-])", text):
-        assert name in (*recipe_names(), *study_names()), f"{page.name}: {name}"
+        assert name in (*recipe_names(), *experiment_names()), f"{page.name}: {name}"
     fields = {"model": (MisterEConfig, SureConfig, EgmfConfig), "training": (TrainConfig,)}
     fields["finetune.model"] = (FinetuneConfig,)
     for group, name in re.findall(r"\b(finetune\.model|model|training)\.(\w+)(?==|`)", text):

@@ -137,7 +137,7 @@ def test_subtitles_need_times(client: httpx.Client) -> None:
 def test_other_content_types_and_large_bodies(client: httpx.Client) -> None:
     answer = client.post("/v1/conversations", content=b"{}", headers={"Content-Type": "text/plain"})
     assert answer.status_code == 415
-    large = {"turns": [{"text": "x" * 9_000_000}]}
+    large = {"turns": [{"text": "x" * 3_000_000}]}
     assert client.post("/v1/conversations", json=large).status_code == 413
 
     def pieces() -> Any:
@@ -147,7 +147,7 @@ def test_other_content_types_and_large_bodies(client: httpx.Client) -> None:
     headers = {"Content-Type": "application/json"}
     answer = client.post("/v1/conversations", content=pieces(), headers=headers)
     assert answer.status_code == 413
-    assert answer.json()["error"]["rule"] == "a body has at most 8000000 bytes"
+    assert answer.json()["error"]["rule"] == "a body has at most 2000000 bytes"
 
 
 def test_keys(server: Server) -> None:
@@ -159,7 +159,7 @@ def test_keys(server: Server) -> None:
                 assert answer.headers["www-authenticate"] == "Bearer"
             assert stranger.post("/v1/conversations", json=talk(1)).status_code == 401
             assert stranger.get("/health").json()["status"] == "ok"
-            assert stranger.get("/ready").json() == {"status": "ready", "models": ["meld-text", "voice-words"]}
+            assert stranger.get("/ready").json() == {"status": "ready", "models": ["meld-text", "words-first"]}
 
 
 def test_models_with_labels_languages_and_licence(client: httpx.Client) -> None:
@@ -167,7 +167,7 @@ def test_models_with_labels_languages_and_licence(client: httpx.Client) -> None:
     assert (first["id"], first["default_for"]) == ("meld-text", ["conversations"])
     assert "joy" in first["labels"]
     assert first["languages"] == ["en"]
-    assert (second["id"], second["reads"]) == ("voice-words", ["speech", "text"])
+    assert (second["id"], second["reads"]) == ("words-first", ["speech", "text"])
     assert "not for commercial use" in second["licence"]
 
 
@@ -195,7 +195,7 @@ def test_a_client_that_goes_away_costs_nothing(server: Server, client: httpx.Cli
 
 def test_a_full_queue_says_when_to_come_back(tmp_path: Path) -> None:
     with (
-        running(tmp_path, "--queue", "2", "--workers", "1") as small,
+        running(tmp_path, "--queue", "2", "--workers", "1", "--no-recordings") as small,
         small.client() as client,
         ThreadPoolExecutor(16) as pool,
     ):
@@ -206,11 +206,17 @@ def test_a_full_queue_says_when_to_come_back(tmp_path: Path) -> None:
         assert int(refused.headers["retry-after"]) >= 1
         assert refused.json()["error"]["type"] == "rate_limit_error"
         assert client.get("/health", headers={"Host": "moodline.example"}).status_code == 421
+        assert client.post("/v1/recordings", files={"file": ("a.wav", b"")}).status_code == 404
+        assert [m["id"] for m in client.get("/v1/models").json()["data"]] == ["meld-text"]
 
 
 def test_the_end_is_graceful(tmp_path: Path) -> None:
     """What was asked before the signal is answered; the process ends with code 0."""
-    with running(tmp_path, "--workers", "1") as server, server.client() as client, ThreadPoolExecutor(4) as pool:
+    with (
+        running(tmp_path, "--workers", "1", "--no-recordings") as server,
+        server.client() as client,
+        ThreadPoolExecutor(4) as pool,
+    ):
         running_ = [pool.submit(client.post, "/v1/conversations", json=talk(n, 200)) for n in range(4)]
         while 'inside{route="/v1/conversations"} 4.0' not in client.get("/metrics").text:
             time.sleep(0.01)

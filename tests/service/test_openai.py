@@ -64,7 +64,7 @@ def test_subtitles_can_be_read(api: openai.OpenAI, tmp_path: Any, format_: str) 
 
 def test_models_are_listed(api: openai.OpenAI) -> None:
     models = api.models.list().data
-    assert [m.id for m in models] == ["meld-text", "voice-words"]
+    assert [m.id for m in models] == ["meld-text", "words-first"]
     assert ask(api, model="meld-text").text
 
 
@@ -72,7 +72,7 @@ def test_models_are_listed(api: openai.OpenAI) -> None:
     ("settings", "words"),
     [
         ({"model": "whisper-9"}, "unknown model 'whisper-9'"),
-        ({"language": "xx"}, "the model voice-words reads English"),
+        ({"language": "xx"}, "the model words-first reads English"),
         ({"stream": True}, "answers are given whole"),
         ({"timestamp_granularities": ["word"]}, "words have no times here"),
         ({"include": ["logprobs"]}, "log probabilities are not given"),

@@ -34,7 +34,7 @@ def app() -> FastAPI:
         return Response(str(len(await request.body())))
 
     made.add_exception_handler(HTTPException, on_http_error)
-    entrances = {"/body": Entrance("text/plain", 1000, 2, lambda: 1.0)}
+    entrances = {"/body": Entrance("text/plain", 1000, 2, lambda count: 1.0)}
     made.add_middleware(Gate, keys=Keys(()), entrances=entrances, metrics=Metrics(lambda: ()), local=False)
     return made
 

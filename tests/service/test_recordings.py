@@ -31,10 +31,10 @@ pytestmark = pytest.mark.process
 def files(server: Server) -> list[str]:
     """All that lies in the server's folder, but the store itself."""
     folder = server.log.parent / "jobs"
+    found = [Path(where) / name for where, _, names in os.walk(folder) for name in names]  # folders may go meanwhile
     return sorted(
-        str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name not in (".lock",)
-        and not p.name.startswith("jobs.sqlite")
-    )  # fmt: skip
+        str(p.relative_to(folder)) for p in found if p.name != ".lock" and not p.name.startswith("jobs.sqlite")
+    )
 
 
 def until(condition: Any, seconds: float = 60) -> None:
@@ -57,7 +57,7 @@ def ended(client: httpx.Client, id_: str, seconds: float = 120) -> dict[str, Any
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Any]:
     with temporary_recordings():
-        prediction = Recognizer.load("voice-words", threads=1).listen(clip())
+        prediction = Recognizer.load("words-first", threads=1).listen(clip())
     return prediction.to_dict() | {"media": "call.wav", "conversation": "call"}
 
 
@@ -88,8 +88,9 @@ def test_a_long_recording_is_a_job_with_progress(tmp_path: Path, expected: dict[
     with running(tmp_path, "--short", "10s", "--workers", "1") as server, server.client() as client:
         accepted = send(client, clip().read_bytes())
         assert accepted.status_code == 202
-        second = send(client, clip().read_bytes()).json()
-        assert second["position"] == 1 or second["state"] != "queued"
+        others = [send(client, clip().read_bytes()).json() for _ in range(2)]
+        assert [job["state"] for job in others] == ["queued", "queued"]
+        assert others[1]["position"] == others[0]["position"] + 1
         stages = set()
         while (job := client.get(accepted.headers["location"]).json())["state"] in ("queued", "running"):
             if job["progress"]:
@@ -273,10 +274,9 @@ def test_nothing_is_kept_longer_than_asked(tmp_path: Path) -> None:
         good = send(client, clip().read_bytes(), wait=False).json()["id"]
         bad = send(client, silence(), wait=False).json()["id"]
         assert ended(client, good)["state"] == "done"
-        assert files(server)
         until(lambda: client.get(f"/v1/jobs/{good}").status_code == 404, 10)
         until(lambda: client.get(f"/v1/jobs/{bad}").status_code == 404, 10)
-        assert files(server) == []
+        until(lambda: files(server) == [], 10)
         stored = b"".join(p.read_bytes() for p in (tmp_path / "jobs").glob("jobs.sqlite*"))
         assert good.encode() not in stored
         assert b"call.wav" not in stored
@@ -339,7 +339,7 @@ def test_the_end_waits_for_clients_but_not_for_ever(tmp_path: Path) -> None:
 
 
 def test_killed_and_restarted_no_job_is_lost(tmp_path: Path, expected: dict[str, Any]) -> None:
-    killed_again_and_again(tmp_path, expected, jobs=4, kills=3)
+    killed_again_and_again(tmp_path, expected, jobs=3, kills=2)
 
 
 @pytest.mark.slow

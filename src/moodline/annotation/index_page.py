@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from moodline.annotation.summary import TENTHS, UNSURE, Tally, Totals
-from moodline.report.html.theme import looks
+from moodline.report.html.theme import theme_of
 
 MOST_ROWS = 5_000
 """Rows that a table of the page holds, so that a browser shows it at once; the CSV files hold all."""
@@ -129,7 +129,7 @@ def _table(head: str, rows: Sequence[tuple[str, Tally, str]], totals: Totals) ->
 
 def _parts(totals: Totals, tally: Tally) -> list[tuple[str, str, float]]:
     """Name, colour and share of each part of a bar."""
-    shown = looks(tuple(totals.labels))
+    shown = theme_of(tuple(totals.labels))
     parts = [(label, shown[label].colour, tally.emotions[label] / max(tally.turns, 1)) for label in totals.labels]
     return [*parts, (UNSURE, "transparent", tally.abstained / max(tally.turns, 1))]
 

@@ -91,7 +91,7 @@ def write_pdf(path: Path, totals: Totals, title: str) -> None:
 
 def _bars(axes: Any, totals: Totals, names: Sequence[str], tallies: Sequence[Any]) -> None:
     """One stacked bar for each tally; of a regression, its mean value."""
-    from moodline.report.html.theme import looks
+    from moodline.report.html.theme import theme_of
 
     rows = range(len(names))
     labels = tuple(totals.labels)
@@ -99,7 +99,7 @@ def _bars(axes: Any, totals: Totals, names: Sequence[str], tallies: Sequence[Any
         means = [t.values[0] / t.values[1] if t.values[1] else 0.0 for t in tallies]
         axes.barh(rows, means, color="#0072B2", label="mean value")
     left = [0.0] * len(names)
-    shown = looks(labels)
+    shown = theme_of(labels)
     for label in [*labels, UNSURE] if labels else ():
         shares = [(t.abstained if label == UNSURE else t.emotions[label]) / max(t.turns, 1) for t in tallies]
         colour = shown[label].colour if label in shown else "#FFFFFF"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -52,6 +52,7 @@ def run(
     threads: int | None,
     json_: bool,
     quiet: bool,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Read a transcript or listen to a recording, recognize it, write files, print a table.
 
@@ -81,6 +82,7 @@ def run(
         predictions = [_listen(file, transcript, hearing, recognizer, abstain_below, quiet)]
     else:
         predictions = _recognize(conversations, recognizer, abstain_below, quiet, errors)
+    predictions = _rename(predictions, names or {})
     predictions, written = _write(predictions, outputs, errors)
     if json_ and predictions:
         rows = [p.to_dict() for p in predictions]
@@ -89,6 +91,38 @@ def run(
         _print(predictions, written)
     if errors:
         raise errors[0] if len(errors) == 1 else MoodlineError(" ".join(f"{str(e).rstrip('.')}." for e in errors))
+
+
+def read_names(given: Sequence[str]) -> dict[str, str]:
+    """Speaker to new name from ``OLD=NEW``, several of them parted by commas.
+
+    Raises:
+        ConfigError: no equals sign, a name is empty, or a speaker is named twice.
+    """
+    names: dict[str, str] = {}
+    for pair in (part for text in given for part in text.split(",")):
+        old, equals, new = (x.strip() for x in pair.partition("="))
+        if not (old and equals and new) or old in names:
+            what = "names each speaker once" if old in names else "takes SPEAKER=NAME"
+            raise ConfigError(f"--names {what}", f"'{pair.strip()}'", "For example --names S1=Anna.")
+        names[old] = new
+    return names
+
+
+def _rename(predictions: list[Prediction], names: Mapping[str, str]) -> list[Prediction]:
+    """The predictions with other names of speakers.
+
+    Raises:
+        ConfigError: nobody has one of the names to be changed.
+    """
+    speakers = list(dict.fromkeys(u.speaker for p in predictions for u in p.utterances if u.speaker))
+    if predictions and (strange := [name for name in names if name not in speakers]):
+        found = ", ".join(speakers) or "no names"
+        raise ConfigError(f"--names: there is no speaker '{strange[0]}'", f"speakers: {found}", "Name one of these.")
+    return [
+        replace(p, utterances=tuple(replace(u, speaker=names.get(u.speaker or "", u.speaker)) for u in p.utterances))
+        for p in predictions
+    ]
 
 
 def _recognize(
@@ -155,6 +189,23 @@ def _listen(
             progress=progress,
             track=hearing.track,
         )
+
+
+def is_recording_file(file: Path) -> bool:
+    """True for a recording, False for a transcript."""
+    return _is_recording(file, None)
+
+
+def read_file(path: Path) -> list[Conversation]:
+    """The one conversation of a transcript.
+
+    Raises:
+        ConversationError: it holds several.
+    """
+    conversations = _read(path, Reading())
+    if len(conversations) > 1:
+        raise ConversationError(f"{path}: expected one conversation", len(conversations), "Split the file.")
+    return conversations
 
 
 def _is_recording(file: Path, format_: str | None) -> bool:

@@ -48,6 +48,7 @@ def main(
 
 
 app.command(epilog="Examples: moodline analyze call.wav -o moods.json; moodline analyze talk.srt")(one.analyze)
+app.command(epilog="Example: moodline check call.wav labels.csv")(one.check)
 app.command(
     epilog="Examples: moodline annotate calls/ --out moods; moodline annotate 'calls/*.wav' --out moods --workers 8; "
     "moodline annotate manifest.csv --out moods --shard 3/8"

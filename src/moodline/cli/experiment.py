@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def run_list(json_: bool) -> None:
     """Print the packaged experiments."""
-    from moodline.experiments.ablations.plan import load_study, study_names
+    from moodline.experiments.ablations.plan import experiment_names, load_experiment
 
     rows = []
-    for name in study_names():
-        study = load_study(name)
-        rows.append({"name": name, "corpora": list(study.bases), "description": study.description})
+    for name in experiment_names():
+        found = load_experiment(name)
+        rows.append({"name": name, "corpora": list(found.bases), "description": found.description})
     if json_:
         print_json(rows)
         return
@@ -70,7 +70,7 @@ def run_experiment(
     from moodline.experiments.ablations.analysis import analyse
     from moodline.experiments.ablations.files import FILE
     from moodline.experiments.ablations.runner import evaluate_all, train_all
-    from moodline.report.experiment_files import publish_study, write_study
+    from moodline.report.experiment_files import publish_experiment, write_experiment
 
     def say(line: str) -> None:
         if not quiet:
@@ -85,9 +85,9 @@ def run_experiment(
     say("comparing …")
     found = analyse(plan, out, range(seeds))
     write_json(out / FILE, found)
-    write_study(found, out)
+    write_experiment(found, out)
     if publish is not None:
-        publish_study(out, publish / "experiments" / plan.slug / plan.place)
+        publish_experiment(out, publish / "experiments" / plan.slug / plan.place)
     if json_:
         print_json(found)
     elif not quiet:

@@ -25,11 +25,11 @@ def run_finetune(
     """Fine-tune and print each seed's dev numbers."""
     from moodline.experiments.finetuning.recipe import load_encoder_recipe
     from moodline.experiments.finetuning.run import finetune, read_for, slow_precision
-    from moodline.experiments.finetuning.timing import here
+    from moodline.experiments.finetuning.timing import weights_available
 
     talks = os.environ.get("RANK", "0") == "0"  # with several processes, one of them does
     loaded = load_encoder_recipe(modality, recipe, settings)
-    if talks and not quiet and (slow := slow_precision(loaded)) and here(loaded.encoder):
+    if talks and not quiet and (slow := slow_precision(loaded)) and weights_available(loaded.encoder):
         print(f"Note: {slow}", file=sys.stderr)
     if out is None:
         named, _ = read_for(loaded, data, corpus)

@@ -25,7 +25,7 @@ def _cell(value: Any) -> str:
 
 
 def _models() -> list[dict[str, Any]]:
-    from moodline.models.registry import MODEL_DESCRIPTIONS, PRETRAINED, PRETRAINED_LICENCES, pretrained_directory
+    from moodline.models.registry import MODELS, PRETRAINED, model_class, packaged_model, pretrained_directory
 
     rows: list[dict[str, Any]] = []
     for name in PRETRAINED:
@@ -42,11 +42,12 @@ def _models() -> list[dict[str, Any]]:
                 "kind": "pretrained",
                 "reads": list(config["modalities"]),
                 "labels": labels["labels"],
-                "licence": PRETRAINED_LICENCES[name],
+                "licence": packaged_model(name).licence,
                 "description": f"{size / 1e6:.1f} MB; use: moodline analyze --model {name}",
             }
         )
-    for name, description in MODEL_DESCRIPTIONS.items():
+    for name in MODELS:
+        description = model_class(name).description
         rows.append({"name": name, "kind": "architecture", "reads": [], "labels": [], "description": description})
     return rows
 
@@ -81,6 +82,8 @@ def _recipes() -> list[dict[str, Any]]:
 
 
 def _corpora() -> list[dict[str, Any]]:
-    from moodline.corpora.registry import DESCRIPTIONS
+    from dataclasses import asdict
 
-    return [{"name": name, **facts} for name, facts in DESCRIPTIONS.items()]
+    from moodline.corpora.registry import READERS, describe
+
+    return [{"name": name, **asdict(describe(name))} for name in READERS]

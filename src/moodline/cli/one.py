@@ -36,7 +36,7 @@ def analyze(
         typer.Option(
             "--model",
             "-m",
-            help="A name of `moodline models`, or a directory; default: voice-words for a recording, else meld-text.",
+            help="A name of `moodline models`, or a directory; default: words-first for a recording, else meld-text.",
         ),
     ] = None,
     abstain_below: Annotated[
@@ -45,7 +45,7 @@ def analyze(
             min=0.0,
             max=1.0,
             help="Mark utterances with a lower confidence as abstained; default: the model's own threshold, if it has "
-            "one (voice-words has, meld-text has not).",
+            "one (words-first and voice-words have, meld-text has not).",
         ),
     ] = None,
     format_: Annotated[
@@ -61,6 +61,10 @@ def analyze(
         bool,
         typer.Option("--keep/--no-keep", help="Keep the decoded recording and its words for the next run."),
     ] = True,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--names", help="Give speakers their names, e.g. S1=Anna; may be repeated, or S1=Anna,S2=Ben."),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps …; auto is cuda if there is one, else cpu.")] = "auto",
     threads: Threads = None,
     json_: Json = False,
@@ -69,10 +73,29 @@ def analyze(
     """Say which emotion each utterance of a recording or a transcript carries; run it again to go on."""
     from contextlib import nullcontext
 
-    from moodline.cli.analyze import Hearing, Reading, run
+    from moodline.cli.analyze import Hearing, Reading, read_names, run
     from moodline.core.cache import temporary_recordings
 
+    renamed = read_names(names or [])
     reading = Reading(format_, encoding, skip_empty, strict, tuple(tier or ()))
     hearing = Hearing(transcript, speakers, channels, transcriber, diarizer, track)
     with nullcontext() if keep else temporary_recordings():
-        run(file, output or [], reading, hearing, model, abstain_below, device, threads, json_, quiet)
+        run(file, output or [], reading, hearing, model, abstain_below, device, threads, json_, quiet, renamed)
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="A recording or a transcript.")],
+    labels: Annotated[
+        Path, typer.Argument(help="CSV: a column emotion, and id, turn (from 1), start (seconds) or text.")
+    ],
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="A model to try; may be repeated; default: packaged ones.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the numbers to this JSON file.")] = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare models with what a person labelled: how right, how calibrated, which model and threshold suit."""
+    from moodline.cli.check import run_check
+
+    run_check(file, labels, model or [], out, json_, quiet)

@@ -28,14 +28,14 @@ def run_dry(
     from moodline.experiments.finetuning.plan import make_plan
     from moodline.experiments.finetuning.recipe import load_encoder_recipe
     from moodline.experiments.finetuning.run import device_memory, device_name, read_for, slow_precision
-    from moodline.experiments.finetuning.timing import here, measure
+    from moodline.experiments.finetuning.timing import measure, weights_available
     from moodline.training.processes import processes
 
     loaded, read = read_for(load_encoder_recipe(modality, recipe, settings), data, corpus)
     plan = make_plan(loaded, read, processes().num_processes)
     memory = device_memory()
     fits = plan.options[0].cost.memory <= memory
-    sample = measure(loaded, replace(read, auxiliary=())) if here(loaded.encoder) and fits else None
+    sample = measure(loaded, replace(read, auxiliary=())) if weights_available(loaded.encoder) and fits else None
     told = _told(plan, read.name, memory, sample)
     if json_:
         print_json(told)

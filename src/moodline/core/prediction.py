@@ -15,6 +15,8 @@ from moodline.core.labels import ValueScale
 if TYPE_CHECKING:
     import pandas as pd
 
+FIRM = 0.5
+"""The probability from which an expert's own answer counts as a contradiction of another's."""
 FORMAT = 2
 """The version of ``Prediction.to_dict``; version 1, without a number, had ``scores`` for ``probabilities``."""
 
@@ -67,9 +69,25 @@ class UtterancePrediction:
         """The calibrated probability of ``emotion``; 0 for a regression."""
         return next(iter(self.probabilities.values()), 0.0)
 
+    @property
+    def contradiction(self) -> dict[str, str]:
+        """What voice and words say by themselves where they contradict each other, e.g. voice: anger, words: neutral.
+
+        Empty where one of them is missing, where both say the same, and where the voice shows nothing (it is neutral,
+        or no emotion has half of its probability): a flat voice contradicts no words.
+        """
+        voice, words = self.experts.get("speech"), self.experts.get("text")
+        if not voice or not words or not {"speech", "text"} <= set(self.modalities):
+            return {}
+        said = {"voice": max(voice, key=voice.__getitem__), "words": max(words, key=words.__getitem__)}
+        shows = said["voice"] != "neutral" and voice[said["voice"]] >= FIRM
+        return said if shows and said["voice"] != said["words"] else {}
+
     def to_dict(self) -> dict[str, Any]:
-        """One object of the result format, numbers to four decimals; the last three fields only where there are any."""
+        """One object of the result format, numbers to four decimals; the last four fields only where there are any."""
         more: dict[str, Any] = {}
+        if self.contradiction:
+            more["contradiction"] = self.contradiction
         if self.uncertainty:
             more["uncertainty"] = {m: round(s, 4) for m, s in self.uncertainty.items()}
         if self.attention:
@@ -122,6 +140,8 @@ class Prediction:
         notes: what the reader should know, one sentence each (another language, clipped sound, …).
         scale: of the values of a regression; None for classes.
         level: the share of true values that the intervals should hold, from the errors on dev; None for classes.
+        licence: of the model's weights; empty where it is not recorded.
+        limits: what the model learnt from, in a sentence; empty where it is not recorded.
         events: what is no speech (sounds, music, gestures), which was not judged.
     """
 
@@ -135,6 +155,8 @@ class Prediction:
     notes: tuple[str, ...] = ()
     scale: ValueScale | None = None
     level: float | None = None
+    licence: str = ""
+    limits: str = ""
     events: tuple[Event, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,6 +167,8 @@ class Prediction:
             "media": None if self.media is None else str(self.media),
             "model": self.model,
             "version": self.version,
+            "licence": self.licence or None,
+            "limits": self.limits or None,
             "labels": list(self.labels),
             "scale": self._answers.scale(self),
             "interval_level": self.level,
@@ -158,7 +182,8 @@ class Prediction:
         Returns:
             Index ``file`` (string; the recording, or the conversation's id where there is none), ``start`` and ``end``
             (timedelta64[ns], NaT where unknown). Columns: conversation, id, speaker, text, emotion, confidence,
-            abstained, then ``probability_<label>`` for each label in the model's order, ``weight_<expert>``,
+            abstained, then ``probability_<label>`` for each label in the model's order, ``voice`` and ``words``, filled
+            in where they contradict each other, if the model reads both, ``weight_<expert>``,
             ``uncertainty_<modality>`` and ``guide_<part>`` where the model has them; numbers are not rounded. Of a
             regression, ``value, value_low, value_high`` and ``value_<expert>`` in place of emotion, confidence,
             abstained and the probabilities. These are the columns of the CSV file.
@@ -181,6 +206,11 @@ class Prediction:
         return pd.DataFrame(self._columns(), index=index)
 
     @property
+    def terms(self) -> str:
+        """Limits and licence of the model in one line; empty where neither is recorded."""
+        return " ".join(filter(None, (self.limits, f"Licence: {self.licence}." if self.licence else "")))
+
+    @property
     def _answers(self) -> _Emotions | _Values:
         """What of the tables and JSON depends on the task."""
         return _Emotions() if self.scale is None else _Values()
@@ -195,6 +225,8 @@ class Prediction:
             "text": [u.text for u in rows],
         }
         columns |= self._answers.columns(self)
+        if {"speech", "text"} <= {expert for u in rows for expert in u.weights}:
+            columns |= {name: [u.contradiction.get(name) for u in rows] for name in ("voice", "words")}
         for prefix, field_name in (("weight", "weights"), ("uncertainty", "uncertainty"), ("guide", "guides")):
             given = [getattr(u, field_name) for u in rows]
             columns |= {f"{prefix}_{name}": [x.get(name) for x in given] for name in _names(given)}
@@ -213,6 +245,7 @@ class Prediction:
         )
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
         title = f"<b>{html.escape(self.conversation)}</b> <span style='opacity:.65'>· {html.escape(self.model)}</span>"
+        notes += f"<p style='opacity:.65'>{html.escape(self.terms)}</p>" if self.terms else ""
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         return f"<div><p>{title}</p>{notes}{table}</div>"
 
@@ -224,7 +257,8 @@ class Prediction:
             yield html.escape(u.speaker or "")
         yield f"<div style='max-width:32em;white-space:normal'>{html.escape(u.text or '')}</div>"
         yield from self._answers.cells(u)
-        yield "<br>".join(self._expert(u, name, weight) for name, weight in u.weights.items())
+        experts = "<br>".join(self._expert(u, name, weight) for name, weight in u.weights.items())
+        yield experts + "".join(f"<br><b>{html.escape(f'{k}: {v}')}</b>" for k, v in u.contradiction.items())
 
     def _expert(self, u: UtterancePrediction, name: str, weight: float) -> str:
         """An expert's name, its weight and what it answers by itself."""

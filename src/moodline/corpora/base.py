@@ -21,6 +21,29 @@ FoldSplits = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
+class CorpusDescriptor:
+    """What people and programs ask of a corpus before it is read.
+
+    Args:
+        title: one line, what it is.
+        licence: of the annotations, and where media come from.
+        files: the names of the files that a reader expects.
+        language: the code of the language that is spoken, e.g. "en"; None where the directory itself says it.
+        labels: the name of its label set; empty where the directory brings its own.
+        modalities: what it has.
+        other_labels: label sets that an option of the reader gives instead.
+    """
+
+    title: str
+    licence: str
+    files: str
+    language: str | None
+    labels: str
+    modalities: tuple[str, ...]
+    other_labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Defect:
     """Something wrong with the files of a corpus, and what the reader did about it.
 

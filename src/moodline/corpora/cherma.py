@@ -22,9 +22,19 @@ from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import ConfigError, CorpusError
 from moodline.core.labels import CHERMA_7, CHERMA_7_ZH, LABEL_SETS, LabelSet
 from moodline.corpora import mse_adapter
-from moodline.corpora.base import Corpus, Defect
+from moodline.corpora.base import Corpus, CorpusDescriptor, Defect
 from moodline.corpora.files import children, expected, hashes, read_bytes
 from moodline.corpora.mse_adapter import check_sizes, real_frames
+
+DESCRIPTOR = CorpusDescriptor(
+    title="CHERMA: Chinese television, seven emotions",
+    licence="research terms of the corpus's authors",
+    files="train.json, dev.json, test.json with text, audio, visual (LFMIM), or cherma_{train,valid,test}.pkl",
+    language="zh",
+    labels="cherma-7",
+    other_labels=("cherma-7-zh",),
+    modalities=("text (from pickles)", "text features", "speech features", "visual features"),
+)
 
 ANNOTATIONS = {"M": "video_label", "T": "txt_label", "A": "audio_label", "V": "visual_label"}
 """Whose label: of those who had all modalities, or one."""

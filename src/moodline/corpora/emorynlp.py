@@ -18,9 +18,18 @@ from typing import Any
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import CorpusError, LabelError
 from moodline.core.labels import EMORYNLP_7
-from moodline.corpora.base import SPLITS, Corpus, Defect
+from moodline.corpora.base import SPLITS, Corpus, CorpusDescriptor, Defect
 from moodline.corpora.files import children, expected, hashes, one_pickle, pickles, read_bytes, subfolder
 from moodline.corpora.text import decode, integer, read_table, read_times, repair_text
+
+DESCRIPTOR = CorpusDescriptor(
+    title="EmoryNLP: scenes from the series Friends, seven emotions",
+    licence="see emorynlp/emotion-detection; the dialogues remain the broadcaster's",
+    files="emorynlp_{train,dev,test}_final.csv or emotion-detection-{trn,dev,tst}.json",
+    language="en",
+    labels="emorynlp-7",
+    modalities=("text",),
+)
 
 HINT = "emory"
 """What a feature pickle of this corpus has in its name or its folder's name."""

@@ -20,9 +20,18 @@ from moodline.core.conversation import Conversation
 from moodline.core.errors import ConfigError, CorpusError
 from moodline.core.labels import IEMOCAP_6
 from moodline.corpora import feature_pickles, iemocap_release
-from moodline.corpora.base import SPLITS, Corpus, Defect, FoldSplits
+from moodline.corpora.base import SPLITS, Corpus, CorpusDescriptor, Defect, FoldSplits
 from moodline.corpora.files import expected, one_pickle, pickles, read_bytes, sha256
 from moodline.corpora.text import decode
+
+DESCRIPTOR = CorpusDescriptor(
+    title="IEMOCAP: ten actors in five sessions, six emotions",
+    licence="research terms of USC SAIL; ask there for the release",
+    files="Session1 to Session5 (IEMOCAP_full_release), or one pickle (COSMIC, MMGCN, SDT, SURE, GraphSmile)",
+    language="en",
+    labels="iemocap-6",
+    modalities=("text", "audio", "video", "features (from pickles)"),
+)
 
 HINT = "iemocap"
 """What a pickle of this corpus has in its name or its folder's name."""

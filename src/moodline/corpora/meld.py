@@ -19,9 +19,19 @@ import numpy as np
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import ConfigError, CorpusError, LabelError
 from moodline.core.labels import MELD_7, SENTIMENT_3, LabelSet
-from moodline.corpora.base import SPLITS, Corpus, Defect
+from moodline.corpora.base import SPLITS, Corpus, CorpusDescriptor, Defect
 from moodline.corpora.files import children, expected, hashes, one_pickle, pickles, read_bytes, subfolder
 from moodline.corpora.text import decode, integer, read_table, read_times, repair_text
+
+DESCRIPTOR = CorpusDescriptor(
+    title="MELD: dialogues from the series Friends, seven emotions or three sentiments",
+    licence="GPL-3.0 for the annotations (declare-lab/MELD); the clips remain the broadcaster's",
+    files="train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv (with or without clips), or a feature pickle",
+    language="en",
+    labels="meld-7",
+    other_labels=("sentiment-3",),
+    modalities=("text", "video", "visual features (action units, optional)"),
+)
 
 HINT = "meld"
 """What a feature pickle of this corpus has in its name or its folder's name."""

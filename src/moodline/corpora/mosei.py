@@ -7,8 +7,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from moodline.corpora.base import Corpus
+from moodline.corpora.base import Corpus, CorpusDescriptor
 from moodline.corpora.mmsa import HINT, MOSEI, found, read_family
+
+DESCRIPTOR = CorpusDescriptor(
+    title="CMU-MOSEI: opinions in videos, scores from −3 to 3, negative or positive",
+    licence="research terms of the corpus's authors",
+    files="one MMSA pickle (MOSEI/unaligned_50.pkl, aligned_50.pkl)",
+    language="en",
+    labels="sentiment-2",
+    other_labels=("sentiment-3",),
+    modalities=("text", "text features", "speech features", "visual features"),
+)
 
 __all__ = ["HINT", "matches", "read"]
 

@@ -14,9 +14,19 @@ import numpy as np
 
 from moodline.core.errors import ConfigError, CorpusError
 from moodline.core.labels import LABEL_SETS, SENTIMENT_2
-from moodline.corpora.base import Corpus, Defect
+from moodline.corpora.base import Corpus, CorpusDescriptor, Defect
 from moodline.corpora.files import expected, one_pickle, pickles
 from moodline.corpora.mmsa import FEATURES, HINT, MOSI, Row, check_options, clean, corpus_of, found, read_pickle
+
+DESCRIPTOR = CorpusDescriptor(
+    title="CMU-MOSI: opinions in videos, scores from −3 to 3, negative or positive",
+    licence="research terms of the corpus's authors; bc-LSTM arrays MIT (declare-lab)",
+    files="one MMSA pickle (unaligned_50.pkl, aligned_50.pkl) or mosi_bclstm_aligned.npz (without scores)",
+    language="en",
+    labels="sentiment-2",
+    other_labels=("sentiment-3",),
+    modalities=("text", "text features", "speech features", "visual features"),
+)
 
 DEV_VIDEOS = 10
 """How many training videos, the last in id order, make the dev split where the files have none."""

@@ -19,10 +19,19 @@ import numpy as np
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import CorpusError
 from moodline.core.labels import CHERMA_7, CHERMA_7_ZH, MELD_7, LabelSet
-from moodline.corpora.base import Corpus, Defect
+from moodline.corpora.base import Corpus, CorpusDescriptor, Defect
 from moodline.corpora.files import children, expected, hashes
 from moodline.corpora.safe_pickle import load_pickle
 from moodline.corpora.text import repair_text
+
+DESCRIPTOR = CorpusDescriptor(
+    title="MSE-Adapter's pickles of MELD: single utterances with frames of sound and video",
+    licence="those of MELD",
+    files="meld_train.pkl, meld_valid.pkl, meld_test.pkl",
+    language="en",
+    labels="meld-7",
+    modalities=("text", "speech features", "visual features"),
+)
 
 NAMES = {"meld": (MELD_7, MELD_7), "cherma": (CHERMA_7_ZH, CHERMA_7)}
 """Corpus to the labels as the files have them, and as they are read unless asked otherwise."""

@@ -34,11 +34,20 @@ from moodline.core.conversation import Conversation
 from moodline.core.errors import ConfigError, CorpusError, LabelError
 from moodline.core.groups import ALONE, Groups
 from moodline.core.labels import LABEL_SETS, SENTIMENT_2, VALUE_SCALES, LabelSet, ValueScale
-from moodline.corpora.base import SPLITS, Corpus, Defect, FoldSplits
+from moodline.corpora.base import SPLITS, Corpus, CorpusDescriptor, Defect, FoldSplits
 from moodline.corpora.files import expected, hashes, read_bytes, unreadable
 from moodline.corpora.native_features import read_features
 from moodline.corpora.native_folds import FILE as FOLDS
 from moodline.corpora.native_folds import parse_folds
+
+DESCRIPTOR = CorpusDescriptor(
+    title="Your own conversations in Moodline's format",
+    licence="yours",
+    files="train.jsonl, dev.jsonl, test.jsonl or conversations.jsonl; labels.json; features/NAME.safetensors",
+    language=None,
+    labels="",
+    modalities=("text", "audio", "video", "features"),
+)
 
 WHOLE = "conversations.jsonl"
 

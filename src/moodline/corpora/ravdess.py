@@ -14,8 +14,17 @@ from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import ConfigError, CorpusError
 from moodline.core.groups import Groups
 from moodline.core.labels import RAVDESS_8
-from moodline.corpora.base import SPLITS, Corpus, Defect, FoldSplits
+from moodline.corpora.base import SPLITS, Corpus, CorpusDescriptor, Defect, FoldSplits
 from moodline.corpora.files import children, expected, hashes
+
+DESCRIPTOR = CorpusDescriptor(
+    title="RAVDESS: 24 actors say two sentences in eight emotions",
+    licence="CC BY-NC-SA 4.0 (Livingstone & Russo 2018)",
+    files="Actor_01 to Actor_24 with 03-01-*.wav or .flac",
+    language="en",
+    labels="ravdess-8",
+    modalities=("audio",),
+)
 
 ACTORS = 24
 FOLDS = 6

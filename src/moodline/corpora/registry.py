@@ -18,119 +18,44 @@ from moodline.core.labels import LABEL_SETS
 from moodline.corpora import files
 from moodline.corpora import native as house
 from moodline.corpora import native_folds as house_folds
-from moodline.corpora.base import SPLITS, Corpus, Defect
+from moodline.corpora.base import SPLITS, Corpus, CorpusDescriptor, Defect
 
 READERS: dict[str, str] = {
-    "meld": "moodline.corpora.meld:read",
-    "emorynlp": "moodline.corpora.emorynlp:read",
-    "iemocap": "moodline.corpora.iemocap:read",
-    "mosi": "moodline.corpora.mosi:read",
-    "mosei": "moodline.corpora.mosei:read",
-    "sims": "moodline.corpora.sims:read",
-    "simsv2": "moodline.corpora.simsv2:read",
-    "cherma": "moodline.corpora.cherma:read",
-    "mse-adapter": "moodline.corpora.mse_adapter:read",
-    "ravdess": "moodline.corpora.ravdess:read",
-    "house": "moodline.corpora.native:read",
+    "meld": "moodline.corpora.meld",
+    "emorynlp": "moodline.corpora.emorynlp",
+    "iemocap": "moodline.corpora.iemocap",
+    "mosi": "moodline.corpora.mosi",
+    "mosei": "moodline.corpora.mosei",
+    "sims": "moodline.corpora.sims",
+    "simsv2": "moodline.corpora.simsv2",
+    "cherma": "moodline.corpora.cherma",
+    "mse-adapter": "moodline.corpora.mse_adapter",
+    "ravdess": "moodline.corpora.ravdess",
+    "goemotions": "moodline.corpora.goemotions",
+    "house": "moodline.corpora.native",
 }
-"""Corpus name to ``"module:function"``."""
+"""Corpus name to the module with its ``DESCRIPTOR`` and ``read``."""
 
-DESCRIPTIONS: dict[str, dict[str, Any]] = {
-    "meld": {
-        "title": "MELD: dialogues from the series Friends, seven emotions or three sentiments",
-        "labels": "meld-7",
-        "other_labels": ["sentiment-3"],
-        "licence": "GPL-3.0 for the annotations (declare-lab/MELD); the clips remain the broadcaster's",
-        "modalities": ["text", "video", "visual features (action units, optional)"],
-        "files": "train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv (with or without clips), or a feature pickle",
-    },
-    "emorynlp": {
-        "title": "EmoryNLP: scenes from the series Friends, seven emotions",
-        "labels": "emorynlp-7",
-        "other_labels": [],
-        "licence": "see emorynlp/emotion-detection; the dialogues remain the broadcaster's",
-        "modalities": ["text"],
-        "files": "emorynlp_{train,dev,test}_final.csv or emotion-detection-{trn,dev,tst}.json",
-    },
-    "iemocap": {
-        "title": "IEMOCAP: ten actors in five sessions, six emotions",
-        "labels": "iemocap-6",
-        "other_labels": [],
-        "licence": "research terms of USC SAIL; ask there for the release",
-        "modalities": ["text", "audio", "video", "features (from pickles)"],
-        "files": "Session1 to Session5 (IEMOCAP_full_release), or one pickle (COSMIC, MMGCN, SDT, SURE, GraphSmile)",
-    },
-    "mosi": {
-        "title": "CMU-MOSI: opinions in videos, scores from −3 to 3, negative or positive",
-        "labels": "sentiment-2",
-        "other_labels": ["sentiment-3"],
-        "licence": "research terms of the corpus's authors; bc-LSTM arrays MIT (declare-lab)",
-        "modalities": ["text", "text features", "speech features", "visual features"],
-        "files": "one MMSA pickle (unaligned_50.pkl, aligned_50.pkl) or mosi_bclstm_aligned.npz (without scores)",
-    },
-    "mosei": {
-        "title": "CMU-MOSEI: opinions in videos, scores from −3 to 3, negative or positive",
-        "labels": "sentiment-2",
-        "other_labels": ["sentiment-3"],
-        "licence": "research terms of the corpus's authors",
-        "modalities": ["text", "text features", "speech features", "visual features"],
-        "files": "one MMSA pickle (MOSEI/unaligned_50.pkl, aligned_50.pkl)",
-    },
-    "sims": {
-        "title": "CH-SIMS: Chinese film and television, scores from −1 to 1, negative or positive",
-        "labels": "sentiment-2",
-        "other_labels": ["sentiment-3", "sentiment-2-zh", "sentiment-3-zh"],
-        "licence": "research terms of the corpus's authors",
-        "modalities": ["text", "text features", "speech features", "visual features"],
-        "files": "one MMSA pickle (SIMS/unaligned_39.pkl)",
-    },
-    "simsv2": {
-        "title": "CH-SIMS v2: Chinese film and television, scores from −1 to 1, negative or positive",
-        "labels": "sentiment-2",
-        "other_labels": ["sentiment-3", "sentiment-2-zh", "sentiment-3-zh"],
-        "licence": "research terms of the corpus's authors",
-        "modalities": ["text", "text features", "speech features", "visual features"],
-        "files": "one MMSA pickle (ch-simsv2s.pkl)",
-    },
-    "cherma": {
-        "title": "CHERMA: Chinese television, seven emotions",
-        "labels": "cherma-7",
-        "other_labels": ["cherma-7-zh"],
-        "licence": "research terms of the corpus's authors",
-        "modalities": ["text (from pickles)", "text features", "speech features", "visual features"],
-        "files": "train.json, dev.json, test.json with text, audio, visual (LFMIM), or cherma_{train,valid,test}.pkl",
-    },
-    "mse-adapter": {
-        "title": "MSE-Adapter's pickles of MELD: single utterances with frames of sound and video",
-        "labels": "meld-7",
-        "other_labels": [],
-        "licence": "those of MELD",
-        "modalities": ["text", "speech features", "visual features"],
-        "files": "meld_train.pkl, meld_valid.pkl, meld_test.pkl",
-    },
-    "ravdess": {
-        "title": "RAVDESS: 24 actors say two sentences in eight emotions",
-        "labels": "ravdess-8",
-        "other_labels": [],
-        "licence": "CC BY-NC-SA 4.0 (Livingstone & Russo 2018)",
-        "modalities": ["audio"],
-        "files": "Actor_01 to Actor_24 with 03-01-*.wav or .flac",
-    },
-    "house": {
-        "title": "Your own conversations in Moodline's format",
-        "labels": "",
-        "other_labels": [],
-        "licence": "yours",
-        "modalities": ["text", "audio", "video", "features"],
-        "files": "train.jsonl, dev.jsonl, test.jsonl or conversations.jsonl; labels.json; features/NAME.safetensors",
-    },
-}
-"""Corpus name to title, label set, licence, modalities and the files expected; for people and for the CLI."""
+__all__ = [
+    "READERS",
+    "SPLITS",
+    "Corpus",
+    "Defect",
+    "describe",
+    "detect_corpus",
+    "read_corpus",
+    "reader_options",
+]
 
-LANGUAGES = dict.fromkeys(READERS, "en") | dict.fromkeys(("sims", "simsv2", "cherma"), "zh")
-"""Corpus name to the language that is spoken in it; a house directory says it itself."""
 
-__all__ = ["DESCRIPTIONS", "READERS", "SPLITS", "Corpus", "Defect", "detect_corpus", "read_corpus", "reader_options"]
+def describe(name: str) -> CorpusDescriptor:
+    """What a corpus is, without reading it.
+
+    Raises:
+        UnknownNameError: there is no such corpus.
+    """
+    descriptor: CorpusDescriptor = _module(name).DESCRIPTOR
+    return descriptor
 
 
 def reader_options(name: str) -> dict[str, Any]:
@@ -209,8 +134,9 @@ def _distinct(corpus: Corpus) -> Corpus:
 
 
 def _spoken(corpus: Corpus, name: str) -> Corpus:
-    """The corpus with its language, as far as it is known."""
-    return corpus if name == "house" else replace(corpus, languages=(LANGUAGES[name],))
+    """The corpus with its language; a house directory says it itself."""
+    language = describe(name).language
+    return corpus if language is None else replace(corpus, languages=(language,))
 
 
 def detect_corpus(directory: Path) -> str:
@@ -233,16 +159,16 @@ def detect_corpus(directory: Path) -> str:
 def _module(name: str) -> ModuleType:
     if name not in READERS:
         raise UnknownNameError("corpus", name, READERS)
-    return importlib.import_module(READERS[name].partition(":")[0])
+    return importlib.import_module(READERS[name])
 
 
 def _files(name: str) -> str:
-    return str(DESCRIPTIONS[name]["files"])
+    return describe(name).files
 
 
 def _read_house(name: str, directory: Path, options: dict[str, Any]) -> Corpus:
     """A house directory in place of a corpus's own files."""
-    allowed = [DESCRIPTIONS[name]["labels"], *DESCRIPTIONS[name]["other_labels"]]
+    allowed = [describe(name).labels, *describe(name).other_labels]
     if options.get("labels") in LABEL_SETS:
         allowed = [options["labels"]]
     elif options.get("labels") == "sentiment":

@@ -132,7 +132,7 @@ def fit_model(
     dev_set = make_examples(corpus.splits["dev"], features, dims, target, reads)
     torch.manual_seed(seed)
     model = build_model(recipe.model, dims, len(target), target.range, target.labels)
-    model.fit_statistics(collate(train_set[i : i + 64]) for i in range(0, len(train_set), 64))  # type: ignore[operator]
+    model.fit_statistics(collate(train_set[i : i + 64]) for i in range(0, len(train_set), 64))
     result = fit(
         model,
         train_set,

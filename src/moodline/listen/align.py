@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import difflib
 import re
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -25,6 +26,26 @@ def is_timed(utterances: Sequence[Utterance]) -> bool:
     return sum(u.start is not None for u in utterances) * 2 > len(utterances)
 
 
+def _in_seconds(utterances: Sequence[Utterance], seconds: float) -> tuple[Sequence[Utterance], list[str]]:
+    """The utterances, and a note if their times were milliseconds: far beyond the recording, but not if divided."""
+    starts = [u.start for u in utterances if u.start is not None]
+    last = max([*starts, *(u.end for u in utterances if u.end is not None)], default=0.0)
+    middle = statistics.median(starts) if starts else 0.0
+    if middle < 5 * seconds or not 100 < last / max(seconds, 0.001) < 1500 or min(starts) > 1000 * seconds:
+        return utterances, []
+    note = (
+        f"By the length of the recording ({seconds:.1f} s) the transcript's times are milliseconds: they were divided."
+    )
+    return [
+        replace(
+            u,
+            start=None if u.start is None else u.start / 1000,
+            end=None if u.end is None else u.end / 1000,
+        )
+        for u in utterances
+    ], [note]
+
+
 def fit_times(utterances: Sequence[Utterance], seconds: float) -> tuple[list[Utterance], list[str]]:
     """Times that the recording has: ends filled in, what lies beyond its end left without time.
 
@@ -35,8 +56,8 @@ def fit_times(utterances: Sequence[Utterance], seconds: float) -> tuple[list[Utt
     Returns:
         The utterances in order of their start, and notes.
     """
+    utterances, notes = _in_seconds(utterances, seconds)
     order = _in_order(utterances)
-    notes = []
     if [u.id for u in order] != [u.id for u in utterances]:
         notes.append("The transcript's turns were not in order of time; they are now.")
     out, beyond, open_ = list[Utterance](), list[str](), list[str]()

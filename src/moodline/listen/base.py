@@ -63,13 +63,13 @@ class Chunk:
     Args:
         span: from where to where.
         speaker: who speaks; None if unknown.
-        heard: what was recognized.
+        recognized: what was recognized.
         speech: where in it there is voice, in seconds of the recording.
         channel: the channel it was heard on, from 0; None for the average of all.
     """
 
     span: Span
     speaker: str | None
-    heard: Recognized
+    recognized: Recognized
     speech: tuple[Span, ...] = ()
     channel: int | None = None

@@ -4,7 +4,8 @@ No package that could be installed offline tells languages apart from sound, so 
 speech that it was not trained on, the words it writes are improbable to itself, lack English's small words, or go round
 in circles (``evidence``). The bounds are measured in docs/listening.md. Limits: a few seconds of speech decide nothing,
 so that short recordings pass as English; heavy noise can look like another language; a mixture of languages is judged
-as a whole. Written words tell more (``foreign_words``), but only of the languages in ``small_words.py``.
+as a whole. Written words tell more (``foreign_words``): the small words of the languages in ``function_words.py``, and
+where English is not plain, a detector of 97 languages.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moodline.listen.base import Chunk
+from moodline.listen.detector import NAMES, other_language
 from moodline.listen.function_words import ENGLISH, LANGUAGES, SMALL
 
 CONFIDENCE, SMALL_WORDS, REPEATED = -0.42, 0.22, 0.35
@@ -28,8 +30,9 @@ FOREIGN_LETTERS = 0.3
 LEAST_LETTERS, LEAST_WORDS, LEAST_SMALL, MANY_WORDS = 8, 6, 3, 40
 """A written text is judged by its script from so many strange letters on; by the small words of other languages from so
 many words, and so many small ones, on; and from so many words on also if it has hardly any small words of its own."""
-OWN_SMALL, OTHER_SMALL = 0.08, 0.25
-"""Share of small words below which many words are doubted; share of another language's above which they are its."""
+OWN_SMALL, OTHER_SMALL, PLAINLY_OWN = 0.08, 0.25, 0.25
+"""Share of small words below which many words are doubted; share of another language's above which they are its; share
+of own ones from which no second opinion is asked for."""
 
 SCRIPTS = {
     "ar": ("ARABIC",),
@@ -84,18 +87,18 @@ def evidence(chunks: Sequence[Chunk]) -> Evidence:
     count, small, triples, repeated, weight, score = 0, 0, 0, 0, 0.0, 0.0
     named: dict[str, float] = {}
     for chunk in chunks:
-        words = [w.strip(".,!?;:\"'()-…").lower() for w in chunk.heard.text.split()]
+        words = [w.strip(".,!?;:\"'()-…").lower() for w in chunk.recognized.text.split()]
         words = [w for w in words if w]
         count += len(words)
         small += sum(w in ENGLISH for w in words)
         groups = [tuple(words[n : n + 3]) for n in range(len(words) - 2)]
         triples += len(groups)
         repeated += len(groups) - len(set(groups))
-        if chunk.heard.confidence is not None and words:
+        if chunk.recognized.confidence is not None and words:
             weight += len(words)
-            score += len(words) * chunk.heard.confidence
-        if chunk.heard.language:
-            named[chunk.heard.language] = named.get(chunk.heard.language, 0.0) + chunk.span.seconds
+            score += len(words) * chunk.recognized.confidence
+        if chunk.recognized.language:
+            named[chunk.recognized.language] = named.get(chunk.recognized.language, 0.0) + chunk.span.seconds
     return Evidence(
         count,
         score / weight if weight else None,
@@ -121,8 +124,8 @@ def _letters(texts: Sequence[str], own: tuple[str, ...]) -> tuple[int, int]:
 def foreign_words(texts: Sequence[str], languages: Sequence[str]) -> str | None:
     """What a written text most likely is, if that is none of some languages; None if it is one, or cannot be told.
 
-    The script tells, or the small words: those of another language are many and its own are few. Names, numbers, slang
-    and a few words decide nothing.
+    The script decides, or the small words: those of another language are many and its own are few; or the detector
+    (``detector.py``) where own ones are not plain. Names, numbers, slang and a few words decide nothing.
 
     Args:
         texts: the turns of a conversation.
@@ -149,6 +152,9 @@ def foreign_words(texts: Sequence[str], languages: Sequence[str]) -> str | None:
     distinct = len((SMALL[likely] - mine).intersection(words))
     if found[likely] >= max(OTHER_SMALL * len(words), LEAST_SMALL, 2 * count) and distinct > 1:
         return f"probably {LANGUAGES[likely]}, not {language_names(languages)}"
+    detected = other_language(" ".join(texts), languages) if count < PLAINLY_OWN * len(words) else None
+    if detected is not None:
+        return f"probably {NAMES.get(detected, f'the language {detected}')}, not {language_names(languages)}"
     if len(words) >= MANY_WORDS and count < OWN_SMALL * len(words):
         return f"probably not {language_names(languages)}"
     return None

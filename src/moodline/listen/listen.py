@@ -30,7 +30,7 @@ Channels = Literal["mix", "split"]
 
 
 @dataclass(frozen=True)
-class Heard:
+class Listened:
     """What was heard.
 
     Args:
@@ -56,7 +56,7 @@ def listen(
     progress: ProgressCallback | None = None,
     languages: Sequence[str] = ("en",),
     track: int | None = None,
-) -> Heard:
+) -> Listened:
     """Turn a recording into a conversation. What each stage finished is kept and used the next time.
 
     Args:
@@ -115,7 +115,7 @@ class _Listener:
     languages: tuple[str, ...] = ("en",)
     notes: list[str] = field(default_factory=list)
 
-    def run(self, transcript: Conversation | None) -> Heard:
+    def run(self, transcript: Conversation | None) -> Listened:
         self.notes += self.decoded.notes
         texts: dict[str, str] = {}
         if transcript is None:
@@ -131,7 +131,7 @@ class _Listener:
         name = transcript.id if transcript is not None else self.path.stem
         events = transcript.events if transcript is not None else ()
         conversation = Conversation(name, tuple(utterances), self.path, self.decoded.sound, events=events)
-        return Heard(conversation, self.decoded.sound, tuple(dict.fromkeys(self.notes)), texts)
+        return Listened(conversation, self.decoded.sound, tuple(dict.fromkeys(self.notes)), texts)
 
     # -- no transcript ------------------------------------------------------------------------------------------
 
@@ -190,7 +190,7 @@ class _Listener:
                 f"The recognizer writes {language_names(writes)}, and the model reads {language_names(self.languages)}"
                 " (see --transcriber and --transcript)"
             )
-        other_words = foreign_words([c.heard.text for c in chunks], self.languages)
+        other_words = foreign_words([c.recognized.text for c in chunks], self.languages)
         return None if other_words is None else f"This is {other_words}"
 
     def _garbled(self, found: Evidence) -> bool:
@@ -258,7 +258,7 @@ class _Listener:
             segments = self._speech(None)
             self._check_speech(segments)
             chunks = self._recognize([SpeakerSpan(s.start, s.end, "") for s in segments], segments, None)
-        words = [w for c in chunks for w in (c.heard.words or spread(c.heard.text, c.speech))]
+        words = [w for c in chunks for w in (c.recognized.words or spread(c.recognized.text, c.speech))]
         if self._garbled(evidence(chunks)):
             words = []
         known = align.match_words(given, sorted(words, key=lambda w: w.start))

@@ -128,8 +128,8 @@ def turns(chunks: Iterable[Chunk], words: bool = True) -> list[Utterance]:
 def _items(chunk: Chunk, words: bool) -> list[Word]:
     """The chunk's words with times; wordless pieces of speech if there are none."""
     speech = chunk.speech or (chunk.span,)
-    if words and chunk.heard.words:
-        return [w for w in chunk.heard.words if w.text.strip()]
-    if words and chunk.heard.text.strip():
-        return spread(chunk.heard.text, speech)
+    if words and chunk.recognized.words:
+        return [w for w in chunk.recognized.words if w.text.strip()]
+    if words and chunk.recognized.text.strip():
+        return spread(chunk.recognized.text, speech)
     return [Word("", s.start, s.end) for s in speech]

@@ -46,6 +46,7 @@ from moodline.nn.goals import goal_of
 from moodline.nn.inputs import hide_modalities
 from moodline.nn.label_scoring import LabelScorer
 from moodline.nn.language_model import LanguageModel, LoraConfig
+from moodline.nn.model import ConversationModel
 from moodline.nn.packing import PackedUtterances
 from moodline.nn.prompting import WORDINGS, make_prompt
 from moodline.nn.sequences import FrameEncoder, SequenceAttention
@@ -207,15 +208,16 @@ class ExpertGuidance(nn.Module):
         return enhanced + (1 + beta) * f, alpha
 
 
-class Egmf(nn.Module):
+class Egmf(ConversationModel):
     """Fusion, experts and language model. See the module's docstring and ``EgmfConfig``."""
 
     Config = EgmfConfig
+    description = "EGMF: voice, face and words as pseudo tokens of a language model with LoRA (arXiv 2601.07565)."
     reads: ClassVar[dict[str, str]] = {"speech": "frames", "text": "tokens", "visual": "frames"}
 
     def __init__(self, config: EgmfConfig) -> None:
-        super().__init__()
-        self.config = c = config
+        super().__init__(config)
+        c = config
         d = c.hidden
         self.modalities = tuple(c.dims)
         self.clues = tuple(m for m in c.dims if m != "text")

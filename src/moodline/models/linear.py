@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from moodline.nn.dropout import Dropout
 from moodline.nn.goals import goal_of
 from moodline.nn.inputs import ModalityInput, fit_statistics, hide_modalities
 from moodline.nn.losses import RegressionLoss
+from moodline.nn.model import ConversationModel
 from moodline.nn.packing import PackedUtterances
 from moodline.nn.value_range import value_range_problems
 
@@ -58,15 +58,14 @@ class LinearConfig(Settings):
             raise ConfigError("linear: " + "; ".join(problems))
 
 
-class Linear(nn.Module):
+class Linear(ConversationModel):
     """logits = W [x_1; …; x_M] + b for each utterance. See ``LinearConfig``."""
 
     Config = LinearConfig
-    reads: ClassVar[dict[str, str]] = {}
+    description = "Linear: each utterance by itself, a linear layer on its features; the baseline without context."
 
     def __init__(self, config: LinearConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.goal = goal_of(config.value_range, config.gamma, config.score_loss)
         self.inputs = nn.ModuleDict({m: ModalityInput(size) for m, size in config.dims.items()})
         self.dropout = Dropout(config.dropout)

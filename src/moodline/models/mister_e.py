@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,7 @@ from moodline.nn.losses import (
     supervised_contrastive_loss,
     symmetric_kl,
 )
+from moodline.nn.model import ConversationModel
 from moodline.nn.packing import PackedUtterances
 from moodline.nn.recurrent import BiGRU
 from moodline.nn.value_range import value_range_problems
@@ -219,7 +220,7 @@ class FusionHead(nn.Module):
         return self.layers(fused if self.skip is None else fused + self.skip(torch.cat([*inputs], dim=-1)))
 
 
-class MisterE(nn.Module):
+class MisterE(ConversationModel):
     """The experts and the gate. See the module's docstring and ``MisterEConfig``.
 
     Attributes:
@@ -227,11 +228,10 @@ class MisterE(nn.Module):
     """
 
     Config = MisterEConfig
-    reads: ClassVar[dict[str, str]] = {}
+    description = "MiSTER-E: one expert per modality, one fusion expert, a gate over their logits (arXiv 2602.23300)."
 
     def __init__(self, config: MisterEConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         c, d = config, config.hidden
         self.goal = goal_of(c.value_range, c.gamma, c.score_loss)
         self.modalities = tuple(c.dims)

@@ -34,7 +34,6 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +50,7 @@ from moodline.nn.goals import goal_of
 from moodline.nn.inputs import ModalityInput, SpeakerInput, fit_statistics, hide_modalities
 from moodline.nn.losses import RegressionLoss
 from moodline.nn.memory_attention import recall
+from moodline.nn.model import ConversationModel
 from moodline.nn.packing import PackedUtterances
 from moodline.nn.positions import sinusoids
 from moodline.nn.recurrent import BiGRU
@@ -249,16 +249,16 @@ class TransformerGate(nn.Module):
         }
 
 
-class Sure(nn.Module):
+class Sure(ConversationModel):
     """The three steps and the classifier. See the module's docstring and ``SureConfig``."""
 
     Config = SureConfig
-    reads: ClassVar[dict[str, str]] = {}
+    description = "SURE: uncertainty-aware experts, iterative reasoning, a gate of transformers (ICASSP 2026)."
     class_weight: Tensor
 
     def __init__(self, config: SureConfig) -> None:
-        super().__init__()
-        self.config = c = config
+        super().__init__(config)
+        c = config
         self.goal = goal_of(c.value_range, 0.0, c.score_loss, "nll")
         d, start = c.hidden, c.log_variance_start
         self.modalities = tuple(c.dims)

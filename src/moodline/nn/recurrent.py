@@ -65,6 +65,26 @@ class BiGRU(nn.Module):
         return torch.cat([s.index_select(0, place) for s, place in zip(states, steps.places, strict=True)], dim=-1)
 
 
+class BiLSTM(nn.Module):
+    """A bidirectional LSTM over the real utterances of each conversation, torch's own.
+
+    Args:
+        width: input size D.
+        hidden: hidden size H per direction; the output has ``2 * hidden``.
+    """
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(width, hidden, batch_first=True, bidirectional=True)
+
+    def forward(self, x: Tensor, rows: PackedUtterances) -> Tensor:
+        """[N, D], the real utterances → [N, 2 * hidden]; each conversation is read by itself."""
+        steps = rows.steps
+        packed = PackedSequence(x.index_select(0, steps.forwards), torch.tensor(steps.sizes))
+        states: Tensor = self.lstm(packed)[0].data.index_select(0, steps.places[0])
+        return states
+
+
 class _Scan(torch.autograd.Function):
     """The steps of both directions of a GRU layer side by side; weight gradients in one product at the end.
 

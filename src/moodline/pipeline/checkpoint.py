@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from moodline.core.labels import LABEL_SETS, VALUE_SCALES, LabelSet, Target, Val
 from moodline.evaluation.tasks import task_of
 from moodline.features.speaker_normalization import SpeakerNormalization, load_normalizations, save_normalizations
 from moodline.models.registry import model_class, model_reads
+from moodline.nn.model import ConversationModel
 from moodline.pipeline.recipe import ModalitySpec, parse, to_plain
 
 FORMAT = 1
@@ -48,7 +49,7 @@ class Checkpoint:
 
     directory: Path
     name: str
-    model: nn.Module
+    model: ConversationModel
     target: Target
     modalities: dict[str, ModalitySpec]
     calibration: dict[str, Any]
@@ -72,7 +73,7 @@ def build_model(
     classes: int,
     value_range: tuple[float, float] | None = None,
     labels: Sequence[str] = (),
-) -> nn.Module:
+) -> ConversationModel:
     """A model with fresh weights.
 
     Args:
@@ -91,7 +92,7 @@ def build_model(
     sizes: dict[str, Any] = {"dims": dims, "classes": classes}
     if value_range is not None:
         sizes["value_range"] = value_range
-    elif "labels" in kind.Config.__dataclass_fields__:
+    elif "labels" in {f.name for f in fields(kind.Config)}:
         sizes["labels"] = list(labels)
     config = parse(kind.Config, rest | sizes, f"model {settings['name']}")
     return kind(config)
@@ -220,7 +221,7 @@ def load_checkpoint(directory: Path, device: str = "cpu") -> Checkpoint:
     return Checkpoint(directory, name, model, target, modalities, calibration, config, normalizations)
 
 
-def _build(config: dict[str, Any], target: Target) -> nn.Module:
+def _build(config: dict[str, Any], target: Target) -> ConversationModel:
     return build_model(config["model"], config["dims"], len(target), target.range, target.labels)
 
 

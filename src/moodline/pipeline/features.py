@@ -15,6 +15,7 @@ from moodline.core.progress import ProgressCallback
 from moodline.corpora.base import Corpus
 from moodline.encoders.base import Encoder, detected_by
 from moodline.encoders.inputs import content_hash, conversation_inputs
+from moodline.encoders.long_text import encode_whole
 from moodline.encoders.settings import EncoderSpec
 from moodline.features import encode_to_store
 from moodline.pipeline.recipe import ModalitySpec
@@ -42,6 +43,7 @@ def encode_inputs(
 
     Returns:
         Utterance id to features, float32 [D] or [T, D], without the utterances in which the encoder detects nothing.
+        A turn of text that is longer than the encoder reads is encoded in parts (``encode_whole``).
     """
     if known is None or modality != "text":
         found = dict(zip(inputs, encoder.encode(list(inputs.values())), strict=True)) if inputs else {}
@@ -49,7 +51,7 @@ def encode_inputs(
     keys = {i: content_hash(x) for i, x in inputs.items()}
     new = {keys[i]: x for i, x in inputs.items() if keys[i] not in known}
     if new:
-        known.update(zip(new, encoder.encode(list(new.values())), strict=True))
+        known.update(zip(new, encode_whole(encoder, list(new.values())), strict=True))
     return {i: known[key] for i, key in keys.items()}
 
 
@@ -150,7 +152,7 @@ def _cached(encoder: Encoder) -> Callable[[list[Any]], list[np.ndarray]]:
             known.clear()
         new = {key: x for key, x in zip(keys, inputs, strict=True) if key not in known}
         if new:
-            known.update(zip(new, encoder.encode(list(new.values())), strict=True))
+            known.update(zip(new, encode_whole(encoder, list(new.values())), strict=True))
         return [known[key] for key in keys]
 
     return encode

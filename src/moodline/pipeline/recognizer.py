@@ -20,9 +20,16 @@ from moodline.core.device import default_device
 from moodline.core.errors import ConfigError, ConversationError, UnknownNameError
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.encoders.base import Encoder, truncated_by
+from moodline.encoders.long_text import reads_in_parts
 from moodline.evaluation.tasks import task_of
 from moodline.listen.language import foreign_words
-from moodline.models.registry import DEFAULT_MODEL, PRETRAINED, RECORDING_MODEL, pretrained_directory
+from moodline.models.registry import (
+    DEFAULT_MODEL,
+    PRETRAINED,
+    RECORDING_MODEL,
+    packaged_model,
+    pretrained_directory,
+)
 from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
 from moodline.pipeline.encoders import load_encoders
 from moodline.pipeline.features import FeatureMap, encode_inputs, encoder_inputs
@@ -37,6 +44,9 @@ if TYPE_CHECKING:
 
 REMEMBERED = 20_000
 """Utterance texts whose vectors a recognizer keeps, so that turns seen before cost nothing; then it starts anew."""
+
+NEVER = 1.1
+"""A threshold that no confidence reaches: every answer is marked as abstained."""
 
 
 def model_directory(name: str | Path | None = None, *, recording: bool = False) -> Path:
@@ -102,7 +112,7 @@ class Recognizer:
 
         Args:
             name: of ``moodline models``, or a directory; None for the default: meld-text, which reads words, or
-                voice-words for a recording.
+                words-first for a recording.
             device: "cpu", "cuda", …; "auto" takes a GPU if there is one.
             recording: True if recordings will be given, not transcripts alone.
             threads: processor threads that a network computes with, see the class.
@@ -146,8 +156,9 @@ class Recognizer:
         inputs = {m: self._inputs(conversation, m) for m in self.checkpoint.modalities}
         with self._lock:
             found, features, truncated = self._compute(conversation, inputs)
-        notes = (*conversation.notes, *self._foreign(conversation, features), *truncated)
-        return self._prediction(conversation, found, features, threshold, notes)
+        foreign = self._foreign(conversation, features)
+        notes = (*conversation.notes, *foreign, *truncated)
+        return self._prediction(conversation, found, features, NEVER if foreign else threshold, notes)
 
     def recognize_many(
         self, conversations: Iterable[Conversation], abstain_below: float | None = None, batch: int = 32
@@ -213,8 +224,8 @@ class Recognizer:
     ) -> Prediction:
         """The emotions in a recording: it is turned into a conversation, which is recognized.
 
-        Words in a language that the model was not trained on are shown but not judged. The default model reads words
-        only; ``Recognizer.load("voice-words")`` hears the voice too.
+        Words in a language that the model was not trained on are shown but not judged. The model of a transcript
+        reads words only; ``Recognizer.load(recording=True)`` reads the voice too.
 
         Args:
             path: a sound or film file.
@@ -272,7 +283,7 @@ class Recognizer:
         strange = foreign_words([u.text for u in conversation if u.text], self.checkpoint.languages)
         if strange is None or not features.get("text"):
             return []
-        return [f"The words are {strange}: the model did not learn them, its answers mean little."]
+        return [f"The words are {strange}: the model did not learn them, so no answer is firm."]
 
     def _truncated(
         self, conversation: Conversation, inputs: Mapping[str, Mapping[str, Any]], features: Mapping[str, FeatureMap]
@@ -283,7 +294,8 @@ class Recognizer:
             spec = self.checkpoint.modalities[m].encoder
             if spec is None or not features[m]:
                 continue
-            if cut := truncated_by(encoder, inputs[m]):
+            shortened = {i: x for i, x in inputs[m].items() if not reads_in_parts(encoder, x)}
+            if cut := truncated_by(encoder, shortened):
                 reads = encoder.settings
                 most = f"{reads['max_tokens']} word pieces" if m == "text" else f"{reads['max_seconds']:g} s of sound"
                 of = "window of turns" if spec.window else "turn"
@@ -317,6 +329,8 @@ class Recognizer:
         notes: tuple[str, ...],
     ) -> Prediction:
         said = self.task.predict(found, self.checkpoint.calibration, abstain_below)
+        name = self.checkpoint.name
+        about = packaged_model(name) if pretrained_directory(name) == self.checkpoint.directory else None
         ids = [utterance.id for utterance in conversation]
         rows = []
         for u, utterance in enumerate(conversation):
@@ -346,6 +360,8 @@ class Recognizer:
             sound=conversation.sound or conversation.media,
             **self.task.about,
             notes=notes,
+            licence=about.licence if about else "",
+            limits=about.limits if about else "",
             events=conversation.events,
         )
 

@@ -8,18 +8,18 @@ from typing import Any
 from moodline.core.errors import StorageError
 from moodline.core.files import replacing
 from moodline.experiments.ablations.files import FILE, find_experiments
-from moodline.report.experiment_page import MADE, MADE_END, overview, page_name, study_page
-from moodline.report.experiment_plots import draw_study
+from moodline.report.experiment_page import MADE, MADE_END, experiment_page_text, overview, page_name
+from moodline.report.experiment_plots import draw_experiment
 
 
-def write_study(data: dict[str, Any], out: Path) -> None:
+def write_experiment(data: dict[str, Any], out: Path) -> None:
     """Write the page and the pictures of an experiment beside its ``experiment.json``."""
-    draw_study(data, out / "plots")
+    draw_experiment(data, out / "plots")
     with replacing(out / "README.md") as file:
-        file.write(study_page(data).encode())
+        file.write(experiment_page_text(data).encode())
 
 
-def publish_study(out: Path, target: Path) -> None:
+def publish_experiment(out: Path, target: Path) -> None:
     """Copy what is committed (numbers, the page's pictures, the base's recipe) to ``target``.
 
     No predictions, no weights, and no picture that the page does not show.
@@ -55,7 +55,7 @@ def docs_pages(published: Path, docs: Path) -> dict[Path, str]:
     for folder, data in find_experiments(published):
         pictures = Path(relpath(folder, docs)).as_posix()
         source = f"{pictures}/{FILE}"
-        pages[docs / page_name(data)] = study_page(data, pictures, source)
+        pages[docs / page_name(data)] = experiment_page_text(data, pictures, source)
         series.setdefault(data["page"], []).append(data)
     return pages | {docs / f"{page}.md": overview(found) for page, found in series.items()}
 

@@ -16,7 +16,7 @@ MADE_END = "by `make docs`; do not edit -->"
 MADE = "<!-- made from {source} " + MADE_END
 
 
-def study_page(data: dict[str, Any], pictures: str = "plots", source: str = FILE) -> str:
+def experiment_page_text(data: dict[str, Any], pictures: str = "plots", source: str = FILE) -> str:
     """The page of one experiment.
 
     Args:

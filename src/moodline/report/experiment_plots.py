@@ -37,7 +37,7 @@ FAR = 4.0
 """A difference is an outlier at so many times the third quartile of all."""
 
 
-def draw_study(data: dict[str, Any], folder: Path) -> None:
+def draw_experiment(data: dict[str, Any], folder: Path) -> None:
     """Draw all pictures of an experiment, each as PNG and SVG.
 
     Args:

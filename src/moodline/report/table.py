@@ -49,7 +49,7 @@ def prediction_table(prediction: Prediction) -> Table:
             cells.append("" if u.start is None else _clock(u.start))
         if named:
             cells.append(Text(clean(u.speaker or "")))
-        cells += [Text(clean(u.text or "…")), *shown.cells(u), _Weights(u.weights)]
+        cells += [Text(clean(u.text or "…")), *shown.cells(u), _Weights(u.weights, u.contradiction)]
         table.add_row(*cells)
     return table
 
@@ -78,7 +78,8 @@ def mood_summary(prediction: Prediction) -> Text:
 def _caption(prediction: Prediction) -> Text:
     from rich.text import Text
 
-    return Text(f"{clean(prediction.model)} · Moodline {clean(prediction.version)}", "dim")
+    lines = [f"{clean(prediction.model)} · Moodline {clean(prediction.version)}", clean(prediction.terms)]
+    return Text("\n".join(filter(None, lines)), "dim")
 
 
 def _longest_word(prediction: Prediction) -> int:
@@ -95,16 +96,21 @@ def _clock(seconds: float) -> str:
 
 
 class _Weights:
-    """``text 1.00``, or ``speech .2 text .3 fusion .5``: on one line in a wide table, one below the other else."""
+    """``text 1.00``, or ``speech .2 text .3 fusion .5``: on one line in a wide table, one below the other else.
 
-    def __init__(self, weights: dict[str, float]) -> None:
+    Below them what voice and words say where they contradict each other.
+    """
+
+    def __init__(self, weights: dict[str, float], contradiction: dict[str, str]) -> None:
         alone = len(weights) == 1
+        self.contradiction = [f"{name}: {clean(label)}" for name, label in contradiction.items()]
         self.pairs = [f"{clean(name)} {f'{w:.2f}' if alone else _tenths(w)}" for name, w in weights.items()]
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         from rich.measure import Measurement
 
-        narrow, wide = max(map(len, self.pairs), default=0), len(" ".join(self.pairs))
+        least = max(map(len, self.contradiction), default=0)
+        narrow, wide = max([least, *map(len, self.pairs)]), max(least, len(" ".join(self.pairs)))
         return Measurement(narrow, wide if console.width >= _WIDE else narrow)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
@@ -112,6 +118,8 @@ class _Weights:
 
         line = " ".join(self.pairs)
         yield Text(line if len(line) <= options.max_width else "\n".join(self.pairs))
+        if self.contradiction:
+            yield Text("\n".join(self.contradiction), "bold yellow")
 
 
 def _tenths(weight: float) -> str:

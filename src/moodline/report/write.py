@@ -123,7 +123,8 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
     """One flat row for every utterance, the form of CSV and Parquet.
 
     Columns: conversation, id, speaker, start, end, text, emotion, confidence, abstained, then ``probability_<label>``
-    for each label in the model's order, ``weight_<expert>`` for each expert and, where the model tells it,
+    for each label in the model's order, ``voice`` and ``words``, filled in where they contradict each other, if the
+    model reads both, ``weight_<expert>`` for each expert and, where the model has it,
     ``uncertainty_<modality>`` and ``guide_<part>``; numbers to four decimals, times to three. Of a regression,
     ``value, value_low, value_high`` and ``value_<expert>`` in place of emotion, confidence, abstained and the
     probabilities.
@@ -131,6 +132,7 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
     labels = list(dict.fromkeys(label for p in prediction for label in p.labels))
     experts = list(dict.fromkeys(expert for p in prediction for u in p.utterances for expert in u.weights))
     unsure = list(dict.fromkeys(m for p in prediction for u in p.utterances for m in u.uncertainty))
+    both = ("voice", "words") if {"speech", "text"} <= set(experts) else ()
     guides = list(dict.fromkeys(name for p in prediction for u in p.utterances for name in u.guides))
     return [
         {
@@ -141,6 +143,7 @@ def prediction_rows(prediction: list[Prediction]) -> list[dict[str, Any]]:
             "end": rounded(u.end, 3),
             "text": u.text,
             **shown.row(u, labels, experts),
+            **{name: u.contradiction.get(name) for name in both},
             **{f"weight_{expert}": rounded(u.weights.get(expert), 4) for expert in experts},
             **{f"uncertainty_{m}": rounded(u.uncertainty.get(m), 4) for m in unsure},
             **{f"guide_{name}": rounded(u.guides.get(name), 4) for name in guides},
@@ -191,7 +194,7 @@ def _parquet(prediction: list[Prediction], file: BinaryIO) -> None:
     rows = prediction_rows(prediction)
     kinds = {"start": pa.float64(), "end": pa.float64(), "confidence": pa.float64(), "abstained": pa.bool_()}
     names = list(rows[0]) if rows else []
-    text = ("conversation", "id", "speaker", "text", "emotion")
+    text = ("conversation", "id", "speaker", "text", "emotion", "voice", "words")
     schema = pa.schema(
         [(name, pa.string() if name in text else kinds.get(name, pa.float64())) for name in names],
         metadata={

@@ -38,7 +38,7 @@ from moodline.service.rooms import Rooms
 from moodline.service.schemas import State
 from moodline.service.settings import ServiceSettings
 
-MOST_JSON = 8_000_000
+MOST_JSON = 2_000_000
 """Bytes of a conversation."""
 UPLOADS = 16
 """Recordings for each worker that may arrive, wait or be read at a time; jobs are counted apart."""
@@ -62,7 +62,7 @@ class Service:
         self.metrics = Metrics(self._gauges)
         self.batcher = Batcher(self.models, settings.workers, settings.queue, settings.exact, self._computed)
         self.entrances = {
-            "/v1/conversations": Entrance("application/json", MOST_JSON, settings.queue, lambda: self.batcher.delay)
+            "/v1/conversations": Entrance("application/json", MOST_JSON, settings.queue, self.batcher.delay)
         }
         self.rooms: Rooms | None = None
         self.readers: Readers | None = None
@@ -87,7 +87,7 @@ class Service:
         )
         for path in ("/v1/recordings", "/v1/audio/transcriptions"):
             self.entrances[path] = Entrance(
-                "multipart/form-data", settings.upload, places, lambda: readers.delay, rooms.check_space
+                "multipart/form-data", settings.upload, places, readers.delay, rooms.check_space
             )
 
     @contextmanager

@@ -92,10 +92,9 @@ class Batcher:
         """Conversations that no thread has taken yet."""
         return len(self._waiting)
 
-    @property
-    def delay(self) -> float:
-        """Seconds until what waits now should be answered."""
-        return self._seconds * (len(self._waiting) + 1) / len(self._lanes)
+    def delay(self, count: int) -> float:
+        """Seconds until so many conversations should be answered."""
+        return self._seconds * count / len(self._lanes)
 
     async def recognize(
         self, served: Served, conversation: Conversation, abstain_below: float | None = None
@@ -110,7 +109,7 @@ class Batcher:
         item = Waiting(served, conversation, abstain_below, loop, loop.create_future())
         with self._changed:
             if len(self._waiting) >= self._most:
-                raise busy(self.delay)
+                raise busy(self.delay(len(self._waiting) + 1))
             self._waiting.append(item)
             self._changed.notify()
         return await item.answer

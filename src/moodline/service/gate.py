@@ -40,7 +40,7 @@ class Entrance:
         content: the media type of its bodies.
         most_bytes: of a body.
         slots: requests at a time.
-        delay: gives the seconds until there should be room.
+        delay: gives the seconds until so many requests should be answered.
         check: raises where a body of this size cannot be taken now.
         inside: requests at present.
     """
@@ -48,7 +48,7 @@ class Entrance:
     content: str
     most_bytes: int
     slots: int
-    delay: Callable[[], float]
+    delay: Callable[[int], float]
     check: Callable[[int], None] = lambda size: None
     inside: int = field(default=0)
 
@@ -94,8 +94,9 @@ class Gate:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > entrance.most_bytes:
             raise too_large(entrance.most_bytes, int(length))
-        if entrance.inside >= entrance.slots or entrance.delay() > LONGEST_WAIT:
-            raise busy(entrance.delay())
+        delay = entrance.delay(entrance.inside + 1)
+        if entrance.inside >= entrance.slots or (entrance.inside and delay > LONGEST_WAIT):
+            raise busy(delay)
         entrance.check(int(length) if length.isdigit() else 0)
         return entrance
 

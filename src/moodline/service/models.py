@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.device import default_device
 from moodline.core.errors import MoodlineError, UnknownNameError
-from moodline.models.registry import DEFAULT_MODEL, PRETRAINED_LICENCES, RECORDING_MODEL
+from moodline.models.registry import DEFAULT_MODEL, PRETRAINED, RECORDING_MODEL, packaged_model
 from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
 from moodline.pipeline.recognizer import Recognizer, model_directory
 from moodline.service.settings import ServiceSettings
@@ -61,8 +61,10 @@ class ServedModels:
             if not settings.models:
                 uses = ("conversations",) if n == 0 else ("recordings",)
             checkpoint = load_checkpoint(model_directory(name), self.device)
-            id_ = name if name in PRETRAINED_LICENCES else checkpoint.name
-            self._models.setdefault(id_, Served(id_, checkpoint, PRETRAINED_LICENCES.get(name), uses))
+            id_ = name if name in PRETRAINED else checkpoint.name
+            self._models.setdefault(
+                id_, Served(id_, checkpoint, packaged_model(name).licence if name in PRETRAINED else None, uses)
+            )
 
     def all(self) -> list[Served]:
         """Every model, the default first."""

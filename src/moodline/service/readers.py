@@ -45,6 +45,7 @@ class Reading:
     Args:
         served, wish, folder: what is to be read; the folder is removed afterwards.
         seconds: of sound; None if the recording does not say.
+        short: not one that takes turns with jobs.
         finish: makes the answer of the prediction, while the decoded sound is still there.
         loop, answer: who waits.
     """
@@ -53,6 +54,7 @@ class Reading:
     wish: Wish
     folder: Path
     seconds: float | None
+    short: bool
     finish: Callable[[Prediction], Any]
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Any]
@@ -89,7 +91,7 @@ class Readers:
         self._progress: dict[str, tuple[str, int, int]] = {}
         self._cancelled: set[str] = set()
         self._seconds = 3.0
-        """A moving mean of the seconds that a recording takes whose client waits."""
+        """A moving mean of the seconds that a short recording takes."""
         self._threads = [
             threading.Thread(target=self._run, args=(n, lane), name=f"recordings-{n}", daemon=True)
             for n, lane in enumerate(self._lanes)
@@ -141,10 +143,9 @@ class Readers:
         """Recordings that no thread has taken yet and whose clients wait."""
         return len(self._short) + len(self._long)
 
-    @property
-    def delay(self) -> float:
-        """Seconds until what waits now should be answered."""
-        return self._seconds * (self.waiting + 1) / len(self._lanes)
+    def delay(self, count: int) -> float:
+        """Seconds until so many recordings should be answered."""
+        return self._seconds * count / len(self._lanes)
 
     def progress(self, id_: str) -> tuple[str, int, int] | None:
         """How far a running job is: stage, done, total; None if it has not begun one."""
@@ -179,7 +180,7 @@ class Readers:
             MoodlineError: see ``Wish.read``.
         """
         loop = asyncio.get_running_loop()
-        item = Reading(served, wish, folder, seconds, finish, loop, loop.create_future())
+        item = Reading(served, wish, folder, seconds, short, finish, loop, loop.create_future())
         with self._changed:
             full = self.waiting >= self._most
             if not full:
@@ -187,7 +188,7 @@ class Readers:
                 self._changed.notify_all()
         if full:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-            raise busy(self.delay)
+            raise busy(self.delay(self.waiting + 1))
         return await item.answer
 
     # -- the threads ------------------------------------------------------------------------------------------------
@@ -216,13 +217,15 @@ class Readers:
         elif len(self._lanes) > 1:
             order = [*(["job", "long"] if turn % 2 else ["long", "job"]), "short"]
         else:
-            order = ["short", "job", "long", "short"][turn % 3 :]
+            kinds = ["short", "job", "long"]
+            order = kinds[turn % 3 :] + kinds[: turn % 3]
         for kind in order:
             found = self._take_job() if kind == "job" else self._pop(self._short if kind == "short" else self._long)
             if found is not None:
                 return found
         with self._changed:
-            if not (self._short or (self._long and not only_short) or self._stopping):
+            jobs = self._jobs_wait and not self._ending
+            if not (self._short or self._stopping or ((self._long or jobs) and not only_short)):
                 self._changed.wait(1.0)
         return None
 
@@ -259,7 +262,8 @@ class Readers:
             outcome = error
         finally:
             shutil.rmtree(item.folder, ignore_errors=True)
-        self._seconds += 0.2 * (time.monotonic() - begun - self._seconds)
+        if item.short:
+            self._seconds += 0.2 * (time.monotonic() - begun - self._seconds)
         with suppress(RuntimeError):  # the loop has ended
             item.loop.call_soon_threadsafe(_give, item.answer, outcome)
 

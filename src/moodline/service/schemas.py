@@ -70,6 +70,9 @@ class _Answered(Strict):
     uncertainty: dict[str, float] = Field(default_factory=dict, description="Only of models that report it.")
     attention: dict[str, list[list[LookedAt]]] = Field(default_factory=dict, description="Likewise.")
     guides: dict[str, float] = Field(default_factory=dict, description="Likewise.")
+    contradiction: dict[str, str] = Field(
+        default_factory=dict, description="Only where voice and words contradict each other: what each says by itself."
+    )
 
 
 class EmotionTurn(_Answered):
@@ -114,6 +117,8 @@ class Answer(Strict):
     media: str | None = Field(description="The name of the recording; null for a conversation of turns.")
     model: str
     version: str
+    licence: str | None = Field(description="Of the model's weights; null where it is not recorded.")
+    limits: str | None = Field(description="What the model learnt from; null where it is not recorded.")
     labels: list[str]
     scale: Range | None
     interval_level: float | None

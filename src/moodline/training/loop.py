@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from moodline.core.errors import CheckpointError, ConfigError, DeviceMemoryError, MoodlineError, StorageError
 from moodline.core.files import replacing, write_json
 from moodline.core.hashing import json_hash
 from moodline.core.progress import Progress
 from moodline.evaluation.selection import Judge
+from moodline.nn.model import TrainableModel
 from moodline.training.data import epoch_batches
 from moodline.training.ema import WeightAverage
 from moodline.training.fsdp import is_shared, mean_gradients, prepare_shared
@@ -54,7 +55,7 @@ class FitResult:
 
 
 def fit(
-    model: nn.Module,
+    model: TrainableModel,
     train: Sequence[Any],
     dev: Sequence[Any],
     collate: Collate,
@@ -115,7 +116,7 @@ class _Run:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: TrainableModel,
         train: Sequence[Any],
         dev: Sequence[Any],
         collate: Collate,
@@ -260,7 +261,7 @@ class _Run:
         with reserve_memory(self.model, self.accelerator.device, copies):
             prepared = self.collate(batch).to(self.accelerator.device)
             with self.accelerator.autocast():
-                loss = self.model.loss(prepared, self.wrapped(prepared))["total"]  # type: ignore[operator]
+                loss = self.model.loss(prepared, self.wrapped(prepared))["total"]
             self.accelerator.backward(loss)
 
     def one_epoch(self, state: FitState, progress: Progress) -> dict[str, float]:
@@ -301,7 +302,7 @@ class _Run:
         for batch, count in zip(batches, counts, strict=True):
             batch = batch.to(self.accelerator.device)
             with self.accelerator.autocast():
-                terms = self.model.loss(batch, self.wrapped(batch))  # type: ignore[operator]
+                terms = self.model.loss(batch, self.wrapped(batch))
             self.accelerator.backward(terms["total"] * (count * self.world / total))
             for name, value in terms.items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach() * count

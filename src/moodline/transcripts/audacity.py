@@ -13,7 +13,7 @@ from moodline.transcripts.times import clock
 _LABEL = re.compile(r"[0-9]+[.,]?[0-9]*\t[0-9]+[.,]?[0-9]*(?:\t.*)?")
 
 
-def looks_like_labels(source: Source) -> bool:
+def resembles_labels(source: Source) -> bool:
     """Whether a text begins as a label track does: two numbers, with tabs between."""
     first = next((line for line in source.text.split("\n") if line.strip()), "")
     return _LABEL.fullmatch(first.rstrip()) is not None

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from moodline.core.conversation import Conversation, Utterance
-from moodline.transcripts.audacity import looks_like_labels
+from moodline.transcripts.audacity import resembles_labels
 from moodline.transcripts.common import Source
 from moodline.transcripts.conventions import is_name_line
 
@@ -76,7 +76,7 @@ def _doubts(turns: Sequence[Utterance], source: Source) -> Iterator[str]:
 
 def _tabs(source: Source) -> Iterator[str]:
     """Tabs in plain text that was not read as a table."""
-    if source.path.suffix.lower() != ".txt" or "\t" not in source.text[:100_000] or looks_like_labels(source):
+    if source.path.suffix.lower() != ".txt" or "\t" not in source.text[:100_000] or resembles_labels(source):
         return
     lines = source.text[:100_000].split("\n")
     tabs = sum("\t" in line.strip() for line in lines)

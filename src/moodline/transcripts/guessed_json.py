@@ -116,13 +116,20 @@ def note_unused(data: Any, segments: Sequence[dict[str, Any]], source: Source) -
     """Note fields that seem to say who speaks, or when, if no utterance has got a speaker or a time from anywhere."""
     if len(segments) < 2:
         return
-    words = [w for row in segments for w in row.get("words") or () if isinstance(w, dict)]
+    words = [w for row in segments if isinstance(row.get("words"), list) for w in row["words"] if isinstance(w, dict)]
     if not any(row.get("speaker") for row in (*segments, *words)):
         seen: dict[str, set[str]] = {}
+        used = any(row.get("channel") is not None for row in segments)  # see ``whisper``
         for key, value in walk(data):
             name = plain_key(key)
             usual = name in SPEAKER or name in CHANNEL or "speaker" in name
-            if usual and name not in _UNSPEAKING and isinstance(value, str | int) and not isinstance(value, bool):
+            if (
+                usual
+                and name not in _UNSPEAKING
+                and not (used and name == "channel")
+                and isinstance(value, str | int)
+                and not isinstance(value, bool)
+            ):
                 seen.setdefault(key, set()).add(str(value))
         unused = next((key for key, values in seen.items() if len(values) > 1), None)
         if unused:
@@ -151,8 +158,20 @@ def _rows(
     elif isinstance(data, list):
         for row in data:
             if isinstance(row, dict):
-                yield f"{path}[]", row, above
+                yield f"{path}[]", _flat(row), above
                 yield from _rows(row, f"{path}[]", row, depth + 1)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the times of an object inside it, as ``{"instances": [{"start": …}]}``."""
+    for key in ("offsets", "instances", "timing", "times", "timestamps", "interval", "span", "range", "time", "period"):
+        inner = row.get(key)
+        inner = inner[0] if isinstance(inner, list) and inner else inner
+        if isinstance(inner, dict) and field(inner, START) and not field(row, START[:-8]):
+            unit = 1e-3 if key == "offsets" else 1.0
+            times = {k: time_of(v, unit) for k, v in inner.items() if isinstance(v, int | float | str)}
+            return {**times, **{k: v for k, v in row.items() if k != key}}
+    return row
 
 
 def _text_field(rows: Sequence[dict[str, Any]]) -> str | None:
@@ -227,8 +246,8 @@ def _speakers(found: _Found, names: dict[Any, str]) -> tuple[str | None, list[st
 
 
 def _is_number_text(value: Any) -> bool:
-    """Whether it is text that is a number with a point, as a time is."""
-    return isinstance(value, str) and "." in value and value.replace(".", "", 1).isdigit()
+    """Whether it is text of numbers and marks, as a time is."""
+    return isinstance(value, str) and any(c in value for c in ".:,") and not any(map(str.isalpha, value))
 
 
 def _note(path: str, text: str, who: str | None, start: str | None, end: str | None, unit: float) -> str:

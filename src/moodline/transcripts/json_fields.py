@@ -21,7 +21,8 @@ SPEAKER = (
     "speakername", "speakerdisplayname", "speaker", "speakerlabel", "speakerid", "speakertag", "spk", "spkid",
     "spkr", "participantname", "participant", "participantrole", "participantid", "displayname", "name", "who",
     "role", "author", "person", "personname", "character", "username", "user", "from", "speakernumber",
-    "talker", "voice",
+    "talker", "voice", "users", "speakers",
+    "participants",
 )  # fmt: skip
 CHANNEL = ("channel", "channelid", "channeltag", "channellabel", "channelnumber", "channelindex", "track", "side")
 START = (
@@ -87,8 +88,11 @@ def speaker_of(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return f"Speaker {int(value)}"
     if isinstance(value, dict):
-        value = first(value, "name", "displayName", "display_name", "speaker_name", "label", "id", "@id")
+        value = first(value, "name", "displayName", "display_name", "speaker_name", "username", "label", "id", "@id")
         return speaker_of(value) if not isinstance(value, dict) else None
+    if isinstance(value, list):
+        names = [name for part in value[:5] if (name := speaker_of(part) if not isinstance(part, list) else None)]
+        return ", ".join(names) or None
     if isinstance(value, str) and value.strip().isdecimal():
         return f"Speaker {value.strip()}"
     if value == "UU":  # Speechmatics
@@ -156,15 +160,17 @@ def word(text: Any, speaker: Any, start: Any, end: Any, place: str, unit: float 
 def names_in(data: Any) -> dict[Any, str]:
     """Id to name of the speakers that a list beside the words introduces, ``{"speakers": [{"id": 0, "name": …}]}``."""
     out: dict[Any, str] = {}
-    for key in ("speakers", "participants", "speakerNames", "speaker_names"):
-        for row in objects(data, key) or []:
-            name = first(row, "name", "displayName", "display_name", "speaker_name", "label")
-            given = first(row, "id", "speaker_id", "speaker", "tag")
-            if isinstance(given, int | str) and isinstance(name, str) and name:
-                out[given] = name
-        table = data.get(key) if isinstance(data, dict) else None
-        if isinstance(table, dict):
-            out |= {k: v for k, v in table.items() if isinstance(v, str) and v}
+    for key, value in walk(data, 2000):
+        if plain_key(key) not in ("speakers", "participants", "speakernames", "speakermap", "speakermapping"):
+            continue
+        for row in value if isinstance(value, list) else []:
+            if isinstance(row, dict):
+                name = first(row, "name", "displayName", "display_name", "speaker_name", "label")
+                given = first(row, "id", "speaker_id", "speaker", "tag")
+                if isinstance(given, int | str) and isinstance(name, str) and name:
+                    out.setdefault(given, name)
+        if isinstance(value, dict):
+            out |= {k: v for k, v in value.items() if isinstance(v, str) and v and k not in out}
     return out
 
 

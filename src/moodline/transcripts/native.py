@@ -33,10 +33,15 @@ def read_json(source: Source, *, skip_empty: bool = False) -> list[Conversation]
     try:
         data = _loads(source.text, source, 1)
     except TranscriptError:
-        if not _is_lines(source.text):
+        if _is_lines(source.text):
+            source.note("The file holds one JSON object a line, and was read as .jsonl.")
+            return read_jsonl(source, skip_empty=skip_empty)
+        data = _one_after_the_other(source.text)
+        if data is None:
             raise
-        source.note("The file holds one JSON object a line, and was read as .jsonl.")
-        return read_jsonl(source, skip_empty=skip_empty)
+        source.note(f"The file holds {len(data)} JSON objects behind each other; they were read as a list.")
+    if isinstance(data, list) and data and all(isinstance(part, list) for part in data):  # lists of segments
+        data = [row for part in data for row in part]
     found = _recognized(data, source)
     if found is not None:
         return read_segments(source, found, skip_empty=skip_empty)
@@ -82,12 +87,28 @@ def _is_lines(text: str) -> bool:
         return False
 
 
+def _one_after_the_other(text: str) -> list[Any] | None:
+    """The objects of a text that is several of them without a list around; None if it is something else."""
+    out, at, decoder = [], 0, json.JSONDecoder()
+    try:
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            out.append(value)
+            while at < len(text) and text[at] in " \n\t\r,":
+                at += 1
+    except (ValueError, RecursionError):
+        return None
+    return out if len(out) > 1 and all(isinstance(value, dict) for value in out) else None
+
+
 def _recognized(data: Any, source: Source) -> list[Any] | None:
     """The segments of a recognizer's JSON: of a layout that is known, or of rows with times."""
     found = service_segments(data, source)
     if found is None and (rows := segments(source, data)) is not None:
-        numbers = all(isinstance(row, dict) and not isinstance(row.get("start"), str) for row in rows)
-        found = in_seconds(rows, source, data) if numbers else rows
+        objects = all(isinstance(row, dict) for row in rows)
+        if objects and rows and not any(name in row for row in rows for name in ("start", "end", "words")):
+            return guessed_segments(data, source, timed=True) or rows
+        found = in_seconds(rows, source, data) if objects else rows
     if found is not None:
         note_unused(data, [row for row in found if isinstance(row, dict)], source)
         return found

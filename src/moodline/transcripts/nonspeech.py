@@ -58,7 +58,7 @@ def sounds_only(text: str) -> bool:
     rest = _CODES.sub(" ", rest)
     rest = _BRACKETS.sub(lambda m: " " if _is_mark(m) else m[0], rest)
     rest = _PARENTHESES.sub(lambda m: " " if _is_aside(m) else m[0], rest)
-    return not any(c.isalnum() for c in rest)
+    return rest != text and not any(c.isalnum() for c in rest)
 
 
 def split_sounds(text: str) -> tuple[str, list[str]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
 from moodline.transcripts import speakers
-from moodline.transcripts.audacity import looks_like_labels, read_audacity
+from moodline.transcripts.audacity import read_audacity, resembles_labels
 from moodline.transcripts.blocks import named_blocks, unwrapped
 from moodline.transcripts.common import Source
 from moodline.transcripts.inline_times import inline_cues
@@ -35,7 +35,7 @@ def read_plain(source: Source, *, skip_empty: bool = False) -> list[Conversation
     Raises:
         TranscriptError: a time that is none, or nothing but times; or, if the reading is strict, a name without words.
     """
-    if looks_like_labels(source):
+    if resembles_labels(source):
         return read_audacity(source, skip_empty=skip_empty)
     if (table := read_unnamed(source, skip_empty=skip_empty)) is not None:
         return [table]

@@ -229,7 +229,8 @@ def _funasr(data: Any, place: str) -> Segments | None:
 
 def _lhotse(data: Any, place: str) -> Segments | None:
     """lhotse's supervisions, alone or in cuts: ``[{"recording_id", "start", "duration", "speaker", "text"}]``."""
-    rows = objects(data)
+    alone = isinstance(data, dict) and "recording_id" in data
+    rows = [data] if alone else objects(data)
     if rows is None:
         return None
     found: list[tuple[float, dict[str, Any]]] = []

@@ -23,6 +23,8 @@ def in_seconds(segments: list[dict[str, Any]], source: Source, data: Any = None)
         source: the file, for the note.
         data: the JSON that they come from, which may name its duration.
     """
+    if any(isinstance(s.get("start"), str) for s in segments[:10]):
+        segments = [s | {k: _number(s.get(k)) for k in ("start", "end") if k in s} for s in segments]
     timed = [(s.get("start"), s.get("end"), str(s.get("text") or "")) for s in segments]
     unit = guessed_unit(timed, _duration(data))
     if unit == 1.0:
@@ -32,6 +34,11 @@ def in_seconds(segments: list[dict[str, Any]], source: Source, data: Any = None)
         s | {name: round(s[name] * unit, 6) for name in ("start", "end") if isinstance(s.get(name), int | float)}
         for s in segments
     ]
+
+
+def _number(value: Any) -> Any:
+    """A number for text that is a whole number; anything else as it is."""
+    return int(value) if isinstance(value, str) and len(value) < 16 and value.isascii() and value.isdecimal() else value
 
 
 def guessed_unit(timed: Sequence[tuple[Any, Any, str]], duration: float | None = None) -> float:

@@ -106,6 +106,9 @@ def _of_segment(source: Source, place: str, segment: Any, channels: bool) -> lis
     if start is not None and end is None:  # as for YouTube's captions
         lasts = number(segment.get("duration"), place, "duration")
         end = None if lasts is None else round(start + lasts, 6)
+    if "[SPEAKER_TURN]" in text:
+        source.note("[SPEAKER_TURN] marks that another goes on, but not who: they were left out.")
+        text = text.replace("[SPEAKER_TURN]", " ")
     parts = _by_speaker(text, words)
     if len(parts) > 1:
         source.note("Segments in which the words' speaker changes were split there.")

@@ -14,7 +14,7 @@ from moodline.encoders.backbones import load_backbone
 from moodline.encoders.finetuning import Collate, FinetuneConfig, load_finetuned, save_finetuned
 from moodline.encoders.finetuning.activation_cache import FrozenStates
 from moodline.encoders.settings import EncoderSpec
-from moodline.encoders.text.layer_resume import skip_layers, stepping_blocks
+from moodline.encoders.text.layer_resume import resumable_blocks, skip_layers
 from tests.encoders.text.test_language_models import LABELS, TEXTS, TURNS, embeddings, examples, tuned
 from tests.encoders.tiny_models import SMALL, save_language_model
 
@@ -101,7 +101,7 @@ def test_networks_of_one_shared_block_run_from_the_start() -> None:
     from transformers import AlbertConfig, AlbertModel
 
     sizes = {k: v for k, v in SMALL.items() if k != "vocab_size"} | {"embedding_size": 16}
-    assert stepping_blocks(AlbertModel(AlbertConfig(vocab_size=400, **sizes)), 3) == []
+    assert resumable_blocks(AlbertModel(AlbertConfig(vocab_size=400, **sizes)), 3) == []
 
 
 def test_lora_needs_a_block_that_is_not_frozen(sources) -> None:

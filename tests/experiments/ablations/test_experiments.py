@@ -33,18 +33,18 @@ from moodline.experiments.ablations.plan import (
     Experiment,
     ExperimentPlan,
     Planned,
-    load_study,
+    experiment_names,
+    load_experiment,
     make_plan,
-    study_names,
 )
 from moodline.experiments.ablations.run_metrics import RunNumbers, load_tested
 from moodline.experiments.ablations.runner import duration, evaluate_all, train_all, what_is_left
 from moodline.report import experiment_files as study_files
-from moodline.report import experiment_page as study_page
-from moodline.report.experiment_plots import axis_reach, draw_study
+from moodline.report import experiment_page as experiment_page_text
+from moodline.report.experiment_plots import axis_reach, draw_experiment
 from tests.tiny import FEATURES, LABELS, SAYINGS, TEXT, call, write_recipe
 
-SCHEMA = json.loads((Path(study_page.__file__).parent / "experiment.schema.json").read_text())
+SCHEMA = json.loads((Path(experiment_page_text.__file__).parent / "experiment.schema.json").read_text())
 SMALL: dict[str, Any] = {
     "title": "Tiny",
     "description": "A few variants.",
@@ -96,16 +96,16 @@ def done(house: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(plan, house, folder / "out", 2)
     found = analyse(plan, folder / "out", range(2), draws=200)
     (folder / "out" / "experiment.json").write_text(json.dumps(found))
-    study_files.write_study(found, folder / "out")
+    study_files.write_experiment(found, folder / "out")
     return folder / "out"
 
 
 # -- the plan -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", study_names())
+@pytest.mark.parametrize("name", experiment_names())
 def test_packaged_experiments_resolve_for_every_corpus(name: str) -> None:
-    study = load_study(name)
+    study = load_experiment(name)
     for corpus in study.bases:
         plan = make_plan(name, corpus)
         assert plan.corpus == corpus
@@ -276,7 +276,7 @@ def test_one_expert_end_to_end(house: Path, tmp_path: Path) -> None:
     assert "one expert" in reasons["gate"]
     assert "one expert" in reasons["modular"]
     assert reasons["focal"] == reasons["worst"] == ""
-    study_files.write_study(found, tmp_path / "out")
+    study_files.write_experiment(found, tmp_path / "out")
     page = (tmp_path / "out" / "README.md").read_text()
     assert "Left out: `beta-0`, `beta-0.1`, `monolithic`: needs several experts" in page
     assert "## Gate weights" not in page
@@ -289,7 +289,7 @@ def test_one_expert_end_to_end(house: Path, tmp_path: Path) -> None:
 def test_the_page_shows_the_file_and_nothing_of_the_corpus(done: Path, tmp_path: Path) -> None:
     data = read_experiment(done)
     page = (done / "README.md").read_text()
-    assert page == study_page.study_page(data)
+    assert page == experiment_page_text.experiment_page_text(data)
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", page)
     assert len(pictures) == 7
     assert all((done / p).is_file() and (done / p).with_suffix(".svg").is_file() for p in pictures)
@@ -298,11 +298,11 @@ def test_the_page_shows_the_file_and_nothing_of_the_corpus(done: Path, tmp_path:
     for v in data["variants"]:
         assert f"{v['test']['mean']:.1f} ± {v['test']['sd']:.1f}" in page
     again = tmp_path / "again"
-    draw_study(data, again)
+    draw_experiment(data, again)
     for path in again.iterdir():
         assert path.read_bytes() == (done / "plots" / path.name).read_bytes(), "the same data give the same bytes"
     target = tmp_path / "results" / "experiments" / "tiny" / "house"
-    study_files.publish_study(done, target)
+    study_files.publish_experiment(done, target)
     names = {p.name for p in target.iterdir()}
     assert {"experiment.json", "recipe.yaml", "sweeps.png", "case.png"} <= names
     shown = (done / "README.md").read_text()
@@ -316,7 +316,7 @@ def test_the_page_shows_the_file_and_nothing_of_the_corpus(done: Path, tmp_path:
 
 def test_docs_cannot_be_stale(done: Path, tmp_path: Path) -> None:
     published, docs = tmp_path / "results", tmp_path / "docs" / "experiments"
-    study_files.publish_study(done, published / "experiments" / "tiny" / "house")
+    study_files.publish_experiment(done, published / "experiments" / "tiny" / "house")
     pages = [docs / "tiny-house.md", docs / "tiny.md"]
     arguments = ("experiment", "--pages", docs, "--published", published)
     assert call(*arguments, "--check")[0] == 2
@@ -360,7 +360,7 @@ def test_committed_experiments_are_whole(root: Path) -> None:
         data = read_experiment(path)
         jsonschema.validate(data, SCHEMA)
         assert path.parent.name == result_name(data["corpus"], task_in(data).key)
-        for picture in re.findall(r"!\[.*?\]\((.*?)\)", study_page.study_page(data, ".")):
+        for picture in re.findall(r"!\[.*?\]\((.*?)\)", experiment_page_text.experiment_page_text(data, ".")):
             assert (path.parent / picture).is_file()
 
 
@@ -418,7 +418,7 @@ def test_the_command_line(house: Path, done: Path, tmp_path: Path) -> None:
 def test_experiments_are_listed() -> None:
     code, text, error = call("experiment", "--list", "--json")
     assert (code, error) == (0, "")
-    assert [row["name"] for row in json.loads(text)] == study_names()
+    assert [row["name"] for row in json.loads(text)] == experiment_names()
     code, text, _ = call("experiment", "--list")
     assert code == 0
     assert "mister-e/ablations" in text

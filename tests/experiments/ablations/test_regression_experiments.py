@@ -27,7 +27,7 @@ from moodline.experiments.ablations.plan import BASE, Claim, ExperimentPlan, mak
 from moodline.experiments.ablations.run_metrics import RunNumbers
 from moodline.experiments.ablations.runner import evaluate_all, train_all, what_is_left
 from moodline.report import experiment_files as study_files
-from moodline.report import experiment_page as study_page
+from moodline.report import experiment_page as experiment_page_text
 from moodline.report.plots import VERMILLION
 from tests.experiments.ablations.test_experiments import SCHEMA, SMALL, plan_of, stamps
 from tests.tiny import SAYINGS, SCORES, call, write_recipe, write_scored
@@ -178,7 +178,7 @@ def test_the_side_with_less_error_is_ahead(done: Path) -> None:
 def test_the_page_tells_errors(done: Path) -> None:
     data = read_experiment(done)
     page = (done / "README.md").read_text()
-    assert page == study_page.study_page(data)
+    assert page == experiment_page_text.experiment_page_text(data)
     assert page.startswith("# Tiny: house, mosi scores from −3 to 3\n")
     assert "## Classes" not in page
     assert "F1" not in page
@@ -233,7 +233,7 @@ def test_a_model_that_is_its_own_expert(scored: Path, tmp_path: Path) -> None:
     jsonschema.validate(found, SCHEMA)
     assert (found["voices"], found["gate"], found["case"]) == ([], {}, {})
     assert {c["name"] for c in found["claims"] if "p" in c} == {"experts", "text"}
-    study_files.write_study(found, tmp_path / "out")
+    study_files.write_experiment(found, tmp_path / "out")
     assert {p.stem for p in (tmp_path / "out" / "plots").iterdir()} == {"differences"}
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from moodline.core.errors import ConfigError, FeatureError, MoodlineError, UnknownNameError
-from moodline.experiments.search import run as study
+from moodline.experiments.search import run as search_run
 from moodline.experiments.search.run import search
 from moodline.experiments.search.space import Axis, Space, load_space, space_names, with_values
 from moodline.experiments.train import train
@@ -97,7 +97,7 @@ def test_more_trials_go_on(house: Path, recipe: Recipe, tmp_path: Path, monkeypa
     whole = search(recipe, house, space(tmp_path), tmp_path / "whole", 4)
     search(recipe, house, space(tmp_path), tmp_path / "parts", 2)
     assert ended(search(recipe, house, space(tmp_path), tmp_path / "parts", 4)) == ended(whole)
-    monkeypatch.setattr(study, "fit_model", lambda *_: pytest.fail("there were enough"))
+    monkeypatch.setattr(search_run, "fit_model", lambda *_: pytest.fail("there were enough"))
     assert ended(search(recipe, house, space(tmp_path), tmp_path / "parts", 3)) == ended(whole)
 
 
@@ -107,7 +107,7 @@ def test_interrupted_between_seeds(
     """The setting is tried again; the seed that was finished is not trained again; the end is the same."""
     whole = search(recipe, house, space(tmp_path), tmp_path / "whole", 3, seeds=2)
     calls: list[int] = []
-    original = study.fit_model
+    original = search_run.fit_model
 
     def counted(*arguments: Any) -> Any:
         calls.append(arguments[4])
@@ -115,7 +115,7 @@ def test_interrupted_between_seeds(
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(study, "fit_model", counted)
+    monkeypatch.setattr(search_run, "fit_model", counted)
     with pytest.raises(KeyboardInterrupt):
         search(recipe, house, space(tmp_path), tmp_path / "cut", 3, seeds=2)
     found = search(recipe, house, space(tmp_path), tmp_path / "cut", 3, seeds=2)
@@ -151,13 +151,13 @@ def test_killed_and_resumed(house: Path, tmp_path: Path) -> None:
 
 def test_features_are_made_once(house: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Path] = []
-    original = study.training_features
+    original = search_run.training_features
 
     def counted(*arguments: Any) -> Any:
         calls.append(arguments[2])
         return original(*arguments)
 
-    monkeypatch.setattr(study, "training_features", counted)
+    monkeypatch.setattr(search_run, "training_features", counted)
     search(recipe, house, space(tmp_path), tmp_path / "once", 3, seeds=2)
     assert len(calls) == 1
     both = {**SPACE, "modalities.speech.features": {"values": ["tones", "waves"]}}
@@ -184,14 +184,14 @@ def test_stage_1_is_searched(house: Path, tmp_path: Path) -> None:
 def test_a_setting_that_cannot_be_trained_is_noted(
     house: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = study.fit_model
+    original = search_run.fit_model
 
     def fails_at_first(*arguments: Any) -> Any:
         if not (tmp_path / "out" / "trials.jsonl").exists():
             raise MoodlineError("training: the loss is not finite at step 3")
         return original(*arguments)
 
-    monkeypatch.setattr(study, "fit_model", fails_at_first)
+    monkeypatch.setattr(search_run, "fit_model", fails_at_first)
     found = search(recipe, house, space(tmp_path), tmp_path / "out", 2)
     assert [(r["state"], r["dev"] is None) for r in found] == [("failed", True), ("done", False)]
     assert "not finite" in found[0]["reason"]
@@ -201,8 +201,8 @@ def test_a_setting_drawn_twice_is_trained_once(
     house: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    original = study.fit_model
-    monkeypatch.setattr(study, "fit_model", lambda *a: (calls.append(a[4]), original(*a))[1])
+    original = search_run.fit_model
+    monkeypatch.setattr(search_run, "fit_model", lambda *a: (calls.append(a[4]), original(*a))[1])
     found = search(recipe, house, space(tmp_path, {"model.hidden": {"values": [4, 8]}}), tmp_path / "out", 5)
     assert len(calls) == 2
     assert len({(r["params"]["model.hidden"], r["dev"]) for r in found}) == 2
@@ -222,7 +222,7 @@ def test_another_search_in_the_same_place_is_refused(house: Path, recipe: Recipe
         search(recipe, house, space(tmp_path, {"model.hidden": {"values": [4, 8]}}), out, 2, seeds=2)
     with pytest.raises(ConfigError, match="holds a search with other corpus files"):
         search(recipe, write_house(tmp_path / "other", test_seed=5), space(tmp_path), out, 2)
-    with study._locked(out), pytest.raises(ConfigError, match="another search is at work"):
+    with search_run._locked(out), pytest.raises(ConfigError, match="another search is at work"):
         search(recipe, house, space(tmp_path), out, 2)
     (out / "search.json").write_text("{")
     with pytest.raises(ConfigError, match=r"search\.json: broken"):
@@ -326,7 +326,7 @@ def test_packaged_spaces_fit_the_recipes_they_are_for(name: str) -> None:
     for recipe in fitting:
         wide.check(recipe)
     for axis in wide.axes.values():
-        study.distribution(axis)
+        search_run.distribution(axis)
 
 
 def test_samples_of_an_axis_lie_in_it() -> None:

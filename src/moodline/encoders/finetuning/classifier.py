@@ -34,6 +34,7 @@ from moodline.nn import pooling
 from moodline.nn.blocks import layer_index
 from moodline.nn.lora import inject_lora
 from moodline.nn.losses import focal_loss, symmetric_kl
+from moodline.nn.model import TrainableModel
 
 
 class UtteranceHead(nn.Module):
@@ -169,7 +170,7 @@ class Collate:
         return samples[start : start + self.crop]
 
 
-class UtteranceClassifier(nn.Module):
+class UtteranceClassifier(TrainableModel):
     """A backbone with a classifier: a model for ``training.loop.fit``.
 
     Args:

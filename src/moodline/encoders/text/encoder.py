@@ -20,7 +20,7 @@ from moodline.encoders.inputs import TextInput, TurnInput, Window
 from moodline.encoders.quantized import loading_options, quiet
 from moodline.encoders.settings import EncoderSpec
 from moodline.encoders.text.bert import Bert, BertConfig, mpnet_state
-from moodline.encoders.text.layer_resume import can_resume, skip_layers, stepping_blocks
+from moodline.encoders.text.layer_resume import can_resume, resumable_blocks, skip_layers
 from moodline.encoders.text.tokens import TextTokens
 from moodline.encoders.text.windows import WindowTokens, turns_apart
 from moodline.encoders.weights import encoder_files, from_pretrained, keep_every_layer
@@ -62,7 +62,7 @@ class TextBackbone(Backbone):
         self.kept = torch.float16 if isinstance(network, Bert) else torch.float32  # of large states half would overflow
         if hasattr(network, "language_model"):  # beside eyes, which have nothing to look at
             self.adapted = ("language_model.",)
-        self.stack = [] if isinstance(network, Bert) else stepping_blocks(network, sizes[1], self.adapted)
+        self.stack = [] if isinstance(network, Bert) else resumable_blocks(network, sizes[1], self.adapted)
         self.hidden_size, self.depth = sizes
         self.first_position = 0
         taken = inspect.signature(network.forward).parameters

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from moodline.nn.blocks import layer_index
 
 
-def stepping_blocks(network: nn.Module, depth: int, within: tuple[str, ...] = ("",)) -> list[nn.Module]:
+def resumable_blocks(network: nn.Module, depth: int, within: tuple[str, ...] = ("",)) -> list[nn.Module]:
     """The blocks of a network in order; none where it is not built of ``depth`` different ones.
 
     Args:
@@ -36,7 +36,7 @@ def skip_layers(blocks: list[nn.Module], state: Tensor | None = None) -> Iterato
     """In here these blocks compute nothing.
 
     Args:
-        blocks: some of ``stepping_blocks``.
+        blocks: some of ``resumable_blocks``.
         state: what they give, [B, T, H], in the type of what comes in; None for what comes in.
     """
 
@@ -58,7 +58,7 @@ def can_resume(network: nn.Module, blocks: list[nn.Module], device: torch.device
 
     Args:
         network: takes ``input_ids`` and ``attention_mask``; left as it was.
-        blocks: of ``stepping_blocks``.
+        blocks: of ``resumable_blocks``.
         device: where its weights are.
     """
     if not blocks or any("forward" in block.__dict__ for block in blocks):

@@ -49,14 +49,14 @@ def analyse(plan: ExperimentPlan, out: Path, seeds: Sequence[int], draws: int = 
     against = {n: base.measure.difference(base.sums, run.sums, draws) for n, run in tested.items() if n != BASE}
     sweeps = {
         name: {"title": s.title, "symbol": s.symbol, "source": s.source, "setting": s.setting}
-        for name, s in plan.study.sweeps.items()
+        for name, s in plan.experiment.sweeps.items()
         if any(v.group == name for v in plan.variants)
     }
     return {
         "schema": SCHEMA,
         "experiment": plan.name,
-        "title": plan.study.title,
-        "page": plan.study.page,
+        "title": plan.experiment.title,
+        "page": plan.experiment.page,
         "corpus": plan.corpus,
         "base": plan.base,
         "modalities": list(plan.runs[BASE].modalities),

@@ -38,7 +38,7 @@ def judge(plan: ExperimentPlan, tested: Mapping[str, RunNumbers], draws: int = D
         or not, since how much trainings differ by chance is not known.
     """
     found = []
-    for name, claim in plan.study.claims.items():
+    for name, claim in plan.experiment.claims.items():
         one: dict[str, Any] = {"name": name, "statement": claim.statement, "source": claim.source}
         try:
             one |= _test(plan, claim, tested, draws)

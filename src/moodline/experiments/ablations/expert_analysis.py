@@ -56,7 +56,7 @@ class Analysis(ABC):
         """[N] how much the first seed's experts disagree."""
 
     @abstractmethod
-    def said(self, p: Any, n: Any) -> dict[str, Any]:
+    def answers_of(self, p: Any, n: Any) -> dict[str, Any]:
         """The truth of utterance ``n``, and the answers of the first seed's mixture and experts."""
 
 
@@ -101,7 +101,7 @@ class ClassAnalysis(Analysis):
         said = np.stack([row[0] for row in p.experts.values()])  # [K, N]
         return (said != said[0]).any(0).astype(np.float64)
 
-    def said(self, p: Any, n: Any) -> dict[str, Any]:
+    def answers_of(self, p: Any, n: Any) -> dict[str, Any]:
         """Labels."""
         experts = {name: p.labels[row[0, n]] for name, row in p.experts.items()}
         return {"label": p.labels[p.truth[n]], "mixture": p.labels[p.predicted[0, n]], "experts": experts}
@@ -148,7 +148,7 @@ class ValueAnalysis(Analysis):
         least, most = np.where(can, said, np.inf).min(0), np.where(can, said, -np.inf).max(0)
         return np.maximum(most - least, 0.0)
 
-    def said(self, p: Any, n: Any) -> dict[str, Any]:
+    def answers_of(self, p: Any, n: Any) -> dict[str, Any]:
         """Values."""
         experts = {name: round(float(row[0, n]), 3) for name, row in p.experts.items()}
         return {"score": round(float(p.truth[n]), 3), "mixture": round(float(p.predicted[0, n]), 3), "experts": experts}
@@ -260,7 +260,7 @@ def case(base: RunNumbers) -> dict[str, Any]:
         "seed": p.seeds[0],
         "disagreement": round(float(apart[chosen].mean()), 3),
         "utterances": [
-            {"id": p.utterances[n], **analysis.said(p, n)}
+            {"id": p.utterances[n], **analysis.answers_of(p, n)}
             | {"weights": {name: round(float(w[0, n]), 3) for name, w in p.weights.items()}}
             for n in chosen
         ],

@@ -133,14 +133,14 @@ class ExperimentPlan:
 
     Args:
         name: of the experiment.
-        study: its description.
+        experiment: its description.
         corpus: whose bases and claims are meant.
         base: name of the base recipe.
         variants: all of them, the base first.
     """
 
     name: str
-    study: Experiment
+    experiment: Experiment
     corpus: str
     base: str
     variants: tuple[Planned, ...]
@@ -166,13 +166,13 @@ class ExperimentPlan:
         return result_name(self.corpus, self.task)
 
 
-def study_names() -> list[str]:
+def experiment_names() -> list[str]:
     """The packaged experiments, e.g. ``mister-e/ablations``."""
     root = Path(str(files("moodline") / "recipes" / "experiments"))
     return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.yaml"))
 
 
-def load_study(name: str) -> Experiment:
+def load_experiment(name: str) -> Experiment:
     """Read a packaged experiment by name or a YAML file by path.
 
     Raises:
@@ -181,8 +181,8 @@ def load_study(name: str) -> Experiment:
     """
     if Path(name).suffix in (".yaml", ".yml"):
         return parse(Experiment, read_yaml(Path(name)), name)
-    if name not in study_names():
-        raise UnknownNameError("experiment", name, study_names(), "See: moodline experiment --list.")
+    if name not in experiment_names():
+        raise UnknownNameError("experiment", name, experiment_names(), "See: moodline experiment --list.")
     return parse(
         Experiment,
         read_yaml(Path(str(files("moodline") / "recipes" / "experiments")) / f"{name}.yaml"),
@@ -204,22 +204,24 @@ def make_plan(
     Raises:
         ConfigError: no base for the corpus, an unknown variant, or a recipe that does not validate.
     """
-    study = load_study(name)
+    experiment = load_experiment(name)
     if base is None:
         if corpus is None:
-            raise ConfigError("an experiment needs a corpus", fix=f"--corpus with one of: {', '.join(study.bases)}.")
-        if corpus not in study.bases:
+            raise ConfigError(
+                "an experiment needs a corpus", fix=f"--corpus with one of: {', '.join(experiment.bases)}."
+            )
+        if corpus not in experiment.bases:
             raise ConfigError(
                 f"{name}: no base recipe for corpus '{corpus}'",
-                f"there are: {', '.join(study.bases)}",
+                f"there are: {', '.join(experiment.bases)}",
                 "Name one of these, or give --base RECIPE.",
             )
-        base = study.bases[corpus]
+        base = experiment.bases[corpus]
     recipe = load_recipe(base)
     if corpus not in (None, recipe.corpus.name):
         raise ConfigError(f"{base}: a recipe for {recipe.corpus.name}, not for {corpus}")
     found: list[Planned] = []
-    for w in _wanted(study, only):
+    for w in _wanted(experiment, only):
         reason = _reason(recipe, w)
         if reason:
             found.append(Planned(w.name, w.group, w.title, w.value, None, w.name, reason))
@@ -228,7 +230,7 @@ def make_plan(
         same = (p.run for p in found if p.recipe is not None and to_plain(p.recipe) == to_plain(changed))
         found.append(Planned(w.name, w.group, w.title, w.value, changed, next(same, w.name)))
     stem = Path(name).stem if Path(name).suffix in (".yaml", ".yml") else name
-    return ExperimentPlan(stem, study, recipe.corpus.name, recipe.name, tuple(found))
+    return ExperimentPlan(stem, experiment, recipe.corpus.name, recipe.name, tuple(found))
 
 
 @dataclass(frozen=True)
@@ -255,15 +257,15 @@ def _reason(recipe: Recipe, wanted: _Wanted) -> str:
     return ""
 
 
-def _wanted(study: Experiment, only: Sequence[str]) -> Iterator[_Wanted]:
+def _wanted(experiment: Experiment, only: Sequence[str]) -> Iterator[_Wanted]:
     """The variants asked for."""
     everything = [_Wanted(BASE, BASE, "base recipe")]
-    for name, s in study.sweeps.items():
+    for name, s in experiment.sweeps.items():
         for v in s.values:
             title = f"{s.symbol} = {v:g}"
             w = _Wanted(f"{name}-{v:g}", name, title, v, {s.setting: v}, s.several_experts, s.classes_only)
             everything.append(w)
-    for name, one in study.variants.items():
+    for name, one in experiment.variants.items():
         w = _Wanted(name, "structure", one.title, None, one.set, one.several_experts, one.classes_only)
         everything.append(w)
     known = {word for w in everything for word in (w.name, w.group)}

@@ -44,7 +44,7 @@ class Sample:
     device: str
 
 
-def here(spec: EncoderSpec) -> bool:
+def weights_available(spec: EncoderSpec) -> bool:
     """Whether all of an encoder is on this machine: a plan downloads nothing."""
     prefix, _, rest = spec.name.partition(":")
     if not rest or isinstance(source := model_source(rest), Path):

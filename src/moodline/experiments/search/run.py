@@ -38,7 +38,7 @@ SEED = 0
 """Of the sampler."""
 JOURNAL, FACTS, LOCK = "study.journal", "search.json", "search.lock"
 
-Told = Callable[[dict[str, Any], dict[str, Any] | None], None]
+TrialReport = Callable[[dict[str, Any], dict[str, Any] | None], None]
 
 
 def search(
@@ -50,7 +50,7 @@ def search(
     seeds: int = 1,
     progress: ProgressCallback | None = None,
     quiet: bool = False,
-    told: Told | None = None,
+    told: TrialReport | None = None,
 ) -> list[dict[str, Any]]:
     """Search until ``trials`` settings have been tried, those of an earlier call in the same folder included.
 
@@ -159,7 +159,7 @@ class _Search:
         self.measure = TASKS[recipe.task].headline
         self.distributions = {key: distribution(axis) for key, axis in space.axes.items()}
         self.shared: dict[int, Mapping[str, FeatureMap]] = {}
-        self.study = self._open()
+        self.experiment = self._open()
 
     def _open(self) -> Any:
         """The study on disk; what a killed process left half done is put right, and its setting is up next."""
@@ -187,13 +187,13 @@ class _Search:
     def records(self) -> list[dict[str, Any]]:
         """Every trial that has ended; see ``records``."""
         decoded = {key: choices(axis) for key, axis in self.space.axes.items() if axis.values is not None}
-        return records(self.study.get_trials(deepcopy=False), decoded, self.measure)
+        return records(self.experiment.get_trials(deepcopy=False), decoded, self.measure)
 
     def done(self) -> int:
         """How many settings have been tried, those that cannot be trained included."""
         return sum(r["state"] != "killed" for r in self.records())
 
-    def run(self, trials: int, told: Told | None) -> None:
+    def run(self, trials: int, told: TrialReport | None) -> None:
         """Try settings until there are enough."""
         if self.done() < trials and not self.space.touches("modalities"):
             for seed in self.seeds:  # now, so that what is wrong with them is said before anything is drawn
@@ -214,8 +214,8 @@ class _Search:
         """Draw a setting, train it, note what came out."""
         optuna = _optuna()
         seed = int(np.random.SeedSequence([SEED, done]).generate_state(1)[0])
-        self.study.sampler = optuna.samplers.TPESampler(seed=seed)
-        trial = self.study.ask(self.distributions)
+        self.experiment.sampler = optuna.samplers.TPESampler(seed=seed)
+        trial = self.experiment.ask(self.distributions)
         work = self.out / "work" / f"{trial.user_attrs.get('work', trial.number):04d}"
         decoded = {key: choices(axis) for key, axis in self.space.axes.items() if axis.values is not None}
         values = {key: decoded[key][v] if key in decoded else v for key, v in trial.params.items()}
@@ -229,10 +229,10 @@ class _Search:
             if type(error) not in (ConfigError, MoodlineError):  # the setting's fault: it does not fit, or diverges
                 raise
             trial.set_user_attr("reason", str(error))
-            self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            self.experiment.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
             trial.set_user_attr("found", found)
-            self.study.tell(trial, float(np.mean(found["dev_seeds"])))
+            self.experiment.tell(trial, float(np.mean(found["dev_seeds"])))
         shutil.rmtree(work, ignore_errors=True)
 
     def _train(self, recipe: Recipe, work: Path) -> dict[str, Any]:

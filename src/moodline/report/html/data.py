@@ -10,7 +10,7 @@ from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.report.html.regression_summary import summarize_values
 from moodline.report.html.sound import Sound
 from moodline.report.html.summary import SpeakerSummary, summarize
-from moodline.report.html.theme import looks
+from moodline.report.html.theme import theme_of
 from moodline.report.presentation import presentation_of
 
 SCALE = 10_000
@@ -31,7 +31,7 @@ def page_data(predictions: list[Prediction], sounds: list[Sound | None], beside:
     labels = list(dict.fromkeys(label for p in predictions for label in _labels(p)))
     return {
         "scale": SCALE,
-        "looks": {label: asdict(look) for label, look in looks(labels).items()},
+        "looks": {label: asdict(look) for label, look in theme_of(labels).items()},
         "conversations": [
             _conversation(p, sound, address) for p, sound, address in zip(predictions, sounds, beside, strict=True)
         ],
@@ -56,6 +56,7 @@ def _conversation(p: Prediction, sound: Sound | None, address: str | None) -> di
         "id": p.conversation,
         "model": p.model,
         "version": p.version,
+        "terms": p.terms,
         "media": None if p.media is None else p.media.name,
         "notes": list(p.notes),
         "labels": labels,
@@ -96,9 +97,10 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
     """``i`` id, ``t`` text, ``e`` emotion, ``p`` probabilities, ``u`` unsure, ``x`` experts, ``w`` weights, ``m``
     modality.
 
-    And where the model tells them, ``o``, pairs of a modality and its σ, and ``l``, pairs of a modality and what its
-    last reasoning step looked at most: pairs of a turn's number, from 0, and a weight. Of a regression ``v`` is
-    the value, ``r`` the interval, ``y`` each expert's value, and ``e`` −1 (``presentation.py``).
+    ``c`` what voice and words say where they contradict each other. And where the model has them, ``o``, pairs of a
+    modality and its σ, and ``l``, pairs of a modality and what its last reasoning step looked at most: pairs of a
+    turn's number, from 0, and a weight. Of a regression ``v`` is the value, ``r`` the interval, ``y`` each expert's
+    value, and ``e`` −1 (``presentation.py``).
     """
     turn: dict[str, Any] = {
         "i": u.id,
@@ -112,6 +114,8 @@ def _turn(u: UtterancePrediction, labels: list[str], experts: list[str], places:
         "w": [_whole(u.weights[name]) if name in u.weights else None for name in experts],
         "m": list(u.modalities),
     }
+    if u.contradiction:
+        turn["c"] = [f"{name}: {label}" for name, label in u.contradiction.items()]
     if u.uncertainty:
         turn["o"] = [[m, round(sigma, 4)] for m, sigma in u.uncertainty.items()]
     if u.guides:

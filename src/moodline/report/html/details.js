@@ -21,6 +21,7 @@ function openDetails(place) {
     make("blockquote", {}, turn.t ?? make("span", { class: "quiet" }, "no words known")),
     make("p", { class: "verdict" }, chip(turn), make("strong", {}, feeling(turn)), make("span", {}, scored() ? `true score expected in ${span(turn)} (${percent(state.talk.level)} of the time on dev)` : `${percent(confidence(turn))} confident`)),
     turn.u ? make("p", { class: "abstained" }, "The model was not sure enough and abstained; this is only its best guess.") : null,
+    turn.c ? make("p", { class: "contradiction" }, `By themselves, ${turn.c.join(", ")}.`) : null,
     scored() ? scoreBars(turn) : scores(turn),
     state.talk.experts.length ? weights(turn) : null,
     scored() || alone(turn) ? null : make("div", { class: "scroll" }, experts(turn)),

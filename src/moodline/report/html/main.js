@@ -10,7 +10,7 @@ function openTalk(number) {
   const unsure = talk.turns.filter((turn) => turn.u).length;
   const nowhere = talk.timed ? talk.turns.filter((turn) => turn.a === null).length : 0;
   $("facts").textContent = [talk.media, talk.timed ? clock(talk.length) : null, people, `${talk.turns.length} turns`, nowhere ? `${nowhere} without a time` : null, unsure ? `${unsure} unsure` : null].filter(Boolean).join(" · ");
-  $("made").textContent = `Made by Moodline ${talk.version} with the model ${talk.model}.`;
+  $("made").textContent = `Made by Moodline ${talk.version} with the model ${talk.model}. ${talk.terms}`;
   $("notes").hidden = !talk.notes.length;
   $("notes").replaceChildren(...talk.notes.map((note) => make("li", {}, note)));
   state.shown = talk.turns.map(() => true);

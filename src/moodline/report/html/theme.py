@@ -39,7 +39,7 @@ class Look:
     code: str
 
 
-def looks(labels: Sequence[str]) -> dict[str, Look]:
+def theme_of(labels: Sequence[str]) -> dict[str, Look]:
     """A look for every label; two have the same colour only where there are more labels than colours.
 
     Args:
