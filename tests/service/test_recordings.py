@@ -88,8 +88,9 @@ def test_a_long_recording_is_a_job_with_progress(tmp_path: Path, expected: dict[
     with running(tmp_path, "--short", "10s", "--workers", "1") as server, server.client() as client:
         accepted = send(client, clip().read_bytes())
         assert accepted.status_code == 202
-        second = send(client, clip().read_bytes()).json()
-        assert second["position"] == 1 or second["state"] != "queued"
+        others = [send(client, clip().read_bytes()).json() for _ in range(2)]
+        assert [job["state"] for job in others] == ["queued", "queued"]
+        assert others[1]["position"] == others[0]["position"] + 1
         stages = set()
         while (job := client.get(accepted.headers["location"]).json())["state"] in ("queued", "running"):
             if job["progress"]:

@@ -217,13 +217,15 @@ class Readers:
         elif len(self._lanes) > 1:
             order = [*(["job", "long"] if turn % 2 else ["long", "job"]), "short"]
         else:
-            order = ["short", "job", "long", "short"][turn % 3 :]
+            kinds = ["short", "job", "long"]
+            order = kinds[turn % 3 :] + kinds[: turn % 3]
         for kind in order:
             found = self._take_job() if kind == "job" else self._pop(self._short if kind == "short" else self._long)
             if found is not None:
                 return found
         with self._changed:
-            if not (self._short or (self._long and not only_short) or self._stopping):
+            jobs = self._jobs_wait and not self._ending
+            if not (self._short or self._stopping or ((self._long or jobs) and not only_short)):
                 self._changed.wait(1.0)
         return None
 
