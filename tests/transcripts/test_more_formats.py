@@ -359,3 +359,18 @@ def test_headings_of_word_documents(tmp_path: Path) -> None:
     (talk,) = read_transcript(tmp_path / "a.docx")
     assert [(u.speaker, u.text) for u in talk][:2] == [("Ada", "Did it work?"), ("Ben", "It did not.")]
     assert talk.notes[0] == "Headings of the document are no words: “Interview 3”."
+
+
+def test_lines_of_chat_without_any_words(tmp_path: Path) -> None:
+    text = "@Begin\n*CHN:\t0 \x150_110\x15\n\t&=vocalization \x15110_410\x15\n*SIL:\t0 . \x15410_900\x15\n"
+    text += "*FAN:\t0 . \x15900_1800\x15\n@End\n"
+    talk = read(tmp_path / "a.cha", text)
+    assert turns(talk) == [("CHN", 0, 0.41, None), ("FAN", 0.9, 1.8, None)]
+    assert "the lines say who speaks when" in talk.notes[0]
+
+
+def test_a_broken_line_of_times_in_sbv(tmp_path: Path) -> None:
+    sbv = "0:00:00.500,0:00:02.000\nOne.\n\n0:00:13.f89,0:00:15.489\nTwo.\n\n0:00:16.000,0:00:17.000\nThree.\n"
+    talk = read(tmp_path / "a.sbv", sbv)
+    assert [u.text for u in talk] == ["One.", "Three."]
+    assert "line 4: expected two times" in talk.notes[0]

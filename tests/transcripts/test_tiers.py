@@ -99,6 +99,10 @@ REPLY: Labels = [(1.6, 2.8, "Did it really?")]
         ("61", ("61", Kind.UNKNOWN)),
         ("Ada Lovelace", ("Ada Lovelace", Kind.UNKNOWN)),
         ("emotion", ("", Kind.LABELS)),
+        ("TRANSCRIPTION_Speaker_0001", ("Speaker_0001", Kind.UTTERANCES)),
+        ("ref@SP-tx@SP", ("SP", Kind.UTTERANCES)),
+        ("SpL eyebrows", ("SpL", Kind.GESTURES)),
+        ("Commentaires", ("", Kind.NOTES)),
     ],
 )
 def test_names_of_tiers(name: str, expected: tuple[str, Kind]) -> None:
@@ -293,6 +297,28 @@ def test_words_below_references(tmp_path: Path) -> None:
     (talk,) = read_transcript(path)
     assert turns(talk) == [("Ada", *x) for x in TALK]
     assert "Tiers read: tx@SPK" in talk.notes[0]
+
+
+def test_types_of_elan_tell_words_from_codes(tmp_path: Path) -> None:
+    codes = [(a, b, f"possible cause {n}") for n, (a, b, _) in enumerate(TALK)]
+    path = eaf(
+        tmp_path / "a.eaf",
+        {"name": "BRI", "labels": TALK, "type": "orthography"},
+        {"name": "LIN", "labels": REPLY, "type": "orthography", "who": "Lin"},
+        {"name": "BRI belief", "labels": codes, "type": "belief"},
+    )
+    (talk,) = read_transcript(path)
+    assert {u.speaker for u in talk} == {"BRI", "Lin"}
+    assert "BRI belief (notes)" in talk.notes[0]
+
+
+def test_two_tiers_of_words_of_nobody_over_each_other(tmp_path: Path) -> None:
+    path = textgrid(
+        tmp_path / "a.TextGrid", ("sentence", [(0.0, 2.0, "Something short.")]), ("transcription", [*TALK, (5, 9, "_")])
+    )
+    (talk,) = read_transcript(path)
+    assert [u.text for u in talk] == [text for _, _, text in TALK]
+    assert "sentence (same times as another tier)" in talk.notes[0]
 
 
 def test_segments_without_words_of_elan(tmp_path: Path) -> None:

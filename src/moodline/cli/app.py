@@ -314,12 +314,18 @@ def models(json_: Json = False) -> None:
     run_list("models", json_)
 
 
-@app.command()
-def recipes(json_: Json = False) -> None:
-    """List the recipes."""
-    from moodline.cli.listings import run_list
+@app.command(epilog="Examples: moodline recipes; moodline recipes mister-e/meld-paper")
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this recipe's values, and where each comes from.")] = None,
+    json_: Json = False,
+) -> None:
+    """List the recipes, or print one with the source of each value."""
+    from moodline.cli.listings import run_list, run_recipe
 
-    run_list("recipes", json_)
+    if name is None:
+        run_list("recipes", json_)
+    else:
+        run_recipe(name, json_)
 
 
 @app.command()

@@ -18,6 +18,18 @@ def run_list(kind: str, json_: bool) -> None:
     print_table(kind, columns, [[_cell(row.get(c)) for c in columns] for row in rows], whole=("name",))
 
 
+def run_recipe(name: str, json_: bool) -> None:
+    """Print one recipe: setting, value, and the source of the value where the recipe has one."""
+    from moodline.pipeline.recipe_sources import recipe_sources
+
+    found = recipe_sources(name)
+    if json_:
+        print_json({key: {"value": value, "source": source or None} for key, (value, source) in found.items()})
+        return
+    rows = [[key, _cell(value), source] for key, (value, source) in found.items()]
+    print_table(name, ["setting", "value", "source"], rows, whole=("setting",))
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))

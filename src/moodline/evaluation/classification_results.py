@@ -24,7 +24,8 @@ from moodline.evaluation.metrics import (
 from moodline.evaluation.resampling import ResamplingUnits
 
 CLASS_TABLE = (
-    "recipe", "corpus", "weighted F1", "95 % interval", "accuracy", "macro F1", "experts alone (weighted F1)",
+    "recipe", "corpus", "weighted F1", "95 % interval", "always the commonest", "accuracy", "macro F1",
+    "experts alone (weighted F1)",
 )  # fmt: skip
 
 
@@ -100,26 +101,50 @@ def summarize_classes(
 
 
 def class_table_row(results: Mapping[str, Any]) -> list[str]:
-    """The cells below ``CLASS_TABLE``."""
+    """The cells below ``CLASS_TABLE``; a result that is no better than a constant answer is called collapsed."""
     low, high = results["interval"]["weighted_f1"]
+    constant = constant_answer(results)
+    collapsed = results["mean"]["weighted_f1"] <= constant["weighted_f1"]
     return [
         results["corpus"],
         f"**{plus_minus(results, 'weighted_f1')}**",
         f"{low:.1f} – {high:.1f}",
+        f"{constant['weighted_f1']:.1f}" + (" (**collapsed**)" if collapsed else ""),
         plus_minus(results, "accuracy"),
         plus_minus(results, "macro_f1"),
         ", ".join(f"{name} {value:.1f}" for name, value in results["mean"]["experts"].items()),
     ]
 
 
+def constant_answer(results: Mapping[str, Any]) -> dict[str, Any]:
+    """What the class that is commonest in the test split scores if it is always the answer.
+
+    Returns:
+        ``label``, ``accuracy`` and ``weighted_f1`` in percent.
+    """
+    support = {label: row["support"] for label, row in results["seeds"][0]["test"]["per_class"].items()}
+    label = max(support, key=lambda name: support[name])
+    share = support[label] / sum(support.values())
+    return {
+        "label": label,
+        "accuracy": round(100 * share, 2),
+        "weighted_f1": round(100 * share * 2 * share / (1 + share), 2),
+    }
+
+
 def class_result_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The lines of one result on the command line: mixture, then experts."""
+    """The lines of one result on the command line: mixture, a constant answer, experts."""
     low, high = results["interval"]["weighted_f1"]
+    constant = constant_answer(results)
     rows = [
         ("weighted F1", f"{plus_minus(results, 'weighted_f1', digits=2)}   95 % interval {low:.2f} – {high:.2f}"),
         ("accuracy", plus_minus(results, "accuracy", digits=2)),
         ("macro F1", plus_minus(results, "macro_f1", digits=2)),
         ("calibration error (ECE)", plus_minus(results, "ece", digits=2)),
+        (
+            f"always {constant['label']}",
+            f"weighted F1 {constant['weighted_f1']:.2f}, accuracy {constant['accuracy']:.2f}",
+        ),
     ]
     for name in results["mean"]["experts"]:
         rows.append((f"{name} expert alone, weighted F1", plus_minus(results, "experts", name, digits=2)))

@@ -14,9 +14,9 @@ from moodline.evaluation.tasks import TASKS
 def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
     """Compare the test predictions of two runs on the same utterances.
 
-    Conversations (or groups of them, where the corpus says so) and seeds are drawn with replacement, the same
-    conversations for both runs; the p-value is the two-sided bootstrap one for a difference of zero. See
-    ``undecided`` for when there is no verdict.
+    Conversations (or groups of them, where the corpus says so) are drawn with replacement, the same for both runs;
+    the spread of the seeds is added; the p-value is that of Student's t (``significance.py``). See ``undecided`` for
+    when there is no verdict.
 
     Args:
         first, second: run directories with ``predictions.parquet``.
@@ -50,5 +50,5 @@ def compare(first: Path, second: Path, draws: int = 5000) -> dict[str, Any]:
         "interval": [unit.written(low), unit.written(high)],
         "p": round(found["p"], 4),
         "verdict": undecided(found["p"], min(len(a.seeds), len(b.seeds))) or better,
-        "method": f"paired bootstrap, {draws} draws of test {a.units} and of seeds",
+        "method": f"t over {draws} draws of test {a.units} and the spread of seeds",
     }

@@ -194,6 +194,8 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
             raise UnknownNameError("recipe", name, recipe_names(), "See: moodline recipes.")
         data = read_yaml(recipe_path(name))
         data["name"] = name
+    if isinstance(data, dict):
+        data.pop("sources", None)  # for people, see recipe_sources.py
     for text in overrides:
         set_value(data, text)
     if isinstance(data, dict) and isinstance(

@@ -38,7 +38,15 @@ def collect_results(directory: Path) -> list[dict[str, Any]]:
         raise ConfigError(
             f"{directory}: no results.json files in it", fix="Run: moodline evaluate RUN --publish results."
         )
-    return [read_results(path) for path in paths]
+    return [read_results(path) | {"reads": _reads(path.with_name("recipe.yaml"))} for path in paths]
+
+
+def _reads(recipe: Path) -> str:
+    """Which modalities a recipe reads; one alone is no mixture. Empty where no recipe lies beside the result."""
+    if not recipe.is_file():
+        return ""
+    modalities = list(read_yaml(recipe)["modalities"])
+    return ", ".join(modalities) if len(modalities) > 1 else f"{modalities[0]} alone"
 
 
 def title(results: dict[str, Any]) -> str:
@@ -73,6 +81,8 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
     lines = "\n\n".join("\n".join(table) for table in tables if table).split("\n")
     lines.append("")
     lines.append(
+        "*Reads*: the modalities; with one alone there is no mixture, whatever the model's name. *Always the "
+        "commonest*: weighted F1 of answering the commonest class of the test split. "
         "Test split, tested once unless it says otherwise; every choice made on dev. Mean ± sd over seeds; "
         "interval by bootstrap over conversations (RAVDESS: actors) and seeds; that of one seed lacks the chance "
         "in training. With folds: each tested once, all of them together. "
@@ -85,10 +95,17 @@ def _table(task: type[Task], results: list[dict[str, Any]]) -> list[str]:
     """The results of one task; no line where there are none."""
     if not results:
         return []
-    heads = (*task.table, "seeds", "minutes a seed")
+    first, *rest = task.table
+    heads = (first, "reads", *rest, "seeds", "minutes a seed")
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for r in results:
-        cells = (_recipe(r), *task.table_row(r), f"{len(r['seeds'])}{_folds(r)}{_looks(r)}", minutes_a_seed(r))
+        cells = (
+            _recipe(r),
+            r.get("reads", ""),
+            *task.table_row(r),
+            f"{len(r['seeds'])}{_folds(r)}{_looks(r)}",
+            minutes_a_seed(r),
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

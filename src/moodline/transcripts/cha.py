@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
@@ -15,6 +15,8 @@ from moodline.transcripts.times import seconds
 _LINE = re.compile(r"\*([^\s:*]{1,40}):\s*(.*)", re.DOTALL)
 _HEADER = re.compile(r"@([A-Za-z][\w ]*):?\s*(.*)", re.DOTALL)
 _BULLET = re.compile(r"\x15[^\x15]*?(\d{1,10})_(\d{1,10})-?\x15?|(?:^|(?<=\s))(\d{1,10})_(\d{1,10})\s*$")
+_NOBODY = ("SIL", "NON", "NOF", "TVN", "TVF")
+"""What LENA calls silence, noise and television."""
 _BULLETS = re.compile(r"\x15[^\x15\n]*\x15?")
 
 
@@ -64,6 +66,11 @@ def read_cha(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
     named = [_described(p) for p in people if len(p.split()) > 1]
     if named:
         source.note(f"Speakers: {', '.join(named)}.")
+    lines = {row.place: row for row in (*rows, *events) if row.start is not None and row.speaker not in _NOBODY}
+    turns = sorted(lines.values(), key=lambda row: row.start or 0.0)
+    if turns and all(row.event for row in rows):
+        source.note("No line has words: the lines say who speaks when.")  # as LENA writes them
+        rows, events = [replace(row, text=None, event=False) for row in turns], []
     if rows and rows[0].event:
         first = next((n for n, row in enumerate(rows) if not row.event), len(rows))
         rows, events = rows[first:], rows[:first] + events

@@ -66,7 +66,7 @@ def eaf_tiers(source: Source) -> tuple[list[Tier], bool]:
         if holds is Kind.UNKNOWN and form.endswith("Subdivision"):
             holds = Kind.WORDS
         participant = node.get("PARTICIPANT", "").strip()
-        found.append(Tier(name, reader.labels(name), participant, node.get("PARENT_REF"), holds))
+        found.append(Tier(name, reader.labels(name), participant, node.get("PARENT_REF"), holds, type=kind))
     return found, root.get("AUTHOR", "").startswith("Moodline ")
 
 
@@ -142,7 +142,11 @@ class _Annotations:
             slot = annotation.get(side)
             if slot is None or slot not in self.slots:
                 raise TranscriptError(f"{where}: its {name} names no time slot of the file", slot, _FIX)
-            times.append(seconds(self.slots[slot], where, name))
+            time = self.slots[slot]
+            if time is not None and time < 0 and not self.source.strict:
+                self.source.note("Times before 0 were read as 0.")
+                time = 0.0
+            times.append(seconds(time, where, name))
         return times[0], times[1]
 
 

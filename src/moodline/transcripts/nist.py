@@ -40,7 +40,7 @@ def read_ctm(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
                 continue
             speaker = fields[7] if len(fields) > 7 and not _NO_SPEAKER.fullmatch(fields[7]) else None
             end = None if start is None or lasts is None else round(start + lasts, 6)
-            text = re.sub(r"(?<!\\);.*", "", fields[4]).replace("\\;", ";")
+            text = _untagged(fields[4])
             if not text or text.startswith("%"):
                 continue
             word = Word(text.replace("_", " "), start, end, speaker)
@@ -124,7 +124,13 @@ def _alternatives(text: str) -> str:
     """The words with the first of several ways to say it (``{ a / b }``), optional ones kept (``(uh)``)."""
     text = re.sub(r"\{\s*([^{}/]*?)\s*/[^{}]*\}", r"\1", text)
     text = re.sub(r"\(([^\s()]+)\)|\(%([\w-]+)\)", lambda m: m[1] or m[2], text)
-    return " ".join(word for word in text.replace("@", " ").split() if not word.startswith("%"))
+    words = (_untagged(word) for word in text.replace("@", " ").split() if not word.startswith("%"))
+    return " ".join(word for word in words if word)
+
+
+def _untagged(word: str) -> str:
+    """A word without the tags behind it (``word;tag``); a semicolon of its own is written with a backslash."""
+    return re.sub(r"(?<!\\);.*", "", word).replace("\\;", ";")
 
 
 def _empty(source: Source, what: str, nothing: bool) -> TranscriptError:

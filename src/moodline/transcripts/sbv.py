@@ -10,9 +10,10 @@ from moodline.core.errors import TranscriptError
 from moodline.transcripts import speakers
 from moodline.transcripts.common import Source
 from moodline.transcripts.subtitle_customs import customary
-from moodline.transcripts.times import clock
+from moodline.transcripts.times import TIME_FIX, clock
 
 _TIMES = re.compile(r"\s*(\d{1,3}:\d{2}:\d{2}[.,]\d{1,3})\s*,\s*(\d{1,3}:\d{2}:\d{2}[.,]\d{1,3})\s*")
+_BROKEN = re.compile(r"\s*\d+:\d{2}:\S*,\d*:?\d*:\S+\s*")
 
 
 def read_sbv(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
@@ -33,7 +34,13 @@ def read_sbv(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
 
 def _cues(source: Source) -> Iterator[speakers.Cue]:
     lines = source.text.split("\n")
-    times = [(n, match) for n, line in enumerate(lines) if (match := _TIMES.fullmatch(line))]
+    times: list[tuple[int, re.Match[str] | None]] = []
+    for n, line in enumerate(lines):
+        if match := _TIMES.fullmatch(line):
+            times.append((n, match))
+        elif _BROKEN.fullmatch(line):
+            source.leave_out(TranscriptError(f"{source.at(n + 1)}: expected two times", line.strip()[:40], TIME_FIX))
+            times.append((n, None))
     for line in lines[: times[0][0]] if times else []:
         if line.strip():
             source.leave_out(
@@ -41,6 +48,8 @@ def _cues(source: Source) -> Iterator[speakers.Cue]:
             )
     stops = [*(n for n, _ in times), len(lines)][1:]
     for (n, match), stop in zip(times, stops, strict=True):
+        if match is None:
+            continue
         start, end = (clock(match[k], source.at(n + 1), name) for k, name in ((1, "start"), (2, "end")))
         text = "\n".join(line.replace("[br]", "\n") for line in lines[n + 1 : stop] if line.strip())
         yield speakers.Cue(n + 1, start, end, text)

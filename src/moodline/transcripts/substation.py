@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
@@ -36,7 +37,9 @@ def read_ass(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
         )
     text = _checked(source)
     try:
-        subtitles = pysubs2.SSAFile.from_string(text, format_="ass" if "V4+" in text else "ssa")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            subtitles = pysubs2.SSAFile.from_string(text, format_="ass" if "V4+" in text else "ssa")
     except Exception as error:  # of many kinds, none of them documented
         raise TranscriptError(f"{source.path}: broken SubStation subtitles", error, "Save it again.") from None
     cues, left_out = [], 0
@@ -58,9 +61,11 @@ def read_ass(source: Source, *, skip_empty: bool = False) -> list[Conversation]:
 
 
 def _checked(source: Source) -> str:
-    """The text without dialogue lines whose times are none, which pysubs2 would read as anything."""
+    """The text without styles and without dialogue lines whose times are none, which pysubs2 reads as anything."""
     lines = source.text.split("\n")
     for n, line in enumerate(lines):
+        if line.startswith("Style:"):
+            lines[n] = ""
         if line.startswith("Dialogue:") and not _TIME.match(line):
             lines[n] = ""
             source.leave_out(

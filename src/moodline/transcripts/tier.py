@@ -36,6 +36,7 @@ class Tier:
         parent: the tier that it hangs from; None if from none.
         holds: what the file itself says that it holds; ``UNKNOWN`` if it does not say.
         sure: that is all that counts.
+        type: what the program calls tiers of this kind (ELAN's linguistic type); empty if it has no types.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Tier:
     parent: str | None = None
     holds: Kind = Kind.UNKNOWN
     sure: bool = False
+    type: str = ""
     kind: Kind = field(default=Kind.UNKNOWN, init=False)
     whose: str = field(default="", init=False)
     guessed: bool = field(default=False, init=False)  # its kind, as nothing speaks against it

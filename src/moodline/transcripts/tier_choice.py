@@ -23,7 +23,7 @@ BRIEF = 0.6
 
 
 _READ = (Kind.UTTERANCES, Kind.WORDS)
-_WORDLESS = (Kind.REFERENCES, Kind.EMPTY, Kind.TURNS, Kind.LABELS, Kind.NOTES, Kind.SPEAKERS)
+_WORDLESS = (Kind.REFERENCES, Kind.EMPTY, Kind.TURNS)
 
 
 def choose(tiers: Sequence[Tier], wanted: Sequence[str], where: str) -> list[Tier]:
@@ -59,12 +59,22 @@ def classify(tiers: Sequence[Tier]) -> None:
             continue
         said = tier.holds if tier.holds is not Kind.UNKNOWN and by_name in (Kind.UNKNOWN, Kind.UTTERANCES) else by_name
         tier.kind = _kind(said, tier, spoken, names)
+    _by_type(tiers)
     for n, tier in enumerate(tiers):
         if tier.kind in _READ:
             for other in tiers[:n]:
                 if other.kind in _READ and (same := _same(other, tier)) is not None:
                     tier.kind = same
                     break
+
+
+def _by_type(tiers: Sequence[Tier]) -> None:
+    """Where the program's own type says of some tiers that they hold utterances, those of other types do not."""
+    types = {t.type for t in tiers if t.kind is Kind.UTTERANCES and t.holds is Kind.UTTERANCES and t.type}
+    for tier in tiers:
+        unsaid = tier.holds is Kind.UNKNOWN and split_tier(tier.name)[1] is Kind.UNKNOWN
+        if types and tier.kind in _READ and unsaid and tier.type not in types:
+            tier.kind = Kind.NOTES
 
 
 def _kind(said: Kind, tier: Tier, spoken: Sequence[Label], names: set[str]) -> Kind:
@@ -117,9 +127,27 @@ def _chosen(tiers: Sequence[Tier]) -> list[Tier]:
     candidates = [t for family in _families(tiers) for t in _of_family(family)]
     utterances = [t for t in candidates if t.kind is Kind.UTTERANCES]
     words = [t for t in candidates if t.kind is Kind.WORDS]
+    utterances = _without_doubles(utterances)
     spoken = {t.whose for t in utterances}
     more = [t for t in words if t.whose not in spoken and t.whose] if utterances else words
     return [t for t in tiers if any(t is c for c in (*utterances, *more))]
+
+
+def _without_doubles(chosen: list[Tier]) -> list[Tier]:
+    """Of tiers that name no speaker and lie over each other, the one with the most words."""
+    nobody = sorted((t for t in chosen if not t.whose), key=lambda t: -sum(len(x.text) for x in t.spoken))
+    for n, tier in enumerate(nobody):
+        if any(_over(tier, other) for other in nobody[:n] if other.kind is Kind.UTTERANCES):
+            tier.kind = Kind.PARALLEL
+    return [t for t in chosen if t.kind is Kind.UTTERANCES]
+
+
+def _over(tier: Tier, other: Tier) -> bool:
+    """Whether most of a tier's time lies within labels of another."""
+    times = [(x.start, x.end) for x in tier.spoken if x.start is not None and x.end is not None]
+    others = [(x.start, x.end) for x in other.spoken if x.start is not None and x.end is not None]
+    shared = sum(max(0.0, min(b, d) - max(a, c)) for a, b in times for c, d in others)
+    return shared > 0.5 * sum(b - a for a, b in times) > 0
 
 
 def _families(tiers: Sequence[Tier]) -> list[list[Tier]]:
@@ -172,8 +200,8 @@ def _otherwise(tiers: Sequence[Tier]) -> list[Tier]:
             found.append(tier)
     first = next(iter(found), None)
     same = [t for t in found if first is not None and t.kind is first.kind]
-    for tier in same:
-        tier.whose = tier.whose or ""
+    if first is not None and first.kind is Kind.TRANSLATION:  # not each sentence in two languages
+        same = list({t.whose: t for t in reversed(same)}.values())
     return same
 
 

@@ -38,8 +38,8 @@ _NAMES: dict[Kind, str] = {
         "morphs morpheme morphemes morphem mb mor gra gloss glosses glosse glossen gls gl ge gn mot-gls pos ps tag "
         "tags msa lemma lemmas lem stem onset rime onsetrime coda foot feet sylpart tobi tone tones tono tonos break "
         "breaks stress pitch f0 pron pronunciation dictionarypron actualpron vowel vowels vot formant formants "
-        "tonicvowel tonicsyllable phase cv laut laute silbe silben syllabe syllabes wordpos pho xpho prosody "
-        "intonation"
+        "tonicvowel tonicsyllable cv laut laute silbe silben syllabe syllabes wordpos pho xpho prosody intonation "
+        "postags postag rx"
     ),
     Kind.TRANSLATION: (
         "translation translations translate translated ft lt fte ftn uebersetzung ubersetzung traduccion traduction "
@@ -48,7 +48,9 @@ _NAMES: dict[Kind, str] = {
     Kind.GESTURES: (
         "gesture gestures gest gesten geste gestes hand hands gaze head nod nods posture pose action actions movement "
         "movements rgu lgu rgph lgph rgme lgme face facial smile smiles brow brows eye eyes mouth mimik pointing arm "
-        "arms body touch lefthand righthand lh rh gestik"
+        "arms body touch lefthand righthand lh rh gestik looking look eyebrow eyebrows eyeshape shoulder shoulders "
+        "shrug shrugs trunk cheek cheeks nose lips tongue blickrichtung blick sign signs signing handshape mouthing "
+        "mouthings torso legs mimic"
     ),
     Kind.NOTES: (
         "note notes notiz notizen nota notas comment comments com comentario commentaire kommentar remark remarks "
@@ -57,7 +59,10 @@ _NAMES: dict[Kind, str] = {
         "geraeusche sound sounds music laughter laugh nonverbal nonvocal nv event events vad sil silence silences "
         "pause pauses addressee xds vcm lex mwu da act acts spa speechact dialogact dialogueact quotation task "
         "condition trial stimulus stimuli range ranges error errors problem style question answer metadata timecode "
-        "marker markers bookmark"
+        "marker markers bookmark stance stances evaluation alignment affiliation discordance category categories sit "
+        "situation phase phases role roles epistemic affective evidence topicality interlocutor party rubbish "
+        "experiment commentaires comentarios kommentare bemerkung bemerkungen remarque remarques anmerkung "
+        "anmerkungen observacion observaciones observations rmq"
     ),
     Kind.LABELS: (
         "emotion emotions emo sentiment sentiments valence arousal dominance affect mood feeling emotionen gefuhl "
@@ -73,15 +78,17 @@ _NAMES: dict[Kind, str] = {
         "transkript transkription transcripcion transcripción trascrizione trans trs sentence sentences sent phrase "
         "phrases satz satze speech spch spoken speaking ipu ipus turn turns default orthography orthographic "
         "orthographie ortho orth annotation annotations label labels enunciado enunciados enonce enonces auserung "
-        "auserungen aeusserung verbal vocal  tier dialogue dialog words-spoken normalized "
-        "norm verbatim"
+        "auserungen aeusserung verbal vocal tier dialogue dialog words-spoken normalized norm verbatim clause clauses "
+        "segmento segmentos sats intervention interventions"
     ),
 }
 _KINDS = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 _ACCENTS = str.maketrans("áàâäãåéèêëíìîïóòôöõúùûüçñß", "aaaaaaeeeeiiiiooooouuuucns")
 _PIECE = re.compile(r"[^\W_]+", re.UNICODE)
+_PARTED = re.compile(r"\w[\W_]+\w")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _PEOPLE = frozenset(str.split("CHI MOT FAT INV GRA GRM GRF SIS BRO EXP PAR AUN UNC TEA STU"))  # as CHAT names them
+_AT = re.compile(r"([^@\s-]+)@([^@]+)$")
 _EDGE = " \t-–—_@:.|/\\()[]{}"
 _NUMBERED = re.compile(r"(?:speaker|spk|participant|channel|tier)\s*[-_]?\s*\d+", re.IGNORECASE)
 
@@ -92,9 +99,9 @@ def split_tier(name: str) -> tuple[str, Kind]:
     The kind stands at the end (``Ada - words``, ``W-Words``, ``A_ft``) or, with an ``@`` or else, at the beginning
     (``words@Ada``, ``gloss Ada``). A name that is a kind altogether is nobody's.
     """
-    head, at, rest = name.strip().partition("@")
-    if at and rest and (kind := _split(head)[1]) is not Kind.UNKNOWN:
-        return rest.strip(), kind
+    at = _AT.search(name.strip())
+    if at is not None and (kind := _split(at[1])[1]) is not Kind.UNKNOWN:
+        return at[2].strip(), kind
     whose, kind = _split(name.strip())
     if kind is Kind.SPEAKERS and whose:  # "speaker_one", "Speaker Ada"
         return name.strip(), Kind.UNKNOWN
@@ -102,7 +109,7 @@ def split_tier(name: str) -> tuple[str, Kind]:
 
 
 def _split(name: str) -> tuple[str, Kind]:
-    plain = _CAMEL.sub(" ", name)
+    plain = name if _PARTED.search(name) else _CAMEL.sub(" ", name)
     pieces = list(_PIECE.finditer(plain))
     kinds = [_kind(p[0]) for p in pieces]
     if not any(kinds) or _NUMBERED.fullmatch(name) or pieces[0][0] in _PEOPLE:
@@ -113,6 +120,9 @@ def _split(name: str) -> tuple[str, Kind]:
     before = plain[: pieces[-1].start()].strip(_EDGE)
     if kinds[-1] is not None and _NUMBERED.fullmatch(before):
         return before, kinds[-1]
+    after = plain[pieces[0].end() :].strip(_EDGE)
+    if kinds[0] is not None and _NUMBERED.fullmatch(after):  # "TRANSCRIPTION_Speaker_0001"
+        return after, kinds[0]
     if all(k is not None or p[0].isdigit() for k, p in zip(kinds, pieces, strict=True)):
         return "", _strongest([k for k in kinds if k is not None])
     for count in (2, 1):  # a kind of two words, such as "free translation"

@@ -99,6 +99,8 @@ def _utterances(tier: Tier, bracketed: bool = False) -> Iterator[Row]:
     diarized = speakers.diarized(label.text for label in spoken)
     for label in spoken:
         text = squeeze(label.text)
+        if _SILENCE.fullmatch(text):
+            continue
         if bracketed and not _SOUND.search(text):
             text = squeeze(text.translate(_NO_BRACKETS)) or text
         if diarized:
@@ -129,7 +131,12 @@ def _sorted(found: Iterator[Row] | list[Row]) -> list[Row]:
 
 def _with_speakers(found: list[Row], tiers: Sequence[Tier]) -> list[Row]:
     """Rows without a speaker get the one whose label on a tier of speakers covers most of them."""
-    labels = [x for t in tiers for x in t.spoken if x.start is not None and x.end is not None]
+    labels = [
+        x
+        for t in tiers
+        for x in t.spoken
+        if x.start is not None and x.end is not None and not _SILENCE.fullmatch(squeeze(x.text))
+    ]
     if not labels:
         return found
     out = []

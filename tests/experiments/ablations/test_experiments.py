@@ -632,6 +632,16 @@ def test_vote_and_average() -> None:
     assert voices.average(one).sum(-1) == pytest.approx(np.ones((1, 4)))
 
 
+def test_an_absent_expert_contradicts_nobody() -> None:
+    classes = {"speech": [0, 1, 0], "text": [0, 0, 1], "fusion": [0, 0, 1]}
+    weights = {e: np.full((1, 3), 1 / 3) for e in classes} | {"speech": np.array([[1 / 3, 1 / 3, 0.0]])}
+    p = Predictions(
+        LABELS, (0,), ("c",) * 3, tuple("abc"), np.zeros(3, int), np.zeros((1, 3), int),
+        experts={e: np.array([x]) for e, x in classes.items()}, weights=weights, expert_probabilities={},
+    )  # fmt: skip
+    assert voices.analysis_of("classes").disagreement(p).tolist() == [0, 1, 0]
+
+
 def test_the_conversation_is_chosen_by_the_rule() -> None:
     one = made(0.7, 70, text=(1.0, 30), fusion=(1.0, 50))
     p = one.predictions

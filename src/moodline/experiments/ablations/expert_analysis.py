@@ -97,9 +97,12 @@ class ClassAnalysis(Analysis):
         }
 
     def disagreement(self, p: Any) -> Floats:
-        """1 where experts contradict each other, else 0."""
-        said = np.stack([row[0] for row in p.experts.values()])  # [K, N]
-        return (said != said[0]).any(0).astype(np.float64)
+        """1 where experts that have something to read contradict each other, else 0."""
+        answers = np.stack([row[0] for row in p.experts.values()])  # [K, N]
+        can = np.stack([p.weights[name][0] > 0 for name in p.experts])
+        least = np.where(can, answers, len(p.labels)).min(0)
+        most = np.where(can, answers, -1).max(0)
+        return (most > least).astype(np.float64)
 
     def answers_of(self, p: Any, n: Any) -> dict[str, Any]:
         """Labels."""
