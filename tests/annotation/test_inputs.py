@@ -103,3 +103,14 @@ def test_shards_are_all_items_once(tmp_path: Path) -> None:
     for text in ("0/3", "4/3", "3", "a/b"):
         with pytest.raises(ConfigError, match="i/n"):
             Shard.parse(text)
+
+
+def test_recordings_and_transcripts_are_told_by_their_content(tmp_path: Path) -> None:
+    wav = b"RIFF" + bytes(4) + b"WAVEfmt " + bytes(16)
+    (tmp_path / "voice").write_bytes(wav)
+    (tmp_path / "voice.sph").write_bytes(b"NIST_1A\n")
+    (tmp_path / "readme").write_text("nothing of the kind")
+    assert [(i.id, i.recording is not None) for i in find_items([tmp_path])] == [("voice", True), ("voice.sph", True)]
+    (tmp_path / "talk").write_text(SRT)
+    (only,) = find_items([tmp_path / "talk"])  # named by itself
+    assert (only.recording, only.transcript) == (None, tmp_path / "talk")

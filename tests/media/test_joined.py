@@ -185,6 +185,20 @@ def test_the_other_library_goes_on_where_one_stops(tmp_path: Path) -> None:
     assert "damaged in the middle" in notes(found)
 
 
+def test_damage_between_frames_of_mp3_is_no_second_recording(tmp_path: Path) -> None:
+    data = bytearray(encoded("MP3", 20))
+    data[len(data) // 2 : len(data) // 2 + 3000] = bytes(3000)
+    (tmp_path / "a.mp3").write_bytes(data)
+    found = decode(tmp_path / "a.mp3", tmp_path / "out")
+    assert 18 < found.seconds < 20
+    assert notes(found) == "a.mp3 is damaged in the middle; what can be decoded was used."
+
+
+def test_a_sphere_file_that_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "a.sph").write_bytes(encoded("NIST", 3, 8000, subtype="ULAW")[:-9000])
+    assert "damaged or cut off; its first 1.9 s were used" in notes(decode(tmp_path / "a.sph", tmp_path / "out"))
+
+
 @pytest.mark.parametrize("name", [name for name, _, _ in ROWS])
 def test_cut_anywhere_gives_one_line_or_sound(name: str, tmp_path: Path) -> None:
     data = (CASES / name).read_bytes()

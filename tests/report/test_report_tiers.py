@@ -171,3 +171,26 @@ def test_any_turns_come_back(folder: Path, suffix: str, prediction: Prediction) 
         assert match, (start, speaker, text, end)
         left.remove(match[0])
     assert left == []
+
+
+sentences = st.from_regex(r"\A[A-Z][a-z]{1,8}( [a-z]{2,8}){1,5}[.!?]\Z")
+people = st.sampled_from(["Ann", "Bo Lee", "SPEAKER_00"])
+
+
+@pytest.mark.parametrize(("suffix", "decimals"), [(".txt", 1), (".rttm", 3), (".srt", 3), (".vtt", 3)])
+@given(rows=st.lists(st.tuples(people, st.integers(0, 50), st.integers(10, 90), sentences), min_size=2, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_turns_come_back_from_text(
+    folder: Path, suffix: str, decimals: int, rows: list[tuple[str, int, int, str]]
+) -> None:
+    at, turns = 0.0, []
+    for who, gap, length, text in rows:
+        turns.append((who, round(at + gap / 10, 1), round(at + gap / 10 + length / 10, 1), text))
+        at = turns[-1][2]
+    path = folder / f"talk{suffix}"
+    write_prediction([talk(*turns)], path)
+    (read,) = read_transcript(path)
+    for u, (who, start, end, text) in zip(read, turns, strict=True):
+        assert u.speaker == (who.replace(" ", "_") if suffix == ".rttm" else who)
+        assert u.text == (None if suffix == ".rttm" else text)
+        assert (u.start, u.end) == pytest.approx((start, end), abs=0.6 * 10.0**-decimals)

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 JUNK = 65_536
 """Bytes between two frames, in which the next one is looked for."""
 
+LITTLE = 512
+"""Damaged bytes that decoders pass over by themselves."""
+
 _KBITS = {  # version 1, layers 1 to 3; version 2, layers 1 and 2 or 3
     (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -51,6 +54,7 @@ class Run:
         frames: how many there are, without the table's.
         cut: bytes that the last frame lacks.
         kind: samples per second and channels.
+        goes_on: it is no recording of its own: damaged bytes part it from the one before.
     """
 
     start: int
@@ -60,6 +64,7 @@ class Run:
     frames: int = 0
     cut: int = 0
     kind: tuple[int, int] = field(default=(0, 0))
+    goes_on: bool = False
 
 
 def mpeg_frame(data: Data, at: int) -> Frame | None:
@@ -101,21 +106,24 @@ def mpeg_runs(data: Data) -> list[Run]:
         Nothing if there are no frames, or only such of free length, which cannot be counted.
     """
     runs = list[Run]()
-    at, new = 0, True
+    at, new, damaged = 0, True, False
     while at < len(data):
         frame = mpeg_frame(data, at)
         if frame is None:
-            behind = _tag(data, at) or _next(data, at, _whole_mpeg)
+            tag = _tag(data, at)
+            behind = tag or _next(data, at, _whole_mpeg)
             if not behind:
                 break
             new = new or data[at : at + 3] == b"ID3"
+            damaged = bool(runs) and not tag and behind - at > LITTLE
             at = behind
             continue
         claimed = _table(data, at, frame)
         kind = (frame.rate, frame.channels)
-        if new or claimed is not None or runs[-1].kind != kind:
-            runs.append(Run(at, at, claimed=claimed, kind=kind))
-            new = False
+        if new or damaged or claimed is not None or runs[-1].kind != kind:
+            goes_on = damaged and not new and claimed is None and runs[-1].kind == kind
+            runs.append(Run(at, at, claimed=claimed, kind=kind, goes_on=goes_on))
+            new = damaged = False
         run = runs[-1]
         if at + frame.length > len(data):
             run.cut = at + frame.length - len(data)

@@ -26,6 +26,7 @@ class Piece:
         cut: bytes that its end lacks.
         claimed: seconds that its head gives, where more follow.
         whole: it is all of the file, as it stands.
+        goes_on: it is no recording of its own: damaged bytes part it from the one before.
     """
 
     start: int
@@ -35,6 +36,7 @@ class Piece:
     cut: int = 0
     claimed: float | None = None
     whole: bool = False
+    goes_on: bool = False
 
 
 def pieces(path: Path) -> list[Piece]:
@@ -74,6 +76,8 @@ def _pieces(start: bytes, data: mmap.mmap) -> list[Piece]:
         return _between(data, list(_films(data)))
     if start[:3] == b"ID3" or mpeg_frame(start, 0) is not None:
         return _mpeg(data)
+    if start[:8] == b"NIST_1A\n":
+        return [Piece(0, len(data), cut=_sphere_cut(data))]
     return [Piece(0, len(data), cut=adts_cut(data))] if start[:1] == b"\xff" else []
 
 
@@ -90,8 +94,19 @@ def _mpeg(data: mmap.mmap) -> list[Piece]:
     for run in runs:
         missing = max(0, (run.claimed or 0) - run.frames)
         cut = run.cut or (missing if missing > 1 and len(runs) == 1 else 0)
-        out.append(Piece(run.start, run.stop, seconds=run.seconds, cut=cut))
+        out.append(Piece(run.start, run.stop, seconds=run.seconds, cut=cut, goes_on=run.goes_on))
     return out
+
+
+def _sphere_cut(data: mmap.mmap) -> int:
+    """Bytes that a SPHERE file lacks, by its head; 0 for packed ones, whose length is not known."""
+    head = data[:1024].decode("latin-1")
+    numbers = {m[1]: int(m[2]) for m in re.finditer(r"(\w+) -(?:i|s\d+) (\d{1,12})\n", head)}
+    if "coding" in head and not re.search(r"sample_coding -s\d+ (?:pcm|ulaw|alaw|mu-law)\n", head):
+        return 0
+    size = numbers.get("sample_count", 0) * numbers.get("sample_n_bytes", 0) * numbers.get("channel_count", 1)
+    begin = re.match(r"NIST_1A\n\s*(\d{1,9})\n", head)
+    return max(0, (int(begin[1]) if begin else 1024) + size - len(data))
 
 
 def _chains(data: mmap.mmap) -> Iterator[int]:

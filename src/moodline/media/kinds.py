@@ -12,7 +12,7 @@ RECORDINGS = frozenset((
     ".dts", ".eac3", ".f4v", ".flac", ".flv", ".gsm", ".m2ts", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2",
     ".mp3", ".mp4", ".mpeg", ".mpg", ".mpga", ".mts", ".nist", ".oga", ".ogg", ".ogv", ".opus", ".ra", ".rf64", ".snd",
     ".sph", ".spx", ".tak", ".ts", ".tta", ".voc", ".vob", ".w64", ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv",
-    ".wv", ".split",
+    ".wv",
 ))
 # fmt: on
 """Suffixes of sound and film files."""

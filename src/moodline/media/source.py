@@ -59,9 +59,12 @@ class Source:
             for block in self._read(piece, reader, done):
                 done += len(block)
                 yield block
-        if len(self._pieces) > 1:
+        if any(piece.goes_on for piece in self._pieces):
+            self.notes.append(f"{self.path.name} is damaged in the middle; what can be decoded was used.")
+        count = sum(not piece.goes_on for piece in self._pieces)
+        if count > 1:
             self.notes.append(
-                f"{len(self._pieces)} recordings stand behind each other in {self.path.name}; all were used, "
+                f"{count} recordings stand behind each other in {self.path.name}; all were used, "
                 f"{done / self.rate:.1f} s."
             )
         short = [p for p in self._pieces if p.claimed is not None]
