@@ -112,8 +112,8 @@ this size; [many recordings](how-to/many-recordings.md) has the commands.
 ## How long
 
 {RECORDINGS:,} recordings, lengths lognormal with a median of {MINUTES:g} minutes (at most {LONGEST / 60:g} hours),
-in all {hours_of_sound:,.0f} hours of sound: {core_hours:,.0f} hours of one core. {MACHINES} machines with {WORKERS} cores, one
-worker a core.
+in all {hours_of_sound:,.0f} hours of sound: {core_hours:,.0f} hours of one core. {MACHINES} machines with {WORKERS}
+cores, one worker a core.
 
 | how | hours | workers busy | minutes that the end waits for stragglers |
 |---|--:|--:|--:|
@@ -137,7 +137,7 @@ Loading the models, {start:.0f} s a worker, is nothing at this size.
 A worker needs {memory} MB for ten minutes of sound, so {WORKERS} of them {memory * WORKERS / 1000:.0f} GB: what breaks
 first on a machine with 16 GB. Take fewer workers with `--workers` there. Results are about 30 kB each, {disk:.0f} GB in
 all. The cache keeps decoded sound (2 MB a minute, {hours_of_sound * 60 * 2 / 1e6:.0f} TB in all) unless `--no-keep` is
-given or its limit is reached (10 GB a machine by default): nothing is lost by that, each is read once.
+given or its limit is reached (10 GB a machine by default): nothing is lost by that.
 
 ## What breaks first
 
@@ -153,8 +153,8 @@ given or its limit is reached (10 GB a machine by default): nothing is lost by t
 
 ## Assumed
 
-Lengths as above; hashing {HASH / 1e9:g} GB a second; a listing {1e6 * LIST_ITEM:.0f} µs a name; opening or renaming over
-the net {1e3 * OPEN:g} ms; cores as fast as the measured one and not shared; three of a hundred machines die.
+Lengths as above; hashing {HASH / 1e9:g} GB a second; a listing {1e6 * LIST_ITEM:.0f} µs a name; opening or renaming
+over the net {1e3 * OPEN:g} ms; cores as fast as the measured one and not shared; three of a hundred machines die.
 """
 
 
