@@ -45,7 +45,8 @@ MARK = re.compile(r"\A\[(?:[^\[\]]{1,40}\s[01]\.[0-9]{2}|[+-][0-9]{1,4}\.[0-9]{2
 _DASH = r"(?:(?:-|–|—|>>)\s{0,3})?"
 _BRACKETED = re.compile(_DASH + r"(?:\[([^\[\]\n]{1,60})\]\s{0,3}[:：]|\[(speaker[ _-]?[0-9]+)\])\s*", re.IGNORECASE)
 _MANNER = re.compile(
-    r"\s*\((?:v\.?\s?o\.?|o\.?\s?[sc]\.?|cont['’]?d?\.?|continu\w+|off\b[^()]*|on (?:the )?(?:phone|tv|radio|screen)[^()]*"
+    r"\s*\((?:v\.?\s?o\.?|o\.?\s?[sc]\.?|cont['’]?d?\.?|continu\w+|off\b[^()]*"
+    r"|on (?:the )?(?:phone|tv|radio|screen)[^()]*"
     r"|over[^()]*|voice[^()]*|whisper\w*|laugh\w*|shout\w*|sing\w*|sigh\w*|cry\w*|sob\w*|chuckl\w*|yell\w*|quiet\w*"
     r"|soft\w*|in \w+|to \w+|from \w+)\)\s*\Z",
     re.IGNORECASE,
@@ -140,13 +141,8 @@ def _rows(
         parts = [(cue.speaker, text)] if cue.speaker is not None else _split(text, names)
         for speaker, words in parts:
             speaker = _MANNER.sub("", speaker) if speaker and "(" in speaker else speaker
-            if (
-                (carry or cue.continues)
-                and speaker is None
-                and last is not None
-                and words.strip()
-                and not sounds_only(squeeze(words))
-            ):
+            said = bool(words.strip()) and not sounds_only(squeeze(words))
+            if (carry or cue.continues) and speaker is None and last is not None and said:
                 speaker, carried = last, carried + 1
             last = speaker
             yield Row(place, squeeze(words), squeeze(speaker) if speaker else None, cue.start, cue.end)
