@@ -111,4 +111,4 @@ def _sentence(inside: str) -> bool:
     """Whether it sounds like something that somebody says."""
     if _NAMES_SOUND.fullmatch(inside):
         return False
-    return inside[-1:] in ("?", "!", ".", ",") or any(_SAY.fullmatch(word.strip(".,!?'’")) for word in inside.split())
+    return inside[-1:] in ("?", "!") or any(_SAY.fullmatch(word.strip(".,!?'’")) for word in inside.split())
