@@ -30,6 +30,7 @@ _BRACKET = re.compile(
     r"[ \t]*(?![ \t]*[:：])(?=\S|\n\S)",
     re.M,
 )
+_SOUND_FIRST = re.compile(r"\A([\[(]([^\[\]()\n]{1,40})[\])])\s+([^\[\]():\n]{1,40}:\s+)(?=\S)")
 _ANSWER = re.compile(r"^([QA])\.\s+(?=\S)")
 _BEFORE_DASH = re.compile(r"([^\W\d_][^\n:.,!?–—\[\]()]{0,30}?)\s[-–—]\s+(?=\S)")
 _BEFORE_STOP = re.compile(r"([^\W\d_a-z][^\n:,!?a-z\[\]()]{1,30}?)\.\s+(?=\S)")
@@ -57,9 +58,15 @@ def with_names(texts: Sequence[str], source: Source) -> list[str]:
         source.note("[SPEAKER_TURN] marks that another goes on, but not who: they were left out.")
     if bracketed and any(_DIARIZED.search(text) for text in out):
         out = [_DIARIZED.sub(lambda m: m[1] if "?" in m[2] else f"{m[1]}[{m[2]}]: ", text) for text in out]
+    out = [_SOUND_FIRST.sub(_behind_name, text) for text in out] if bracketed else out
     out = _brackets(out, source) if bracketed else out
     out = _separated(_answers(out), source)
     return _above(out, source)
+
+
+def _behind_name(match: re.Match[str]) -> str:
+    """A sound in front of a name, ``[phone rings] PER: words``, put behind it."""
+    return f"{match[3]}{match[1]} " if names_sound(match[2]) else match[0]
 
 
 def _brackets(texts: list[str], source: Source) -> list[str]:
