@@ -119,6 +119,7 @@ def test_no_word_is_lost(tmp_path_factory: pytest.TempPathFactory, kind: str, cu
         assert any(words in str(error) for words in ("is empty", "without speech"))  # noqa: PT017
         return
     assume(kind != "txt" or all(u.start is None for u in read_back))  # a line of plain text may begin with a time
+    assume(not any("left out" in note for note in read_back.notes))  # a heading, which a note names
     said = "".join(letters(f"{u.speaker or ''}{u.text}") for u in read_back)
     said += "".join(letters(event.text) for event in read_back.events)
     written_out = Counter("".join(letters(cue.strip().removeprefix("[joy 0.81]")) for cue in cues))

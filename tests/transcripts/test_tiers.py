@@ -402,3 +402,24 @@ def test_exmaralda(tmp_path: Path) -> None:
     (tmp_path / "b.exb").write_text(EXB.replace('start="T3"', 'start="T9"'))
     with pytest.raises(TranscriptError, match=r"names no point of the time line .found: 'T9'"):
         read_transcript(tmp_path / "b.exb")
+
+
+def test_an_exb_cut_at_every_byte_is_refused_in_one_line(tmp_path: Path) -> None:
+    data, path = EXB.encode(), tmp_path / "a.exb"
+    for size in range(1, len(data)):
+        path.write_bytes(data[:size])
+        with pytest.raises(TranscriptError) as caught:
+            read_transcript(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_long_files_take_time_in_proportion(tmp_path: Path) -> None:
+    """Each of these loops over two tiers was once quadratic; now ten thousand labels are a matter of a second."""
+    count = 10_000
+    text = [(n * 2.0, n * 2 + 1.8, f"this is sentence number {n} here") for n in range(count)]
+    other = [(n * 2 + 0.3, n * 2 + 1.9, f"line {n} here") for n in range(count)]
+    speakers = [(n * 4.0, n * 4 + 4.0, ("Ada", "Ben")[n % 2]) for n in range(count // 2)]
+    path = textgrid(tmp_path / "a.TextGrid", ("text", text), ("sentence", other), ("speaker", speakers))
+    (talk,) = read_transcript(path)
+    assert len(talk) == count
+    assert [u.speaker for u in talk][:4] == ["Ada", "Ada", "Ben", "Ben"]

@@ -118,7 +118,7 @@ WRITERS: dict[str, Callable[[list[Turn]], str | bytes]] = {
 }  # fmt: skip
 NO_ENDS = ("lrc", "otr", "docx")
 
-CODES = ("xxx", "yyy", "www", "sil", "spn", "sp")
+CODES = ("xxx", "yyy", "www", "xx", "yy", "ww", "sil", "spn", "sp", "nsn")
 word_ = st.from_regex(r"\A[a-zäé]{2,9}\Z").filter(lambda w: w not in CODES)
 spoken = st.lists(word_, min_size=2, max_size=7).map(" ".join)
 names = st.sampled_from(["Ada", "Ben", "Eva Lee"])

@@ -92,7 +92,7 @@ def unwrapped(source: Source, lines: Sequence[tuple[int, str]]) -> list[tuple[in
     width = max(map(len, texts), default=0)
     next_to = [k for k in range(1, len(lines)) if lines[k][0] == lines[k - 1][0] + 1 and not named[k]]
     open_ended = [k for k in next_to if not _END.search(texts[k - 1])]
-    small = [k for k in open_ended if texts[k][:1].islower() and len(texts[k - 1]) >= LONG]
+    small = [k for k in open_ended if texts[k][:1].islower() and (len(texts[k - 1]) >= LONG or texts[k - 1][-1] == ",")]
     whole = (
         len(small) >= 2
         and 2 * len(open_ended) > len(next_to)

@@ -13,6 +13,7 @@ from moodline.core.errors import TranscriptError
 from moodline.transcripts.times import clock
 
 _TIME = re.compile(r"(?:[0-9]{1,3}:)?[0-9]{1,3}:[0-9]{2}(?:[.,][0-9]{1,9})?|[0-9]{1,9}(?:[.,][0-9]{1,9})?")
+_RANGE = re.compile(r"([0-9:.,]{3,13})\s*(?:-->|->|-|–|—|to)\s*([0-9:.,]{3,13})")
 _GENERIC = re.compile(
     r"default|text|transcript\w*|utterances?|sentences?|words?|speech|annotations?|labels?", re.IGNORECASE
 )
@@ -86,6 +87,20 @@ def guessed_columns(rows: Sequence[Sequence[str]]) -> Columns | None:
     if start is None and speaker is None:
         return None
     return Columns(text, speaker, start, end, lasts, unit, head)
+
+
+def split_ranges(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The rows with a column of stretches, ``0:00.0 - 0:03.5``, made two columns."""
+    width = len(rows[0]) if rows else 0
+    ranges = [n for n in range(width) if len(rows) > 1 and all(_RANGE.fullmatch(row[n].strip()) for row in rows[1:])]
+    out = []
+    for row in rows:
+        cells: list[str] = []
+        for n, cell in enumerate(row):
+            match = _RANGE.fullmatch(cell.strip()) if n in ranges else None
+            cells += [match[1], match[2]] if match else [cell, cell] if n in ranges else [cell]
+        out.append(cells)
+    return out
 
 
 def _is_head(rows: Sequence[Sequence[str]]) -> bool:

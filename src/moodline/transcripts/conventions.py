@@ -25,13 +25,16 @@ _DIARIZED = re.compile(
 )
 _TURN = re.compile(r"\s*\[SPEAKER_TURN\]\s*")
 _BRACKET = re.compile(
-    rf"^({_DASH})(?:\[([^\[\]:\n]{{1,40}})\]|\(([^():\n]{{1,40}})\)|<([^<>:\n]{{1,40}})>)"
+    rf"^({_DASH})(?:\[([^\[\]:\n]{{1,40}})\]|\(([^():\n]{{1,40}})\)|<([^<>:\n]{{1,40}})>"
+    r"|[【［]([^【】［］:\n]{1,40})[】］]|（([^（）:\n]{1,40})）)"
     r"[ \t]*(?![ \t]*[:：])(?=\S|\n\S)",
     re.M,
 )
+_SOUND_FIRST = re.compile(r"\A([\[(]([^\[\]()\n]{1,40})[\])])\s+([^\[\]():\n]{1,40}:\s+)(?=\S)")
 _ANSWER = re.compile(r"^([QA])\.\s+(?=\S)")
 _BEFORE_DASH = re.compile(r"([^\W\d_][^\n:.,!?–—\[\]()]{0,30}?)\s[-–—]\s+(?=\S)")
 _BEFORE_STOP = re.compile(r"([^\W\d_a-z][^\n:,!?a-z\[\]()]{1,30}?)\.\s+(?=\S)")
+_BEFORE_MARK = re.compile(r"([^\W\d_][^\n:.,!?<>|\[\]()]{0,30}?)\s?(?:>{1,2}|\||→)\s+(?=\S)")
 _MANNER = re.compile(
     r"(?:in|on|over|from|through|at|to|off|with|by|into|under|speaking|voice|all|both|together|continues?|cont['’]?d)\b.*"
     r"|\w+ly|.*\b(?:voice|accent|language|subtitles?|captions?|chatter|dialogue)",
@@ -49,21 +52,27 @@ def with_names(texts: Sequence[str], source: Source) -> list[str]:
         source: the file, for notes.
     """
     out = list(texts)
-    bracketed = any(c in text for text in out for c in "[(<")
+    bracketed = any(c in text for text in out for c in "[(<【［（")
     if bracketed and any("[SPEAKER_TURN]" in text for text in out):
         out = [_TURN.sub(" ", text).strip() for text in out]
         source.note("[SPEAKER_TURN] marks that another goes on, but not who: they were left out.")
     if bracketed and any(_DIARIZED.search(text) for text in out):
         out = [_DIARIZED.sub(lambda m: m[1] if "?" in m[2] else f"{m[1]}[{m[2]}]: ", text) for text in out]
+    out = [_SOUND_FIRST.sub(_behind_name, text) for text in out] if bracketed else out
     out = _brackets(out, source) if bracketed else out
     out = _separated(_answers(out), source)
     return _above(out, source)
 
 
+def _behind_name(match: re.Match[str]) -> str:
+    """A sound in front of a name, ``[phone rings] PER: words``, put behind it."""
+    return f"{match[3]}{match[1]} " if names_sound(match[2]) else match[0]
+
+
 def _brackets(texts: list[str], source: Source) -> list[str]:
     spoken = [text for text in texts if text.strip()]
-    for group, pair in ((2, "[]"), (3, "()"), (4, "<>")):
-        if not any(pair[0] in text for text in spoken):
+    for group, pair in ((2, "[]"), (3, "()"), (4, "<>"), (5, "【】"), (6, "（）")):
+        if not any(pair[1] in text or (group == 5 and "］" in text) for text in spoken):
             continue
         found = [m for text in spoken for m in _BRACKET.finditer(text) if m[group]]
         names = _recurring((m[group].strip() for m in found), len(spoken), strict=pair == "()")
@@ -105,11 +114,11 @@ def _answers(texts: list[str]) -> list[str]:
 
 def _separated(texts: list[str], source: Source) -> list[str]:
     """Names that a dash, or a full stop if they are in capitals, parts from the words."""
-    for pattern in (_BEFORE_DASH, _BEFORE_STOP):
+    for pattern in (_BEFORE_DASH, _BEFORE_STOP, _BEFORE_MARK):
         counts = Counter(m[1] for text in texts if (m := pattern.match(text)))
         names = {n for n, count in counts.items() if count > 1 and plausible(n) and not names_sound(n)}
         likely = {n for n in counts if plausible(n) and not names_sound(n)}
-        if len(names) < 2 - (pattern is _BEFORE_STOP) or len(likely) < 2 or len(texts) < 3:
+        if len(names) < 2 - (pattern is not _BEFORE_DASH) or len(likely) < 2 or len(texts) < 3:
             continue
         if 2 * sum(counts[n] for n in likely) <= len(texts):
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -141,7 +142,7 @@ def _of_table(source: Source, read: list[Conversation]) -> list[Conversation]:
 
 def _of_tiers(tiers_of: Callable[[Source], list[Tier]]) -> Callable[[Source, list[Conversation]], list[Conversation]]:
     def read_labels(source: Source, read: list[Conversation]) -> list[Conversation]:
-        labels = list(_label_tiers(tiers_of(source)))
+        labels = [(who, _Index(found)) for who, found in _label_tiers(tiers_of(source))]
         return [_with(c, lambda u: _covering(u, labels)) for c in read]
 
     return read_labels
@@ -158,7 +159,26 @@ def _label_tiers(tiers: Sequence[Tier]) -> Iterator[tuple[str | None, list[Label
             yield (tier.whose or None), tier.spoken
 
 
-def _covering(u: Utterance, tiers: Sequence[tuple[str | None, Sequence[Label]]]) -> str | None:
+class _Index:
+    """Labels by their starts.
+
+    Args:
+        labels: in any order; those without times are left out.
+    """
+
+    def __init__(self, labels: Sequence[Label]) -> None:
+        timed = [(x.start, x.end, x.text) for x in labels if x.start is not None and x.end is not None]
+        self.labels = sorted(timed)
+        self.starts = [start for start, _, _ in self.labels]
+        self.longest = max((end - start for start, end, _ in self.labels), default=0.0)
+
+    def around(self, start: float, end: float) -> list[tuple[float, float, str]]:
+        """The labels that may lie over a stretch."""
+        low = bisect_left(self.starts, start - self.longest - 0.01)
+        return self.labels[low : bisect_right(self.starts, end + 0.01)]
+
+
+def _covering(u: Utterance, tiers: Sequence[tuple[str | None, _Index]]) -> str | None:
     """The label that covers most of an utterance, of its speaker's tier or of nobody's."""
     if u.start is None or u.end is None:
         return None
@@ -166,16 +186,13 @@ def _covering(u: Utterance, tiers: Sequence[tuple[str | None, Sequence[Label]]])
     for speaker, labels in tiers:
         if speaker is not None and u.speaker is not None and speaker != u.speaker:
             continue
-        for label in labels:
-            if label.start is None or label.end is None:
-                continue
-            shared = min(u.end, label.end) - max(u.start, label.start)
-            longest = max(u.end - u.start, label.end - label.start)
-            shortest = min(u.end - u.start, label.end - label.start)
-            near = abs(u.start - label.start) < 0.002 and abs(u.end - label.end) < 0.002
+        for start, end, text in labels.around(u.start, u.end):
+            shared = min(u.end, end) - max(u.start, start)
+            longest, shortest = max(u.end - u.start, end - start), min(u.end - u.start, end - start)
+            near = abs(u.start - start) < 0.002 and abs(u.end - end) < 0.002
             score = 1.0 if near else shared / longest if longest > 0 and shared >= SHARED * shortest else 0.0
             if score > most:
-                best, most = label.text, score
+                best, most = text, score
     return clean_label(best)
 
 

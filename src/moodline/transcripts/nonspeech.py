@@ -28,7 +28,7 @@ _SOUND = (
 _NAMES_SOUND = re.compile(rf"(?:.*[\s,_-])?(?:{_SOUND})(?:[\s,._!…-].*)?", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]|［([^［］]*)］|【([^【】]*)】|<([^<>]{1,40})>|\{([^{}]*)\}")
 _PARENTHESES = re.compile(r"\(\(?([^()]*)\)?\)|（([^（）]*)）|\*{1,2}([^*\n]{1,60})\*{1,2}")
-_SONG = re.compile(r"[♪♫🎵🎶][^♪♫🎵🎶]*[♪♫🎵🎶]|[♪♫🎵🎶].*")
+_SONG = re.compile(r"[♪♫🎵🎶][^♪♫🎵🎶]*[♪♫🎵🎶]|[♪♫🎵🎶].*|^[^♪♫🎵🎶]*[♪♫🎵🎶]$")
 _CODES = re.compile(
     r"(?:<[a-z]{1,3}:>|<p>|<usb>|<(?:sil|eps|unk|spn|noise|nsn|hes|breath)>|sil|SIL|sp|SP|spn|SPN|nsn|NSN|xxx|XXX|yyy|www"
     r"|&=\w[\w:]*|&\*\w+:\S*|\[\.{2,}\]|\(\.{1,3}\)|\([0-9]?\.[0-9]{1,2}\))(?:\s+|$)"
@@ -41,7 +41,7 @@ _SAY = re.compile(
     re.IGNORECASE,
 )
 _OTHER = re.compile(r".*\s[01]\.[0-9]{2}|(?:speaker|spk)[ _-]?[0-9?]+", re.IGNORECASE)  # [joy 0.81], [SPEAKER_00]
-_QUICK = re.compile(r"[\[(（［【<{*♪♫🎵🎶&]")
+_QUICK = re.compile(r"[\[(（［【<{*♪♫🎵🎶&]|^# .* #$")
 
 
 def sounds_only(text: str) -> bool:
@@ -111,4 +111,4 @@ def _sentence(inside: str) -> bool:
     """Whether it sounds like something that somebody says."""
     if _NAMES_SOUND.fullmatch(inside):
         return False
-    return inside[-1:] in ("?", "!", ".", ",") or any(_SAY.fullmatch(word.strip(".,!?'’")) for word in inside.split())
+    return inside[-1:] in ("?", "!") or any(_SAY.fullmatch(word.strip(".,!?'’")) for word in inside.split())

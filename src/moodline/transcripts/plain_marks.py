@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from moodline.transcripts.common import Source
 from moodline.transcripts.conventions import is_name_line
@@ -26,6 +27,11 @@ _BOLD_NAME = re.compile(r"\A\s*(?:[-*]\s+)?(\*\*|__)([^*:\n]{1,60}?)\s?(?::\1|\1
 _BOLD = re.compile(r"\A\s*(\*\*|__)([^*_\n]{1,60}?)\1(?:\s+(?=\S)|\s*\Z)")
 _HEADING = re.compile(r"\A\s{0,3}#{1,6}\s+(\S.*?)\s*#*\s*\Z")
 _RULE = re.compile(r"([=_*~#+.-])\1{2,}|(?:[*_-]\s){2,}[*_-]")  # a line drawn across the page
+_NUMBER = re.compile(r"\s*([0-9]{1,5})[.):]?\s+(?=\S)")
+_BULLET = re.compile(r"\s*[•·●▪*‣]\s+(?=\S)")
+_DAYTIME = re.compile(
+    r"([^\W\d_][^\n:]{0,50}?)\s*[\[(,–-]?\s*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?\s?[AaPp]\.?[Mm]\.?[\])]?"
+)
 _ESCAPE = re.compile(r"\\([\[\]*_#()-])")
 _HOURS = r"hours?|hrs?|Stunden?|heures?|horas?|ore|uur|timmar|timme"
 _MINUTES = r"minutes?|mins?|Minuten?|minutos?|minuti|minuto|minuten|minuter|minut"
@@ -59,10 +65,34 @@ def tidied(source: Source, lines: Sequence[tuple[int, str]]) -> Lines:
         lines: number and text of each line that is not blank.
     """
     lines = [(n, text) for n, text in lines if any(map(str.isalnum, text)) or not _RULE.fullmatch(text.strip())]
-    lines = [(n, _ESCAPE.sub(r"\1", text) if "\\" in text else text) for n, text in lines]
+    if source.path.suffix.lower() in (".md", ".markdown") or any("\\[" in text and "\\]" in text for _, text in lines):
+        lines = [(n, _ESCAPE.sub(r"\1", text)) for n, text in lines]
+    lines = _unmarked(lines)
     out = _without_head(source, _markdown(source, lines))
-    out = _spelled(out)
+    out = _spelled(_by_daytime(out))
     return _names_behind(_times_below(out))
+
+
+def _unmarked(lines: Lines) -> Lines:
+    """The lines without the numbers or bullets in front of nearly all of them."""
+    numbers = [_NUMBER.match(text) for _, text in lines]
+    counted = [int(m[1]) for m in numbers if m]
+    if len(counted) >= max(3, 0.9 * len(lines)) and all(b == a + 1 for a, b in pairwise(counted)):
+        return [(n, text[m.end() :] if m else text) for (n, text), m in zip(lines, numbers, strict=True)]
+    bullets = [_BULLET.match(text) for _, text in lines]
+    if sum(m is not None for m in bullets) >= max(2, 0.8 * len(lines)):
+        return [(n, text[m.end() :] if m else text) for (n, text), m in zip(lines, bullets, strict=True)]
+    return lines
+
+
+def _by_daytime(lines: Lines) -> Lines:
+    """Heads of messengers, ``Ada Okafor  10:03 AM``, without the time of day, which is no place in a recording."""
+    found = {k: m for k, (_, text) in enumerate(lines) if (m := _DAYTIME.fullmatch(text.strip()))}
+    if len(found) < 2 or 4 * len(found) < len(lines) or any(k + 1 in found for k in found):
+        return lines
+    if len({m[1] for m in found.values()}) == len(found) > 2:
+        return lines
+    return [(n, f"{found[k][1].strip()}:" if k in found else text) for k, (n, text) in enumerate(lines)]
 
 
 def _without_head(source: Source, lines: Lines) -> Lines:

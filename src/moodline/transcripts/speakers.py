@@ -44,6 +44,13 @@ DOUBT = 0.8
 MARK = re.compile(r"\A\[(?:[^\[\]]{1,40}\s[01]\.[0-9]{2}|[+-][0-9]{1,4}\.[0-9]{2}|0\.00)\]\s*")
 _DASH = r"(?:(?:-|–|—|>>)\s{0,3})?"
 _BRACKETED = re.compile(_DASH + r"(?:\[([^\[\]\n]{1,60})\]\s{0,3}[:：]|\[(speaker[ _-]?[0-9]+)\])\s*", re.IGNORECASE)
+_MANNER = re.compile(
+    r"\s*\((?:v\.?\s?o\.?|o\.?\s?[sc]\.?|cont['’]?d?\.?|continu\w+|off\b[^()]*"
+    r"|on (?:the )?(?:phone|tv|radio|screen)[^()]*"
+    r"|over[^()]*|voice[^()]*|whisper\w*|laugh\w*|shout\w*|sing\w*|sigh\w*|cry\w*|sob\w*|chuckl\w*|yell\w*|quiet\w*"
+    r"|soft\w*|in \w+|to \w+|from \w+)\)\s*\Z",
+    re.IGNORECASE,
+)
 _PLAIN = re.compile(_DASH + r"([^\[\]:：\s][^\[\]:：\n]{0,59}?)\s{0,3}(?::(?=\s|$)|：)\s*")
 _DIARIZED = re.compile(r"\[?((?:speaker|spk)[ _-]?[0-9]{1,4})\]?:?", re.IGNORECASE)
 
@@ -59,6 +66,7 @@ class Cue:
         text: the words, maybe several lines, maybe with names in front.
         speaker: the speaker if the format itself names one.
         name: what the format calls the cue, such as its number; None if nothing.
+        continues: it has no mark of another speaker in a file that has such marks (``>>``).
     """
 
     line: int
@@ -67,6 +75,7 @@ class Cue:
     text: str
     speaker: str | None = None
     name: str | None = None
+    continues: bool = False
 
 
 def split_name(line: str) -> tuple[str, str] | None:
@@ -131,7 +140,9 @@ def _rows(
         place = source.at(cue.line)
         parts = [(cue.speaker, text)] if cue.speaker is not None else _split(text, names)
         for speaker, words in parts:
-            if carry and speaker is None and last is not None and words.strip() and not sounds_only(squeeze(words)):
+            speaker = _MANNER.sub("", speaker) if speaker and "(" in speaker else speaker
+            said = bool(words.strip()) and not sounds_only(squeeze(words))
+            if (carry or cue.continues) and speaker is None and last is not None and said:
                 speaker, carried = last, carried + 1
             last = speaker
             yield Row(place, squeeze(words), squeeze(speaker) if speaker else None, cue.start, cue.end)

@@ -34,11 +34,23 @@ def customary(source: Source, cues: Sequence[Cue]) -> list[Cue]:
     found = _named(source, cues)
     once = unrolled(found)
     once = _grown(source, found) if once == found else once
-    return [part for cue in once for part in _turns(cue)]
+    arrows = sum(_ARROWS.match(cue.text) is not None and ">>" in cue.text for cue in once) > 1
+    return [part for cue in once for part in _turns(cue, arrows)]
 
 
-def _turns(cue: Cue) -> Iterator[Cue]:
-    """The cue, or one for every speaker that dashes or ``>>`` tell apart, with the same times."""
+def _turns(cue: Cue, arrows: bool) -> Iterator[Cue]:
+    """The cue, or one for every speaker that dashes or ``>>`` tell apart, with the same times.
+
+    Args:
+        cue: without tags.
+        arrows: the file marks each speaker with ``>>``, so that a cue without goes on with the one before.
+    """
+    if arrows and not cue.speaker and cue.text and not cue.text.startswith(">>"):
+        head, mark, rest = cue.text.partition(">>")
+        yield replace(cue, text=head.strip(), continues=True)
+        cue = replace(cue, text=mark + rest)
+        if not mark:
+            return
     if not cue.text or cue.speaker or (cue.text[0] not in "-–—‐‑−>" and not _marked_below(cue.text)):
         yield cue
         return

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from moodline.core.conversation import Conversation
 from moodline.core.errors import TranscriptError
-from moodline.transcripts.columns import guessed_columns
+from moodline.transcripts.columns import guessed_columns, split_ranges
 from moodline.transcripts.common import Row, Source, conversation
 from moodline.transcripts.table_header import COLUMNS, Header, read_header
 from moodline.transcripts.times import clock
@@ -257,10 +257,13 @@ def read_unnamed(source: Source, *, skip_empty: bool) -> Conversation | None:
 
 
 def _unnamed(source: Source, rows: Sequence[tuple[int, list[str]]], *, skip_empty: bool) -> Conversation | None:
-    found = guessed_columns([cells for _, cells in rows])
+    width = len(rows[0][1]) if rows else 0
+    whole = split_ranges([cells for _, cells in rows])
+    rows = [(n, cells) for (n, _), cells in zip(rows, whole, strict=True)]
+    found = guessed_columns(whole)
     if found is None:
         return None
-    source.note(found.note())
+    source.note(found.note() + (" A column of stretches counts as two." if len(whole[0]) > width else ""))
     out = []
     for n, cells in rows[found.head :]:
         with source.row():

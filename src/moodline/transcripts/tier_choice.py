@@ -144,10 +144,21 @@ def _without_doubles(chosen: list[Tier]) -> list[Tier]:
 
 def _over(tier: Tier, other: Tier) -> bool:
     """Whether most of a tier's time lies within labels of another."""
-    times = [(x.start, x.end) for x in tier.spoken if x.start is not None and x.end is not None]
-    others = [(x.start, x.end) for x in other.spoken if x.start is not None and x.end is not None]
-    shared = sum(max(0.0, min(b, d) - max(a, c)) for a, b in times for c, d in others)
-    return shared > 0.5 * sum(b - a for a, b in times) > 0
+    times, others = _times(tier), _times(other)
+    shared, first = 0.0, 0
+    for start, end in times:
+        while first < len(others) and others[first][1] <= start:
+            first += 1
+        at = first
+        while at < len(others) and others[at][0] < end:
+            shared += max(0.0, min(end, others[at][1]) - max(start, others[at][0]))
+            at += 1
+    return shared > 0.5 * sum(end - start for start, end in times) > 0
+
+
+def _times(tier: Tier) -> list[tuple[float, float]]:
+    """Start and end of the labels that have both, in order."""
+    return sorted((x.start, x.end) for x in tier.spoken if x.start is not None and x.end is not None)
 
 
 def _families(tiers: Sequence[Tier]) -> list[list[Tier]]:

@@ -130,22 +130,34 @@ def _sorted(found: Iterator[Row] | list[Row]) -> list[Row]:
 
 
 def _with_speakers(found: list[Row], tiers: Sequence[Tier]) -> list[Row]:
-    """Rows without a speaker get the one whose label on a tier of speakers covers most of them."""
-    labels = [
-        x
+    """Rows without a speaker get the one whose label on a tier of speakers covers most of them.
+
+    Args:
+        found: in the order of their starts.
+        tiers: those of speakers.
+    """
+    labels = sorted(
+        (x.start, x.end, squeeze(x.text))
         for t in tiers
         for x in t.spoken
         if x.start is not None and x.end is not None and not _SILENCE.fullmatch(squeeze(x.text))
-    ]
+    )
     if not labels:
         return found
-    out = []
+    out, first = [], 0
     for row in found:
-        if row.speaker is None and row.start is not None and row.end is not None:
-            shared = {x: min(row.end, x.end or 0.0) - max(row.start, x.start or 0.0) for x in labels}
-            best = max(labels, key=lambda x: shared[x])
-            row = replace(row, speaker=squeeze(best.text)) if shared[best] > 0 else row
-        out.append(row)
+        if row.speaker is not None or row.start is None or row.end is None:
+            out.append(row)
+            continue
+        while first < len(labels) and labels[first][1] <= row.start:
+            first += 1
+        best, most, at = None, 0.0, first
+        while at < len(labels) and labels[at][0] < row.end:
+            shared = min(row.end, labels[at][1]) - max(row.start, labels[at][0])
+            if shared > most:
+                best, most = labels[at][2], shared
+            at += 1
+        out.append(row if best is None else replace(row, speaker=best))
     return out
 
 

@@ -57,10 +57,11 @@ def _voices(cue: speakers.Cue) -> Iterator[speakers.Cue]:
     parts: list[tuple[str | None, str]] = []
     for speaker, text in [(None, before), *zip(spans[::2], spans[1::2], strict=True)]:
         name = squeeze(html.unescape(speaker)) if speaker else None
-        name = None if name in ("-", "–", "—") else name  # somebody else, who is not named
+        other = name in ("-", "–", "—")  # somebody else, who is not named
+        name = None if other else name
         if not text.strip():
             continue
-        if parts and parts[-1][0] == name:
+        if parts and parts[-1][0] == name and not other:
             parts[-1] = (name, parts[-1][1] + text)
         else:
             parts.append((name, text))

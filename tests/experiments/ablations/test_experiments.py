@@ -514,7 +514,7 @@ def plan_of(corpus: str, *variants: str, **stated: Claim) -> ExperimentPlan:
 def test_verdicts() -> None:
     tested = {
         "base": made(0.7, 70, text=(0.3, 30), fusion=(0.5, 50)),
-        "good": made(0.9, 90),
+        "good": made(1.0, 90),
         "same": made(0.7, 70),
         "bad": made(0.4, 40),
     }

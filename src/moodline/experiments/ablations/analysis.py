@@ -22,9 +22,9 @@ from moodline.experiments.ablations.runner import run_directory
 from moodline.pipeline.recipe import to_plain
 
 METHOD = (
-    "Paired bootstrap: {draws} draws of test {units} and of seeds, the same for both sides; two-sided p; for the "
-    "claims Holm's correction over all claims tested on this corpus, verdicts at 0.05. Everything that is chosen is "
-    "chosen on dev."
+    "Paired test: the variance over {draws} draws of test {units}, the same for both sides, plus that of the seeds' "
+    "differences; two-sided p of Student's t; for the claims Holm's correction over all claims tested "
+    "on this corpus, verdicts at 0.05. Everything that is chosen is chosen on dev."
 )
 NO_VERDICTS = " With fewer than {few} seeds the intervals hold little or nothing of the chance in training: no verdict."
 
