@@ -114,6 +114,18 @@ def test_folds_leave_one_session_out(fold: int, tmp_path: Path) -> None:
     assert corpus.info["dev"].startswith("every eighth dialogue")
 
 
+def test_a_whole_session_as_dev(release: Path) -> None:
+    corpus = iemocap.read(release, dev_session=4)
+    sessions = {s: {c.id[3:5] for c in conversations} for s, conversations in corpus.splits.items()}
+    assert sessions["dev"] <= {"04"}
+    assert sessions["test"] <= {"05"}
+    assert not sessions.get("train", set()) & {"04", "05"}
+    assert corpus.info["dev"] == "session 4"
+    for wrong in (5, 0, True, "4"):
+        with pytest.raises(ConfigError, match=r"dev_session must be 1 to 5, not 5, which tests"):
+            iemocap.read(release, dev_session=wrong)
+
+
 def test_folds_of_the_release(release: Path) -> None:
     ids = {s: [c.id for c in cs] for s, cs in iemocap.read(release, fold=0).splits.items()}
     assert ids == {"train": ["Ses03F_impro01", "Ses05F_script01_1"], "test": ["Ses01F_impro01", "Ses01M_impro01"]}
@@ -121,7 +133,7 @@ def test_folds_of_the_release(release: Path) -> None:
 
 def test_folds_need_names_of_sessions(tmp_path: Path) -> None:
     elements = tuples.parts({"a": 1, "b": 1}, 6) | {"train": ["a"], "test": ["b"], "dev": []}
-    with pytest.raises(ConfigError, match="needs dialogues named Ses01"):
+    with pytest.raises(ConfigError, match="need dialogues named Ses01"):
         iemocap.read(dump(tmp_path / "f.pkl", tuples.make(NAMES, elements)), fold=1)
 
 

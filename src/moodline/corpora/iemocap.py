@@ -57,7 +57,9 @@ def matches(directory: Path) -> bool:
     return bool(iemocap_release.sessions(directory)) or bool(pickles(directory, HINT))
 
 
-def read(directory: Path, *, xxx_as_happy: bool | None = None, fold: int | None = None) -> Corpus:
+def read(
+    directory: Path, *, xxx_as_happy: bool | None = None, fold: int | None = None, dev_session: int | None = None
+) -> Corpus:
     """Read IEMOCAP.
 
     Args:
@@ -67,6 +69,8 @@ def read(directory: Path, *, xxx_as_happy: bool | None = None, fold: int | None 
             a pickle, utterance ids in it.
         fold: None for session 5 as test and COSMIC's twelve dialogues as dev; 0 to 4 to test session fold + 1 (its two
             actors are in no other): every eighth dialogue of the others, in order of id, is then dev, the rest train.
+        dev_session: 1 to 5, a session that does not test, to take as dev as a whole, as MiSTER-E's paper does (which
+            one is not known); None for dev as above.
 
     Returns:
         The corpus. Conversations of the release tree are in order of time, those of pickles in the file's order.
@@ -80,16 +84,25 @@ def read(directory: Path, *, xxx_as_happy: bool | None = None, fold: int | None 
         raise ConfigError(f"iemocap: the option fold must be 0 to {FOLDS - 1}, or none", repr(fold))
     if xxx_as_happy is not None and not isinstance(xxx_as_happy, bool):
         raise ConfigError("iemocap: the option xxx_as_happy must be true or false", repr(xxx_as_happy))
+    tests = FOLDS if fold is None else fold + 1
+    if dev_session is not None and (
+        isinstance(dev_session, bool) or dev_session not in range(1, FOLDS + 1) or dev_session == tests
+    ):
+        raise ConfigError(
+            f"iemocap: the option dev_session must be 1 to {FOLDS}, not {tests}, which tests", repr(dev_session)
+        )
     options: dict[str, Any] = {"xxx_as_happy": xxx_as_happy, "fold": fold}
+    if dev_session is not None:
+        options["dev_session"] = dev_session
     if iemocap_release.sessions(directory):
         listed = _xxx(directory, needed="count the xxx utterances as happy") if xxx_as_happy else None
         corpus = iemocap_release.read_release(directory, set(listed[1]) if listed else set())
         whole = {c.id: c for conversations in corpus.splits.values() for c in conversations}
-        ids = split_dialogues(whole, fold)
+        ids = split_dialogues(whole, fold, dev_session)
         splits = {s: tuple(whole[i] for i in members) for s, members in ids.items() if members}
         files = corpus.files | ({listed[0].name: sha256(listed[0])} if listed else {})
         options["xxx_as_happy"] = bool(xxx_as_happy)
-        info = {**corpus.info, "options": options, "dev": _dev_words(fold)}
+        info = {**corpus.info, "options": options, "dev": _dev_words(fold, dev_session)}
         return replace(corpus, splits=splits, files=files, info=info, folds=_folds(whole, whole))
     pickle = one_pickle("iemocap", directory, HINT)
     if pickle is None:
@@ -101,12 +114,14 @@ def read(directory: Path, *, xxx_as_happy: bool | None = None, fold: int | None 
     return _read_pickle(pickle, options)
 
 
-def split_dialogues(ids: Iterable[str], fold: int | None) -> dict[str, list[str]]:
+def split_dialogues(ids: Iterable[str], fold: int | None, dev_session: int | None = None) -> dict[str, list[str]]:
     """Which dialogues are in which split, in the order given; see ``read``."""
     ids = list(ids)
     test = {i for i in ids if _session(i) == (FOLDS if fold is None else fold + 1)}
     others = sorted(i for i in ids if i not in test)
     dev = {i for i in DEV if i not in test} if fold is None else set(others[DEV_EVERY - 1 :: DEV_EVERY])
+    if dev_session is not None:
+        dev = {i for i in others if _session(i) == dev_session}
     return {
         "train": [i for i in ids if i not in test and i not in dev],
         "dev": [i for i in ids if i in dev],
@@ -123,23 +138,27 @@ def _folds(ids: Iterable[str], there: Collection[str]) -> tuple[FoldSplits, ...]
     return tuple({s: tuple(i for i in members if i in there) for s, members in fold.items()} for fold in parted)
 
 
-def _dev_words(fold: int | None) -> str:
+def _dev_words(fold: int | None, dev_session: int | None = None) -> str:
+    if dev_session is not None:
+        return f"session {dev_session}"
     return "COSMIC's twelve dialogues" if fold is None else "every eighth dialogue of the sessions that do not test"
 
 
 def _read_pickle(path: Path, options: dict[str, Any]) -> Corpus:
     found = feature_pickles.recognise(path, "iemocap")
-    fold = options["fold"]
+    fold, dev_session = options["fold"], options.get("dev_session")
     ids: dict[str, list[Any]] = {s: list(found.parts[s]) for s in ("train", "test")}
     ids["dev"] = list(found.parts.get("dev", ()))
     how = "as in the file" if "dev" in found.parts else _dev_words(fold)
-    if fold is not None:
+    if fold is not None or dev_session is not None:
         nameless = [k for keys in ids.values() for k in keys if not _session(str(k))]
         if nameless:
             raise ConfigError(
-                f"iemocap: the option fold needs dialogues named Ses01 … Ses05, {path.name} has others", nameless[0]
+                f"iemocap: the options fold and dev_session need dialogues named Ses01 … Ses05, {path.name} has others",
+                nameless[0],
             )
-        how, ids = _dev_words(fold), split_dialogues(sorted({k for keys in ids.values() for k in keys}), fold)
+        every = sorted({k for keys in ids.values() for k in keys})
+        how, ids = _dev_words(fold, dev_session), split_dialogues(every, fold, dev_session)
     elif "dev" not in found.parts:
         ids["dev"] = [d for d in DEV if d in {*ids["train"], *ids["test"]}]
     ids["train"] = [k for k in ids["train"] if k not in set(ids["dev"])]
