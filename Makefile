@@ -51,6 +51,7 @@ check: $(VENV)/.installed  ## style, types, generated tables
 	$(BIN)/moodline experiment --pages docs/experiments --published results --check
 	$(BIN)/python scripts/model_page.py --check
 	$(BIN)/python scripts/recording_page.py --check
+	$(BIN)/python scripts/simulate_scale.py --check
 	$(BIN)/python scripts/architecture.py --check
 
 bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)
@@ -72,6 +73,7 @@ docs: $(VENV)/.installed  ## put the tables and pages of results/ into README an
 	$(BIN)/moodline experiment --pages docs/experiments --published results
 	$(BIN)/python scripts/model_page.py
 	$(BIN)/python scripts/recording_page.py
+	$(BIN)/python scripts/simulate_scale.py
 	$(BIN)/python scripts/architecture.py
 
 results: $(VENV)/.installed  ## make published rows again and compare: ROWS="RECIPE ..." some, LIST=1 only say, PUBLISH=1 replace
