@@ -12,10 +12,17 @@ import pytest
 from moodline.transcripts.read import read_transcript
 from tests.service.clips import clip
 from tests.service.conftest import KEYS
-from tests.service.servers import Server
+from tests.service.servers import Server, running
 from tests.service.test_recordings import files
 
 pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of this file's own: others' tests leave jobs behind, and here the folder is looked into."""
+    with running(tmp_path_factory.mktemp("serve"), MOODLINE_API_KEY=" ".join(KEYS)) as server:
+        yield server
 
 
 @pytest.fixture

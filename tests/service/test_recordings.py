@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,13 @@ from tests.service.conftest import KEYS
 from tests.service.servers import Server, launch, running
 
 pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of this file's own: others' tests leave jobs behind, and here the folder is looked into."""
+    with running(tmp_path_factory.mktemp("serve"), MOODLINE_API_KEY=" ".join(KEYS)) as server:
+        yield server
 
 
 def files(server: Server) -> list[str]:
