@@ -11,6 +11,12 @@ from moodline.transcripts.read import read_transcript
 
 SAMPLES = [
     ("cp1252", "Luc: That café was awful, wasn’t it?\nZoë: I’d go back tomorrow."),
+    ("cp1252", "Luc: Ça va, élève ?\nZoé: Non, c’est « fichu » – voilà."),
+    ("cp1252", "Luc: Un élève très zélé.\nZoé: Il a étudié, répété, réussi."),
+    ("iso8859_15", "Luc: Cela coûte 5 €, élève.\nZoé: Ah, déjà payé."),
+    ("mac_roman", "Luc: That café was awful, déjà vu.\nZoé: The naïve élite."),
+    ("cp1250", "Ana: Đino, dođavola, dolazi ovamo.\nIva: Neće da izađe odatle, što čekaš."),
+    ("cp1250", "Anna: Dzień dobry, proszę pana.\nPiotr: Zażółć gęślą jaźń."),
     ("cp1252", "Müller: Das hätte ich nie gedacht.\nÖzge: Größe ist alles, heißt es."),
     ("cp1252", "Ana: ¿Qué pasó ayer?\nJosé: Mañana será otro día, señor."),
     ("cp1250", "Jana: Dobrý den, jak se máte?\nJiří: Příliš žluťoučký kůň úpěl ďábelské ódy."),

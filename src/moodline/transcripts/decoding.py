@@ -49,6 +49,9 @@ _CENTRAL = frozenset(
         "Polish", "Czech", "Slovak", "Hungarian", "Croatian", "Slovene", "Romanian", "Lithuanian", "Latvian", "Estonian"
     )
 )  # fmt: skip
+_INSIDE = re.compile("(?<=[a-z])[ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞŽŠŒ‡ˆ‰Š‹‘’“”•–—˜™](?=[a-z]|\\W|$)".replace("’", ""))
+"""What Mac Roman's small letters are as Windows-1252: capitals and marks behind small letters."""
+
 _CONTROL = re.compile("[\x00-\x08\x0e-\x14\x16-\x1a\x1c-\x1f]")  # 0x15 marks times in CHAT
 _FIX = "Save the file as UTF-8, or name its encoding with --encoding."
 
@@ -211,11 +214,26 @@ def _detected(data: bytes) -> str | None:
         return "cp1255"  # Hebrew has no capitals, which Russian has in 0xC0–0xDF
     if best.encoding not in _LATIN and not best.encoding.startswith("mac_"):
         return str(best.encoding)
-    if best.language in _CENTRAL or not _western(bytes(sample)):
+    text = bytes(sample).decode("cp1252", errors="replace")
+    western = _western(bytes(sample))
+    mac = best.encoding.startswith("mac_") and not western
+    if mac or len(_INSIDE.findall(text)) * 3 > sum(ord(c) > 127 for c in text):
+        return str(best.encoding) if best.encoding in ("mac_cyrillic", "mac_greek") and not western else "mac_roman"
+    if best.language in _CENTRAL and _is_central(text):
         return str(best.encoding)
-    text = bytes(sample).decode("cp1252")
+    if not western:
+        return str(best.encoding)
+    if "¤" in text and not any(0x80 <= byte < 0xA0 for byte in sample):
+        return "iso8859_15"  # the euro is where other encodings have this mark
     turkish = sum(map(text.count, "ýþðÝÞÐ"))
     return "cp1254" if turkish and not any(c in text for c in "æÆáíúó") else "cp1252"
+
+
+def _is_central(text: str) -> bool:
+    """Whether text of Windows-1250, read as Windows-1252, shows it: by marks that stand for letters (³ for ł)."""
+    if any(c in text for c in "³¹¿ðšžŠŽ"):
+        return True
+    return any(c in text for c in "ìøùõ") and not any(c in text for c in "àç")
 
 
 def _western(sample: bytes) -> bool:
@@ -225,6 +243,6 @@ def _western(sample: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     high = [c for c in text if ord(c) > 127]
-    usual = sum(c.isalpha() or c in "‘’“”„«»‹›…–—•·¡¿°€£§©®™´\xa0½¼¾ªº×²³" for c in high)
+    usual = sum(c.isalpha() or c in "‘’“”„«»‹›…–—•·¡¿°€£§©®™´\xa0½¼¾ªº×²³¤" for c in high)
     letters = sum(c.isascii() and c.isalpha() for c in text)
     return usual == len(high) and letters >= 2 * len(high)

@@ -190,3 +190,26 @@ def walk(data: Any, limit: int = 20_000) -> Iterator[tuple[str, Any]]:
             if limit <= 0:
                 return
         level = [x for x in below if isinstance(x, dict | list)]
+
+
+def channel_name(value: Any) -> Any:
+    """A name for a channel's number; names stay."""
+    return f"Channel {value}" if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def voices(rows: list[dict[str, Any]], speaker: str = "speaker", channel: str = "channel") -> list[Any]:
+    """Who speaks in each row: the speaker, the channel where there are several of these, or both."""
+    channels = [r.get(channel) for r in rows]
+    if len({str(c) for c in channels if c is not None}) < 2:
+        return [r.get(speaker) for r in rows]
+    within: dict[str, set[str]] = {}
+    for r in rows:
+        within.setdefault(str(r.get(channel)), set()).add(str(r.get(speaker)))
+    both = any(len(names) > 1 for names in within.values())
+    named = [r.get(speaker) for r in rows]
+    if len({str(n) for n in named}) > 1 and not both and all(n is not None for n in named):
+        return named
+    return [
+        f"{channel_name(c)}, {segment('', s, None, None)['speaker']}" if both and s is not None else channel_name(c)
+        for c, s in zip(channels, named, strict=True)
+    ]

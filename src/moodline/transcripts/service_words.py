@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from moodline.transcripts.json_fields import best, first, lasting, names_in, objects, segment, word
+from moodline.transcripts.json_fields import best, first, names_in, objects, segment, word
 from moodline.transcripts.speaker_spans import speaker_at, speaker_spans
 from moodline.transcripts.words import Word, turns
 
 Segments = Iterable[dict[str, Any]]
-
-_TOKEN = re.compile(r"[a-zA-Z0-9À-ɏ']+|[^\W_]")
 
 
 def _assembly_words(data: Any, place: str) -> Segments | None:
@@ -245,70 +242,6 @@ def _rev(data: Any, place: str) -> Segments | None:
     return turns(said)
 
 
-def _kaldi(data: Any, place: str) -> Segments | None:
-    """Kaldi's and Vosk's results, one or a list: ``{"result": [{"word", "start", "end"}], "text"}``."""
-    rows = objects(data) or ([data] if isinstance(data, dict) else None)
-    if rows is None or not any(objects(r, "result") for r in rows):
-        return None
-    if not all("word" in w and "start" in w for r in rows for w in objects(r, "result") or []):
-        return None
-    out: list[dict[str, Any]] = []
-    for r in rows:
-        who = first(r, "speaker", "spk_id", "channel")
-        out += turns(
-            word(w["word"], first(w, "speaker", "spk_id") or who, w["start"], w.get("end"), place)
-            for w in objects(r, "result") or []
-        )
-    return out
-
-
-def _kaldi_server(data: Any, place: str) -> Segments | None:
-    """Kaldi's server: ``[{"segment-start", "segment-length", "result": {"hypotheses": [{"transcript"}]}}]``."""
-    rows = objects(data) or ([data] if isinstance(data, dict) else None)
-    if rows is None or not any(objects(r, "result", "hypotheses") for r in rows):
-        return None
-    out = []
-    for r in rows:
-        hypotheses = objects(r, "result", "hypotheses") or [{}]
-        if r["result"].get("final", True) if isinstance(r.get("result"), dict) else False:
-            start, lasts = r.get("segment-start"), r.get("segment-length")
-            out.append(lasting(hypotheses[0].get("transcript"), r.get("speaker"), start, lasts))
-    return out
-
-
-def _funasr_words(data: Any, place: str) -> Segments | None:
-    """FunASR without sentences: ``[{"text", "timestamp": [[380, 560], …]}]``, milliseconds of each word."""
-    rows = objects(data) or ([data] if isinstance(data, dict) else None)
-    if rows is None or not all(isinstance(r.get("text"), str) and _pairs(r.get("timestamp")) for r in rows):
-        return None
-    many = len(rows) > 1 and all("key" in r for r in rows)
-    out: list[dict[str, Any]] = []
-    for r in rows:
-        text, times = r["text"], r["timestamp"]
-        found = list(_TOKEN.finditer(text))
-        if len(found) == len(times):
-            cuts = [m.start() for m in found[1:]] + [len(text)]
-            pieces = [text[m.start() : cut] for m, cut in zip(found, cuts, strict=True)]
-            words = [
-                word(p, None, a, b, place, 1e-3, glued=n > 0 and not pieces[n - 1][-1:].isspace())
-                for n, (p, (a, b)) in enumerate(zip(pieces, times, strict=True))
-            ]
-            said = turns(words)
-        else:
-            said = [segment(text, None, times[0][0], times[-1][1], 1e-3)]
-        out += [row | ({"conversation": str(r["key"])} if many else {}) for row in said]
-    return out
-
-
-def _pairs(value: Any) -> bool:
-    """Whether it is a list of pairs of whole numbers."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(p, list) and len(p) == 2 and all(type(x) is int for x in p) for p in value)
-    )
-
-
 WORD_LAYOUTS: tuple[Callable[[Any, str], Segments | None], ...] = (
     _assembly_words,
     _words,
@@ -319,7 +252,4 @@ WORD_LAYOUTS: tuple[Callable[[Any, str], Segments | None], ...] = (
     _watson,
     _google,
     _rev,
-    _kaldi,
-    _kaldi_server,
-    _funasr_words,
 )

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from moodline.transcripts.common import Source
-from moodline.transcripts.json_fields import TICK, best, first, lasting, names_in, objects, segment, time_of
+from moodline.transcripts.json_fields import TICK, best, first, lasting, names_in, objects, segment, time_of, voices
 from moodline.transcripts.service_words import WORD_LAYOUTS
+from moodline.transcripts.toolkit_json import TOOLKIT_LAYOUTS, TOOLKIT_WORDS
 from moodline.transcripts.units import in_seconds
 from moodline.transcripts.words import joined
 
@@ -42,29 +43,6 @@ def service_segments(data: Any, source: Source) -> list[dict[str, Any]] | None:
             kept = [row for row in found if str(row["text"] or "").strip()]
             return joined(in_seconds(kept, source, data))
     return None
-
-
-def channel_name(value: Any) -> Any:
-    """A name for a channel's number; names stay."""
-    return f"Channel {value}" if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def voices(rows: list[dict[str, Any]], speaker: str = "speaker", channel: str = "channel") -> list[Any]:
-    """Who speaks in each row: the speaker, the channel where there are several of these, or both."""
-    channels = [r.get(channel) for r in rows]
-    if len({str(c) for c in channels if c is not None}) < 2:
-        return [r.get(speaker) for r in rows]
-    within: dict[str, set[str]] = {}
-    for r in rows:
-        within.setdefault(str(r.get(channel)), set()).add(str(r.get(speaker)))
-    both = any(len(names) > 1 for names in within.values())
-    named = [r.get(speaker) for r in rows]
-    if len({str(n) for n in named}) > 1 and not both and all(n is not None for n in named):
-        return named
-    return [
-        f"{channel_name(c)}, {segment('', s, None, None)['speaker']}" if both and s is not None else channel_name(c)
-        for c, s in zip(channels, named, strict=True)
-    ]
 
 
 def _fireflies(data: Any, place: str) -> Segments | None:
@@ -213,65 +191,6 @@ def _teams(data: Any, place: str) -> Segments | None:
     )
 
 
-def _funasr(data: Any, place: str) -> Segments | None:
-    """FunASR: ``[{"text", "sentence_info": [{"text", "start", "end", "spk"}]}]``, milliseconds."""
-    rows = objects(data) or ([data] if isinstance(data, dict) else None)
-    if rows is None or not any(objects(r, "sentence_info") for r in rows):
-        return None
-    keys = {str(r.get("key")) for r in rows}
-    return (
-        segment(first(s, "text", "sentence"), s.get("spk"), s.get("start"), s.get("end"), 1e-3)
-        | ({"conversation": str(r.get("key"))} if len(keys) > 1 else {})
-        for r in rows
-        for s in objects(r, "sentence_info") or []
-    )
-
-
-def _lhotse(data: Any, place: str) -> Segments | None:
-    """lhotse's supervisions, alone or in cuts: ``[{"recording_id", "start", "duration", "speaker", "text"}]``."""
-    alone = isinstance(data, dict) and "recording_id" in data
-    rows = [data] if alone else objects(data)
-    if rows is None:
-        return None
-    found: list[tuple[float, dict[str, Any]]] = []
-    for r in rows:
-        if "supervisions" in r and "duration" in r:
-            base = r["start"] if isinstance(r.get("start"), int | float) else 0.0
-            found += [(base, s) for s in objects(r, "supervisions") or []]
-        elif "recording_id" in r and "duration" in r and "start" in r:
-            found.append((0.0, r))
-        else:
-            return None
-    many = len({str(s.get("recording_id")) for _, s in found}) > 1
-    named = voices([s for _, s in found])
-    starts = [base + s["start"] if isinstance(s.get("start"), int | float) else None for base, s in found]
-    return [
-        lasting(s.get("text"), who, start, s.get("duration"))
-        | ({"conversation": str(s.get("recording_id"))} if many else {})
-        for (_, s), who, start in zip(found, named, starts, strict=True)
-    ]
-
-
-def _nemo_manifest(data: Any, place: str) -> Segments | None:
-    """NeMo's manifests: ``{"audio_filepath", "offset", "duration", "text", "speaker"}`` a line."""
-    rows = objects(data)
-    if rows is None or not all("audio_filepath" in r and ("text" in r or "pred_text" in r) for r in rows):
-        return None
-    many = len({str(r["audio_filepath"]) for r in rows}) > 1
-    files = len({str(r["audio_filepath"]) for r in rows})
-    whole = many and files == len(rows)  # each utterance is a file of its own
-    return (
-        lasting(
-            first(r, "text", "pred_text"),
-            first(r, "speaker", "speaker_id", "label"),
-            None if whole else r.get("offset", 0.0),
-            None if whole else r.get("duration"),
-        )
-        | ({"conversation": str(r["audio_filepath"])} if many and not whole else {})
-        for r in rows
-    )
-
-
 def _named_speakers(data: Any, place: str) -> Segments | None:
     """Segments whose speakers are numbers, with the names in a list beside them."""
     names = names_in(data)
@@ -294,9 +213,7 @@ def _start(row: dict[str, Any]) -> float:
 
 
 LAYOUTS: tuple[Callable[[Any, str], Segments | None], ...] = (
-    _lhotse,
-    _nemo_manifest,
-    _funasr,
+    *TOOLKIT_LAYOUTS,
     _fireflies,
     _podcast,
     _transformers,
@@ -310,4 +227,5 @@ LAYOUTS: tuple[Callable[[Any, str], Segments | None], ...] = (
     _teams,
     _named_speakers,
     *WORD_LAYOUTS,
+    *TOOLKIT_WORDS,
 )
