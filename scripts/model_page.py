@@ -20,8 +20,9 @@ PAGE = ROOT / "docs" / "models" / "voice-words.md"
 HEAD = """# voice-words
 
 The older packaged model for recordings; [`words-first`](words-first.md) has taken its place, because on real recordings
-this one was worse than its words alone. It is MiSTER-E with an expert for the voice (frozen Moonshine, all layers, relative to the
-speaker's other turns), one for the words (MiniLM fine-tuned on MELD) and one for both. This page is made from
+this one was worse than its words alone. It is MiSTER-E with an expert for the voice (frozen Moonshine, all
+layers, relative to the speaker's other turns), one for the words (MiniLM fine-tuned on MELD) and one for both. This
+page is made from
 `results/models/voice-words.json` by `scripts/model_page.py`; numbers are means ± standard deviations over {seeds}
 (text encoder and model), tested once each. The packaged one is seed {packed}, the best on dev. An earlier version,
 whose gate read logits only, was tested before; what changed is in [the log](../log.md).
