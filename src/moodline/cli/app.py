@@ -94,7 +94,7 @@ def search(
     run_search(recipe, data, space, trials, out, seeds, settings or [], quiet)
 
 
-@app.command(epilog="Example: moodline evaluate runs/meld --data meld")
+@app.command(epilog="Examples: moodline evaluate runs/meld -d meld; moodline evaluate runs/meld --on emorynlp -d DIR")
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The --out directory of moodline train.")],
     data: Data,
@@ -102,12 +102,20 @@ def evaluate(
     publish: Annotated[
         Path | None, typer.Option(help="Also copy results.json and the recipe to DIR/RECIPE.", metavar="DIR")
     ] = None,
+    on: Annotated[
+        str | None, typer.Option(help="Test on this other corpus, which --data holds; labels are mapped.")
+    ] = None,
     threads: Threads = None,
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Test a run once and write results.json and plots."""
     _use(threads)
+    if on is not None:
+        from moodline.cli.train import run_transfer
+
+        run_transfer(run, on, data, json_, quiet)
+        return
     from moodline.cli.train import run_evaluate
 
     run_evaluate(run, data, again, publish, json_, quiet)

@@ -62,6 +62,26 @@ def run_evaluate(run: Path, data: Path, again: bool, publish: Path | None, json_
         stdout().print(f"written: {run / 'results.json'}, {run / 'plots'}")
 
 
+def run_transfer(run: Path, corpus: str, data: Path, json_: bool, quiet: bool) -> None:
+    """Test on another corpus, print."""
+    from moodline.experiments.runs import Run
+    from moodline.experiments.transfer import transfer
+
+    with progress_bar(quiet or json_) as progress:
+        found = transfer(Run.load(run), corpus, data, progress)
+    if json_:
+        print_json(found)
+    elif not quiet:
+        rows = [
+            [key, f"{found[key]['mean']:.2f} ± {found[key]['sd']:.2f}"]
+            for key in ("weighted_f1", "accuracy", "macro_f1", "ece")
+        ]
+        rows += [["always the commonest", f"{found['constant']:.2f}"], ["utterances", str(found["utterances"])]]
+        rows += [["left out, no common label", str(found["left_out"])], ["labels", ", ".join(found["labels"])]]
+        print_table(f"{found['recipe']}, trained on {found['trained_on']}, tested on {corpus}", ["", ""], rows)
+        stdout().print(f"written: {run / f'transfer-{corpus}.json'}")
+
+
 def _times_tested(run: Path) -> int:
     """How often a run was tested so far."""
     from moodline.evaluation.results import read_results
