@@ -58,4 +58,4 @@ def test_tables_name_the_changes() -> None:
     assert title(results) == NAME
     results["changes"] = ["model.gamma"]
     assert title(results) == f"{NAME} + 1 change"
-    assert f"| `{NAME}` + 1 change | meld |" in markdown_table([results])
+    assert f"| `{NAME}` + 1 change |  | meld |" in markdown_table([results])

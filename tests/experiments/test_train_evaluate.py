@@ -296,7 +296,8 @@ def test_plots_table_and_publishing(house: Path, mine: Path, tmp_path: Path) -> 
     drawn = {p.name for p in (tmp_path / "drawn" / "tiny").iterdir()}
     assert drawn == {f"{n}.{s}" for n in names if n != "learning-curves" for s in ("png", "svg")}
     found = collect_results(tmp_path / "results")
-    assert found == [results]
+    assert [{k: v for k, v in found[0].items() if k != "reads"}] == [results]
+    assert found[0]["reads"] == "speech, text"
     page = tmp_path / "page.md"
     page.write_text("# Page\n<!-- results: begin (made by `make docs`) -->\n<!-- results: end -->\nend\n")
     assert insert_table(page, markdown_table(found), check=True)
@@ -396,7 +397,7 @@ def test_the_command_line_runs_the_protocol(house: Path, mine: Path, tmp_path: P
     assert json.loads(out)["verdict"] == "not distinguishable"
     code, out, error = call("results", tmp_path / "results")
     assert (code, error) == (0, "")
-    assert re.search(r"\| `tiny` \| house \| \*\*\d", out)
+    assert re.search(r"\| `tiny` \| speech, text \| house \| \*\*\d", out)
 
 
 def test_an_encoder_that_changed_since_training_is_refused(text_run: Path, house: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from moodline.core.conversation import Conversation
 from moodline.core.device import default_device
 from moodline.core.errors import ConfigError, LabelError
 from moodline.core.files import write_json
-from moodline.core.labels import LabelSet
+from moodline.core.labels import Target
 from moodline.core.progress import ProgressCallback
 from moodline.corpora.inspect import corpus_hash
 from moodline.corpora.registry import read_corpus
@@ -35,7 +35,7 @@ COMMON = {
 """Label to the emotion that corpora share; labels that are not here (powerful, frustrated) have no counterpart."""
 
 
-def common_labels(first: LabelSet, second: LabelSet) -> tuple[str, ...]:
+def common_labels(first: Target, second: Target) -> tuple[str, ...]:
     """The common emotions of both label sets, in the order of the first.
 
     Raises:
@@ -71,20 +71,20 @@ def transfer(run: Run, name: str, data: Path, progress: ProgressCallback | None 
         commonest class.
 
     Raises:
-        ConfigError: a regression, folds, the run's own corpus, a corpus without test split.
-        LabelError: no common labels.
+        ConfigError: folds, the run's own corpus, a corpus without test split.
+        LabelError: no common labels; a regression has none.
         FeatureError: the other corpus lacks a modality or a feature set.
     """
-    if run.recipe.folds or run.recipe.task != "classes":
-        raise ConfigError(f"{run.directory}: only a run of classes without folds goes to another corpus")
+    if run.recipe.folds:
+        raise ConfigError(f"{run.directory}: a run with folds is not tested on another corpus", fix="Train without.")
     if name == run.recipe.corpus.name:
         raise ConfigError(f"--on takes another corpus than the run's own, {name}", fix="Leave --on out.")
     corpus = read_corpus(name, data)
     talks = corpus.splits.get("test", ())
     checkpoints = [load_checkpoint(seed_directory(run.directory, s, None), default_device()) for s in run.seeds]
     own = checkpoints[0].target
-    if not isinstance(own, LabelSet) or not talks:
-        raise ConfigError(f"{data}: {name} has no test split with classes", fix="Give a corpus with one.")
+    if not talks:
+        raise ConfigError(f"{data}: {name} has no test split", fix="Give a corpus with one.")
     shared = common_labels(own, corpus.labels)
     truth, kept = _truth(talks, shared)
     if not kept.any():
@@ -120,7 +120,7 @@ def _truth(talks: Sequence[Conversation], shared: Sequence[str]) -> tuple[NDArra
 
 
 def _probabilities(
-    checkpoint: Checkpoint, answers: Sequence[Answers], own: LabelSet, shared: Sequence[str]
+    checkpoint: Checkpoint, answers: Sequence[Answers], own: Target, shared: Sequence[str]
 ) -> NDArray[np.float64]:
     """[N, classes in common], calibrated on the run's own dev split."""
     p = softmax(np.concatenate([a.logits for a in answers]), checkpoint.calibration["temperature"])

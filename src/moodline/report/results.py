@@ -18,7 +18,7 @@ from moodline.evaluation.predictions import NAME as PREDICTIONS
 from moodline.evaluation.predictions import read_any_predictions, read_guides
 from moodline.evaluation.results import read_results
 from moodline.evaluation.task import Task
-from moodline.evaluation.tasks import TASKS, task_in
+from moodline.evaluation.tasks import TASKS, Classification, task_in
 from moodline.experiments.runs import seed_directories
 from moodline.pipeline.checkpoint import read_part
 from moodline.pipeline.recipe import Recipe, read_yaml, same_settings
@@ -79,11 +79,12 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
     """One row per result: mean ± sd over seeds, with the interval and each expert alone; a table for each task."""
     tables = [_table(task, [r for r in results if task_in(r) is task]) for task in TASKS.values()]
     lines = "\n\n".join("\n".join(table) for table in tables if table).split("\n")
+    constant = "*Always the commonest*: weighted F1 of answering the commonest class of the test split. "
+    constant = constant if any(task_in(r) is Classification for r in results) else ""
     lines.append("")
     lines.append(
-        "*Reads*: the modalities; with one alone there is no mixture, whatever the model's name. *Always the "
-        "commonest*: weighted F1 of answering the commonest class of the test split. "
-        "Test split, tested once unless it says otherwise; every choice made on dev. Mean ± sd over seeds; "
+        "*Reads*: the modalities; with one alone there is no mixture, whatever the model's name. "
+        f"{constant}Test split, tested once unless it says otherwise; every choice made on dev. Mean ± sd over seeds; "
         "interval by bootstrap over conversations (RAVDESS: actors) and seeds; that of one seed lacks the chance "
         "in training. With folds: each tested once, all of them together. "
         "Minutes are of training, without encoding, where the file was made."
