@@ -52,6 +52,7 @@ check: $(VENV)/.installed  ## style, types, generated tables
 	$(BIN)/python scripts/model_page.py --check
 	$(BIN)/python scripts/recording_page.py --check
 	$(BIN)/python scripts/simulate_scale.py --check
+	$(BIN)/python scripts/measure_everyday.py --check
 	$(BIN)/python scripts/architecture.py --check
 
 bench: $(VENV)/.installed  ## times and memory, as benchmarks/*.json (minutes)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -335,7 +334,7 @@ def pack_model(
     clear(target)
     shutil.copytree(words.directory / "encoder-text", target / "encoder-text")
     speech = load_checkpoint(pretrained_directory("voice-words")).modalities["speech"]
-    modalities = {"speech": replace(speech, normalize=speech.normalize), "text": words.modalities["text"]}
+    modalities = {"speech": speech, "text": words.modalities["text"]}
     encoders = load_encoders(modalities, target, {}, "cpu")
     save_checkpoint(
         target,

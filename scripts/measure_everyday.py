@@ -21,6 +21,7 @@ import yaml
 from moodline.core.conversation import Conversation, Utterance
 from moodline.core.files import write_json
 from moodline.core.labels import MELD_7
+from moodline.evaluation.agreement import cohens_kappa
 from moodline.evaluation.metrics import abstention_threshold, classification_report, expected_calibration_error, percent
 from moodline.pipeline.recognizer import Recognizer
 
@@ -63,13 +64,6 @@ def numbers(p: np.ndarray, y: np.ndarray) -> dict[str, Any]:
     }
 
 
-def kappa(a: np.ndarray, b: np.ndarray) -> float:
-    """Cohen's κ of two readers."""
-    observed = float((a == b).mean())
-    chance = sum(float((a == c).mean() * (b == c).mean()) for c in range(len(MELD_7)))
-    return round((observed - chance) / (1 - chance), 3)
-
-
 def measure(model: str) -> dict[str, Any]:
     """Everything about one model."""
     talks = dialogues()
@@ -89,8 +83,9 @@ def measure(model: str) -> dict[str, Any]:
         out[f"reader {n}"] = numbers(p, y)
     if len(each) == 2:
         same = each[0] == each[1]
+        both = [(MELD_7.labels[a], MELD_7.labels[b]) for a, b in zip(*readers, strict=True)]
         out["readers agree"] = numbers(p[same], each[0][same])
-        out["agreement"] = {"accuracy": percent(same.mean()), "kappa": kappa(*each)}
+        out["agreement"] = {"accuracy": percent(same.mean()), "kappa": round(float(cohens_kappa(both) or 0.0), 3)}
     return out
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from moodline.pipeline.check import wilson
 from tests.tiny import call
 
 TURNS = [
@@ -71,9 +70,3 @@ def test_labels_that_do_not_fit(talk: Path, tmp_path: Path, text: str, rule: str
     code, _, error = call("check", talk, labels(tmp_path / "labels.csv", text))
     assert code == 2
     assert rule in " ".join(error.split())
-
-
-def test_wilson_interval_of_known_values() -> None:
-    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-3)
-    assert wilson(0, 5)[0] == 0
-    assert wilson(5, 5)[1] == pytest.approx(1)

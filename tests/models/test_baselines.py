@@ -39,7 +39,7 @@ def turns(count: int = 4, hidden: int = 4, seed: int = 0) -> Turns:
 def test_tensor_fusion_holds_every_product() -> None:
     model = Tfn(TfnConfig(DIMS, 2, hidden=4, product=2)).eval()
     t = turns()
-    out = model.encode(t)
+    out = model.encode(t, {})
     for n in range(4):
         z = [[*torch.relu(model.narrow[m](t.x[m][n])).tolist(), 1.0] for m in t.x]
         flat = torch.tensor([a * b for a, b in product(*z)])
@@ -49,7 +49,7 @@ def test_tensor_fusion_holds_every_product() -> None:
 def test_low_rank_fusion_is_the_sum_over_ranks() -> None:
     model = Lmf(LmfConfig(DIMS, 2, hidden=4, rank=3)).eval()
     t = turns()
-    out = model.encode(t).detach().numpy()
+    out = model.encode(t, {}).detach().numpy()
     f = {m: p.detach().numpy() for m, p in model.factors.items()}
     for n in range(4):
         expected = model.bias.detach().numpy().copy()
@@ -90,7 +90,7 @@ def test_dialogue_rnn_knows_who_speaks() -> None:
     model = DialogueRnn(BaselineConfig(DIMS, 2, hidden=4)).eval()
     t = turns()
     other = Turns(t.x, t.present, t.rows, torch.zeros(4, dtype=torch.long))
-    assert not torch.allclose(model.encode(t), model.encode(other))
+    assert not torch.allclose(model.encode(t, {}), model.encode(other, {}))
 
 
 def test_edges_of_the_graph() -> None:
@@ -115,7 +115,7 @@ def test_gates_of_mm_dfn_start_from_nothing() -> None:
     with torch.no_grad():
         model.gates.weight.zero_()
         model.gates.bias.copy_(torch.tensor([0.0] * 8 + [-100.0] * 4 + [0.0] * 4))
-    states = model.encode(turns()).view(4, 2, 8)
+    states = model.encode(turns(), {}).view(4, 2, 8)
     assert torch.allclose(states[:, :, 4:], torch.zeros(4, 2, 4), atol=1e-6)
 
 

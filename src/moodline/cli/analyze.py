@@ -62,9 +62,9 @@ def run(
     from moodline.report.write import check_times
 
     _check_outputs(outputs, file, hearing.transcript)
-    recording = _is_recording(file, None if hearing.transcript else reading.format)
+    recording = is_recording_file(file, None if hearing.transcript else reading.format)
     given = hearing.transcript if recording else file
-    conversations = _read(given, reading) if given is not None else []
+    conversations = read_conversations(given, reading) if given is not None else []
     if recording:
         _check_one(conversations, given)
     else:
@@ -191,25 +191,13 @@ def _listen(
         )
 
 
-def is_recording_file(file: Path) -> bool:
-    """True for a recording, False for a transcript."""
-    return _is_recording(file, None)
+def is_recording_file(file: Path, format_: str | None = None) -> bool:
+    """True for a recording, False for a transcript: by the suffix, or else by the first bytes.
 
-
-def read_file(path: Path) -> list[Conversation]:
-    """The one conversation of a transcript.
-
-    Raises:
-        ConversationError: it holds several.
+    Args:
+        file: what the user named.
+        format_: the transcript's format, if the user named one; then it is no recording.
     """
-    conversations = _read(path, Reading())
-    if len(conversations) > 1:
-        raise ConversationError(f"{path}: expected one conversation", len(conversations), "Split the file.")
-    return conversations
-
-
-def _is_recording(file: Path, format_: str | None) -> bool:
-    """Told by the suffix, or else by the first bytes."""
     from moodline.media.kinds import is_recording
     from moodline.transcripts.read import FORMATS
 
@@ -217,7 +205,8 @@ def _is_recording(file: Path, format_: str | None) -> bool:
     return format_ is None and suffix not in FORMATS and is_recording(file)
 
 
-def _read(path: Path, reading: Reading) -> list[Conversation]:
+def read_conversations(path: Path, reading: Reading) -> list[Conversation]:
+    """See ``read_transcript``."""
     from moodline.transcripts.read import read_transcript
 
     return read_transcript(path, **asdict(reading))
@@ -247,7 +236,7 @@ def _check_outputs(outputs: Sequence[Path], file: Path, transcript: Path | None)
         seen.add(output.resolve())
         for source in (file, transcript):
             if source is not None and output.exists() and source.exists() and output.samefile(source):
-                kind = "transcript" if source == transcript or not _is_recording(file, None) else "recording"
+                kind = "transcript" if source == transcript or not is_recording_file(file) else "recording"
                 raise ConfigError(f"{output}: the output would replace the {kind}", fix="Name another file.")
 
 

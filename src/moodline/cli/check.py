@@ -18,7 +18,8 @@ def run_check(file: Path, labels: Path, models: list[str], out: Path | None, jso
         out: a JSON file to write, or None.
         json_, quiet: how to print.
     """
-    from moodline.cli.analyze import is_recording_file, read_file
+    from moodline.cli.analyze import Reading, is_recording_file, read_conversations
+    from moodline.core.errors import ConversationError
     from moodline.core.files import check_output_path, write_json
     from moodline.core.progress import progress_bar
     from moodline.pipeline.check import check_answers, match, read_labels
@@ -28,6 +29,9 @@ def run_check(file: Path, labels: Path, models: list[str], out: Path | None, jso
         check_output_path(out)
     wanted = read_labels(labels)
     recording = is_recording_file(file)
+    conversations = [] if recording else read_conversations(file, Reading())
+    if len(conversations) > 1:
+        raise ConversationError(f"{file}: expected one conversation", len(conversations), "Split the file.")
     found: list[dict[str, Any]] = []
     for name in models or (["words-first", "meld-text"] if recording else ["meld-text"]):
         recognizer = Recognizer.load(name, recording=recording)
@@ -35,7 +39,7 @@ def run_check(file: Path, labels: Path, models: list[str], out: Path | None, jso
             with progress_bar(quiet) as progress:
                 prediction = recognizer.listen(file, progress=progress)
         else:
-            (prediction,) = map(recognizer.recognize, read_file(file))
+            prediction = recognizer.recognize(conversations[0])
         found.append(check_answers(prediction, match(wanted, prediction, labels)))
     best = max(found, key=lambda r: (r["accuracy"], r["weighted_f1"]))
     if out is not None:

@@ -160,6 +160,17 @@ CHERMA_7 = LabelSet("cherma-7", ("anger", "disgust", "fear", "happy", "neutral",
 CHERMA_7_ZH = LabelSet("cherma-7-zh", ("愤怒", "厌恶", "恐惧", "高兴", "平静", "悲伤", "惊奇"))
 RAVDESS_8 = LabelSet("ravdess-8", ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised"))
 
+SAME_EMOTION = {
+    "neutral": "neutral", "calm": "neutral", "peaceful": "neutral", "none": "neutral", "no emotion": "neutral",
+    "joy": "joy", "joyful": "joy", "happy": "joy", "happiness": "joy", "excited": "joy",
+    "sadness": "sadness", "sad": "sadness", "anger": "anger", "angry": "anger", "mad": "anger",
+    "fear": "fear", "scared": "fear", "fearful": "fear", "afraid": "fear", "disgust": "disgust",
+    "disgusted": "disgust", "surprise": "surprise", "surprised": "surprise",
+    "negative": "negative", "positive": "positive",
+}  # fmt: skip
+"""Label, as corpora and people write it, to one word for the emotion; labels that are not here (powerful, frustrated)
+have no counterpart."""
+
 _SETS = (MELD_7, EMORYNLP_7, IEMOCAP_6, SENTIMENT_2, SENTIMENT_3, SENTIMENT_2_ZH, SENTIMENT_3_ZH, CHERMA_7, CHERMA_7_ZH)
 LABEL_SETS: dict[str, LabelSet] = {s.name: s for s in (*_SETS, RAVDESS_8)}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from moodline.core.conversation import Event
 from moodline.core.errors import MissingDependencyError
-from moodline.core.labels import ValueScale
+from moodline.core.labels import SAME_EMOTION, ValueScale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,8 +80,9 @@ class UtterancePrediction:
         if not voice or not words or not {"speech", "text"} <= set(self.modalities):
             return {}
         said = {"voice": max(voice, key=voice.__getitem__), "words": max(words, key=words.__getitem__)}
-        shows = said["voice"] != "neutral" and voice[said["voice"]] >= FIRM
-        return said if shows and said["voice"] != said["words"] else {}
+        shown, written = (SAME_EMOTION.get(label, label) for label in said.values())
+        shows = shown != "neutral" and voice[said["voice"]] >= FIRM
+        return said if shows and shown != written else {}
 
     def to_dict(self) -> dict[str, Any]:
         """One object of the result format, numbers to four decimals; the last four fields only where there are any."""

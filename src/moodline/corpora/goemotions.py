@@ -67,13 +67,16 @@ def read(directory: Path) -> Corpus:
 
 def _rows(path: Path, split: str, names: list[str], defects: list[Defect]) -> tuple[Conversation, ...]:
     found: dict[str, Conversation] = {}
-    for number, line in enumerate(decode(read_bytes(path))[0].split("\n"), 1):
+    text, repaired = decode(read_bytes(path))
+    if repaired:
+        defects.append(Defect("not UTF-8", path.name, "repaired", f"{repaired} lines read as cp1252"))
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         cells = line.rstrip("\r").split("\t")
         if len(cells) != 3:
             raise CorpusError(f"goemotions: {path.name}, line {number}: expected three columns", f"{len(cells)}")
-        text, numbers, key = cells
+        comment, numbers, key = cells
         try:
             classes = [names[int(n)] for n in numbers.split(",")]
         except (ValueError, IndexError):
@@ -81,14 +84,14 @@ def _rows(path: Path, split: str, names: list[str], defects: list[Defect]) -> tu
                 f"goemotions: {path.name}, line {number}: expected class numbers from 0 to {len(names) - 1}", numbers
             ) from None
         where = f"{split}/{key}"
-        if not text.strip() or where in found:
-            kind = "no words" if not text.strip() else "repeated id"
+        if not comment.strip() or where in found:
+            kind = "no words" if not comment.strip() else "repeated id"
             defects.append(Defect(kind, f"{path.name}, line {number}", "dropped"))
             continue
         emotion = classes[0] if len(set(classes)) == 1 else None
         if emotion is None:
             defects.append(Defect("several emotions", where, "reported", ", ".join(classes)))
-        found[where] = Conversation(where, (Utterance(where, text=" ".join(text.split()), emotion=emotion),))
+        found[where] = Conversation(where, (Utterance(where, text=" ".join(comment.split()), emotion=emotion),))
     if not found:
         raise CorpusError(f"goemotions: {path.name} holds no comment", fix="Get the file again.")
     return tuple(found.values())

@@ -14,7 +14,7 @@ from moodline.core.conversation import Conversation
 from moodline.core.device import default_device
 from moodline.core.errors import ConfigError, LabelError
 from moodline.core.files import write_json
-from moodline.core.labels import Target
+from moodline.core.labels import SAME_EMOTION, Target
 from moodline.core.progress import ProgressCallback
 from moodline.corpora.inspect import corpus_hash
 from moodline.corpora.registry import read_corpus
@@ -25,15 +25,6 @@ from moodline.experiments.evaluate import predict_split
 from moodline.experiments.runs import Run, seed_directory
 from moodline.pipeline.checkpoint import Checkpoint, load_checkpoint
 
-COMMON = {
-    "neutral": "neutral", "calm": "neutral", "peaceful": "neutral",
-    "joy": "joy", "joyful": "joy", "happy": "joy", "excited": "joy",
-    "sadness": "sadness", "sad": "sadness", "anger": "anger", "angry": "anger", "mad": "anger",
-    "fear": "fear", "scared": "fear", "fearful": "fear", "disgust": "disgust",
-    "surprise": "surprise", "surprised": "surprise", "negative": "negative", "positive": "positive",
-}  # fmt: skip
-"""Label to the emotion that corpora share; labels that are not here (powerful, frustrated) have no counterpart."""
-
 
 def common_labels(first: Target, second: Target) -> tuple[str, ...]:
     """The common emotions of both label sets, in the order of the first.
@@ -41,8 +32,8 @@ def common_labels(first: Target, second: Target) -> tuple[str, ...]:
     Raises:
         LabelError: fewer than two.
     """
-    own = dict.fromkeys(COMMON[label] for label in first.labels if label in COMMON)
-    other = {COMMON[label] for label in second.labels if label in COMMON}
+    own = dict.fromkeys(SAME_EMOTION[label] for label in first.labels if label in SAME_EMOTION)
+    other = {SAME_EMOTION[label] for label in second.labels if label in SAME_EMOTION}
     shared = tuple(label for label in own if label in other)
     if len(shared) < 2:
         raise LabelError(
@@ -114,7 +105,7 @@ def transfer(run: Run, name: str, data: Path, progress: ProgressCallback | None 
 
 def _truth(talks: Sequence[Conversation], shared: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The common class of every utterance [N], and where there is one."""
-    names = [COMMON.get(u.emotion or "", "") for c in talks for u in c]
+    names = [SAME_EMOTION.get(u.emotion or "", "") for c in talks for u in c]
     kept = np.array([n in shared for n in names])
     return np.array([shared.index(n) if n in shared else 0 for n in names], np.int64), kept
 
@@ -124,6 +115,6 @@ def _probabilities(
 ) -> NDArray[np.float64]:
     """[N, classes in common], calibrated on the run's own dev split."""
     p = softmax(np.concatenate([a.logits for a in answers]), checkpoint.calibration["temperature"])
-    columns = [[c for c, label in enumerate(own.labels) if COMMON.get(label) == name] for name in shared]
+    columns = [[c for c, label in enumerate(own.labels) if SAME_EMOTION.get(label) == name] for name in shared]
     summed = np.stack([p[:, of].sum(1) for of in columns], 1)
     return summed / np.maximum(summed.sum(1, keepdims=True), 1e-12)

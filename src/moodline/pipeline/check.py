@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from moodline.core.errors import ConversationError, LabelError
+from moodline.core.labels import SAME_EMOTION
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.evaluation.metrics import (
     abstention_threshold,
@@ -25,12 +27,6 @@ WANTED, LEAST = 0.85, 0.6
 """The share of right answers that a threshold should give, and the least share of turns to be answered."""
 FEW = 30
 """Below so many labelled turns the numbers are only a hint."""
-EQUAL = {
-    "happy": "joy", "happiness": "joy", "joyful": "joy", "angry": "anger", "sad": "sadness", "afraid": "fear",
-    "fearful": "fear", "scared": "fear", "disgusted": "disgust", "surprised": "surprise", "calm": "neutral",
-    "none": "neutral", "no emotion": "neutral",
-}  # fmt: skip
-"""Other words for MELD's emotions that people write."""
 MATCHES = ("id", "turn", "start", "text")
 """Columns by which a row finds its turn, the surest first."""
 
@@ -93,11 +89,13 @@ def match(labels: Iterable[OwnLabel], prediction: Prediction, path: Path) -> dic
     turns, out, lines = prediction.utterances, dict[int, str](), dict[int, int]()
     for label in labels:
         where = f"{path}, line {label.line}"
-        emotion = label.emotion if label.emotion in prediction.labels else EQUAL.get(label.emotion, label.emotion)
+        emotion = (
+            label.emotion if label.emotion in prediction.labels else SAME_EMOTION.get(label.emotion, label.emotion)
+        )
         if emotion not in prediction.labels:
             raise LabelError(f"{where}: the model has no such emotion", f"'{label.emotion}'",
                              f"Use: {', '.join(prediction.labels)}.")  # fmt: skip
-        place = _place(label, turns)
+        place = _turn_index(label, turns)
         if place is None:
             said = ", ".join(f"{k} '{v[:40]}'" for k, v in label.keys.items())
             raise LabelError(f"{where}: no turn fits", said, f"There are {len(turns)} turns; take ids from --json.")
@@ -107,7 +105,8 @@ def match(labels: Iterable[OwnLabel], prediction: Prediction, path: Path) -> dic
     return out
 
 
-def _place(label: OwnLabel, turns: Sequence[UtterancePrediction]) -> int | None:
+def _turn_index(label: OwnLabel, turns: Sequence[UtterancePrediction]) -> int | None:
+    """The index of the utterance that a row of labels means; None if no or several utterances fit."""
     keys = label.keys
     if "id" in keys:
         return next((n for n, u in enumerate(turns) if u.id == keys["id"]), None)
@@ -166,7 +165,7 @@ def check_answers(prediction: Prediction, labels: Mapping[int, str]) -> dict[str
         "model": prediction.model,
         "turns": len(y),
         "accuracy": percent(right.mean()),
-        "accuracy_interval": [percent(x) for x in wilson(int(right.sum()), len(y))],
+        "accuracy_interval": [percent(x) for x in binomtest(int(right.sum()), len(y)).proportion_ci(method="wilson")],
         "weighted_f1": report["weighted_f1"],
         "ece": percent(expected_calibration_error(p, y, bins=5)),
         "own_threshold": {
@@ -184,11 +183,3 @@ def check_answers(prediction: Prediction, labels: Mapping[int, str]) -> dict[str
         "confusion": report["confusion"],
         "curve": risk_coverage(p, y),
     }
-
-
-def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The interval of a share, by Wilson's method; holds 95 % with the default ``z``."""
-    share, room = right / count, z * z / count
-    middle = (share + room / 2) / (1 + room)
-    half = z * float(np.sqrt(share * (1 - share) / count + room / (4 * count))) / (1 + room)
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -87,6 +87,9 @@ class Recognizer:
             raise ConfigError("threads must be at least 1", threads, "Leave it out for one thread for each core.")
         self.checkpoint, self.device, self.threads = checkpoint, device, threads
         self.task = task_of(checkpoint.target)
+        packaged = pretrained_directory(checkpoint.name) == checkpoint.directory
+        self.about = packaged_model(checkpoint.name) if packaged else None
+        """Licence and limits of a packaged model; None of another."""
         for m, spec in checkpoint.modalities.items():
             if spec.encoder is None:
                 raise ConfigError(
@@ -329,8 +332,6 @@ class Recognizer:
         notes: tuple[str, ...],
     ) -> Prediction:
         said = self.task.predict(found, self.checkpoint.calibration, abstain_below)
-        name = self.checkpoint.name
-        about = packaged_model(name) if pretrained_directory(name) == self.checkpoint.directory else None
         ids = [utterance.id for utterance in conversation]
         rows = []
         for u, utterance in enumerate(conversation):
@@ -360,8 +361,8 @@ class Recognizer:
             sound=conversation.sound or conversation.media,
             **self.task.about,
             notes=notes,
-            licence=about.licence if about else "",
-            limits=about.limits if about else "",
+            licence=self.about.licence if self.about else "",
+            limits=self.about.limits if self.about else "",
             events=conversation.events,
         )
 

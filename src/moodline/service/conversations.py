@@ -11,7 +11,7 @@ from moodline.core.conversation import Conversation, Utterance
 from moodline.core.errors import MoodlineError, UnknownNameError
 from moodline.service.batching import Batcher
 from moodline.service.errors import ServiceError, of_moodline
-from moodline.service.fields import only_known
+from moodline.service.fields import refuse_unknown_fields
 from moodline.service.formats import CONTENT, encoded, response
 from moodline.service.models import ServedModels
 from moodline.service.schemas import Answer, ConversationRequest, Format, errors
@@ -51,7 +51,7 @@ def router(models: ServedModels, batcher: Batcher) -> APIRouter:
         models: what is served.
         batcher: what computes.
     """
-    routes = APIRouter(dependencies=only_known)
+    routes = APIRouter(dependencies=refuse_unknown_fields)
 
     @routes.post(
         "/v1/conversations",

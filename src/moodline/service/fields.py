@@ -13,7 +13,7 @@ from fastapi.dependencies.models import Dependant
 from moodline.service.errors import ServiceError
 
 
-async def _only_known(request: Request) -> None:
+async def _refuse_unknown_fields(request: Request) -> None:
     dependant: Dependant = request.scope["route"].dependant
     query = {p.alias for p in dependant.query_params}
     _check("query", request.query_params.keys(), query, query)
@@ -33,5 +33,5 @@ def _check(where: str, given: Iterable[str], known: set[str], single: set[str]) 
             raise ServiceError(422, f"the {where} has the field {name} more than once", count, "Send one.", name)
 
 
-only_known: list[Any] = [Depends(_only_known)]
+refuse_unknown_fields: list[Any] = [Depends(_refuse_unknown_fields)]
 """The dependencies of a router whose routes refuse unknown fields."""

@@ -17,7 +17,7 @@ from pydantic import Field
 from moodline.core.prediction import Prediction, UtterancePrediction
 from moodline.listen.language import language_names
 from moodline.service.errors import ServiceError
-from moodline.service.fields import only_known
+from moodline.service.fields import refuse_unknown_fields
 from moodline.service.formats import MEDIA_TYPES, encoded, response
 from moodline.service.models import Served, ServedModels
 from moodline.service.readers import Readers
@@ -201,7 +201,7 @@ def router(models: ServedModels, rooms: Rooms, readers: Readers, short: float) -
         models, rooms, readers: the parts of the service.
         short: seconds up to which a recording counts as short; longer ones take turns with jobs.
     """
-    routes = APIRouter(dependencies=only_known)
+    routes = APIRouter(dependencies=refuse_unknown_fields)
 
     @routes.post(
         "/v1/audio/transcriptions",

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from moodline.core.errors import UnknownNameError
 from moodline.core.prediction import Prediction
 from moodline.service.errors import ServiceError, busy
-from moodline.service.fields import only_known
+from moodline.service.fields import refuse_unknown_fields
 from moodline.service.formats import CONTENT, encoded, response
 from moodline.service.jobs import JobRow, JobStore
 from moodline.service.models import Served, ServedModels
@@ -129,7 +129,7 @@ def router(models: ServedModels, rooms: Rooms, readers: Readers, jobs: Jobs, sho
         models, rooms, readers, jobs: the parts of the service.
         short: seconds of sound up to which a recording is answered at once.
     """
-    routes = APIRouter(dependencies=only_known)
+    routes = APIRouter(dependencies=refuse_unknown_fields)
 
     @routes.post(
         "/v1/recordings",

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from moodline import __version__
 from moodline.service.errors import ServiceError
-from moodline.service.fields import only_known
+from moodline.service.fields import refuse_unknown_fields
 from moodline.service.metrics import Metrics
 from moodline.service.models import ServedModels
 from moodline.service.schemas import Health, Model, Models, Ready, errors
@@ -24,7 +24,7 @@ def router(models: ServedModels, metrics: Metrics, unable: Callable[[], str | No
         metrics: the figures.
         unable: why the service takes no work now; None if it does.
     """
-    routes = APIRouter(dependencies=only_known)
+    routes = APIRouter(dependencies=refuse_unknown_fields)
 
     @routes.get("/health", response_model=Health, responses=errors(), summary="The process answers")
     async def health() -> Health:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -98,13 +99,17 @@ class Baseline(ConversationModel):
         """Make the classifier for states of this width; called at the end of a subclass's constructor."""
         self.classify = nn.Linear(width, self.config.classes)
 
-    def encode(self, turns: Turns) -> Tensor:
-        """States of the utterances [N, S], S as given to ``head``."""
-        raise NotImplementedError
+    def encode(self, turns: Turns, extras: dict[str, Any]) -> Tensor:
+        """States of the utterances.
 
-    def extra_loss(self) -> dict[str, Tensor]:
-        """Further terms of the loss by name, from the last ``encode`` in training; most rivals have none."""
-        return {}
+        Args:
+            turns: the utterances.
+            extras: ``Output.extras``; a rival puts in what its own loss needs, under ``terms`` further weighted terms.
+
+        Returns:
+            [N, S], S as given to ``head``.
+        """
+        raise NotImplementedError
 
     def fit_statistics(self, batches: Iterable[Batch]) -> None:
         """Set the input standardisation from training batches; called once, before training."""
@@ -136,18 +141,19 @@ class Baseline(ConversationModel):
             whole. An utterance without any modality gets equal logits, or the middle of the range.
         """
         turns = self.turns(batch)
-        z = self.classify(self.dropout(self.encode(turns)))  # [N, C]
+        extras: dict[str, Any] = {}
+        z = self.classify(self.dropout(self.encode(turns, extras)))  # [N, C]
         some = torch.stack(list(turns.present.values())).any(0)
         logits = turns.rows.pad(self.goal.to_output(torch.where(some[:, None], z, 0.0)))
-        return Output(logits, {"model": logits}, batch.valid[..., None].to(logits))
+        return Output(logits, {"model": logits}, batch.valid[..., None].to(logits), extras)
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
-        """Cross-entropy (distance of values) over real, labelled utterances, plus ``extra_loss``.
+        """Cross-entropy (distance of values) over real, labelled utterances, plus the rival's own terms.
 
         Returns:
             ``total`` and, where there are more terms, each by its name.
         """
         real, y = self.goal.truth(batch)
         own = self.goal.loss(self.goal.to_network(output.logits[real]), y)
-        more = self.extra_loss() if self.training else {}
+        more: dict[str, Tensor] = output.extras.get("terms", {})
         return {"total": own + sum(more.values(), own.new_zeros(())), **more}

@@ -8,6 +8,8 @@ The paper trains the LSTMs of single modalities first and freezes them; here all
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +29,7 @@ class BcLstm(Baseline):
         self.whole = BiLSTM(config.hidden * len(config.dims), half)
         self.head(config.hidden)
 
-    def encode(self, turns: Turns) -> Tensor:
+    def encode(self, turns: Turns, extras: dict[str, Any]) -> Tensor:
         """See ``Baseline.encode``; S = H."""
         each = [self.single[m](x, turns.rows) for m, x in turns.x.items()]  # M × [N, H]
         states: Tensor = self.whole(self.dropout(torch.cat(each, -1)), turns.rows)

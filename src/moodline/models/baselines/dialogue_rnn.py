@@ -14,6 +14,8 @@ share one state.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -72,7 +74,7 @@ class DialogueRnn(Baseline):
         self.last = nn.Linear(config.hidden, config.hidden)
         self.head(config.hidden)
 
-    def encode(self, turns: Turns) -> Tensor:
+    def encode(self, turns: Turns, extras: dict[str, Any]) -> Tensor:
         """See ``Baseline.encode``; S = H."""
         rows = turns.rows
         u = rows.pad(torch.cat(list(turns.x.values()), -1))  # [B, U, M·H]

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +75,7 @@ class Mmgcn(Baseline):
         self.gates = nn.Linear(2 * h, 4 * h) if self.gated else None
         self.head(2 * h * len(config.dims))
 
-    def encode(self, turns: Turns) -> Tensor:
+    def encode(self, turns: Turns, extras: dict[str, Any]) -> Tensor:
         """See ``Baseline.encode``; S = 2 · H · M."""
         rows, c = turns.rows, self.config
         x = dict(turns.x)

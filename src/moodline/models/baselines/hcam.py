@@ -10,6 +10,7 @@ the other, here they are trained together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,9 +55,8 @@ class Hcam(Baseline):
         self.pairs = [(m, n) for m in names for n in names if m != n]
         self.across = nn.ModuleDict({f"{m}-{n}": Crossing(h, config.heads, config.dropout) for m, n in self.pairs})
         self.head(h * len(names))
-        self._states: Tensor | None = None
 
-    def encode(self, turns: Turns) -> Tensor:
+    def encode(self, turns: Turns, extras: dict[str, Any]) -> Tensor:
         """See ``Baseline.encode``; S = H · M."""
         rows = turns.rows
         here = {m: rows.pad(present) for m, present in turns.present.items()}
@@ -71,7 +71,8 @@ class Hcam(Baseline):
                 z = z + self.across[f"{m}-{n}"](states[m], states[n], here[n])
             out.append(rows.pack(z))
         joined = torch.cat(out, -1)
-        self._states = joined if self.training else None
+        if self.training:
+            extras["states"] = joined
         return joined
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
@@ -81,9 +82,9 @@ class Hcam(Baseline):
             ``total``, ``contrast``.
         """
         terms = super().loss(batch, output)
-        if self._states is None or not self.config.contrast:
+        if "states" not in output.extras or not self.config.contrast:
             return terms
         real, y = self.goal.truth(batch)
-        states, self._states = self._states[real[batch.valid]], None
+        states = output.extras["states"][real[batch.valid]]
         term = supervised_contrastive_loss(states, self.goal.groups(y), self.config.temperature)
         return {"total": terms["total"] + self.config.contrast * term, "contrast": term}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,21 +60,16 @@ class Misa(Baseline):
         self.decode = nn.ModuleDict({m: nn.Linear(h, h) for m in names})
         self.fuse = Crossing(h, config.heads, config.dropout)
         self.head(2 * h * len(names))
-        self._terms: dict[str, Tensor] = {}
 
-    def encode(self, turns: Turns) -> Tensor:
+    def encode(self, turns: Turns, extras: dict[str, Any]) -> Tensor:
         """See ``Baseline.encode``; S = 2 · H · M."""
         common = {m: torch.sigmoid(self.shared(x)) for m, x in turns.x.items()}
         own = {m: torch.sigmoid(self.private[m](x)) for m, x in turns.x.items()}
         if self.training:
-            self._terms = self._losses(turns, common, own)
+            extras["terms"] = self._losses(turns, common, own)
         parts = torch.stack([*common.values(), *own.values()], 1)  # [N, 2M, H]
         here = torch.stack([turns.present[m] for m in turns.x] * 2, 1)
         return self.fuse(parts, parts, here).flatten(1)
-
-    def extra_loss(self) -> dict[str, Tensor]:
-        """The three terms, weighted."""
-        return self._terms
 
     def _losses(self, turns: Turns, common: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
         c, zero = self.config, next(iter(common.values())).new_zeros(())

@@ -10,6 +10,7 @@ features of whole utterances. One modality alone attends to itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,7 @@ class MulT(Baseline):
         self.join = nn.ModuleDict({m: nn.Linear(h * sum(a == m for a, _ in self.pairs), h) for m in names})
         self.head(h * len(names))
 
-    def encode(self, turns: Turns) -> Tensor:
+    def encode(self, turns: Turns, extras: dict[str, Any]) -> Tensor:
         """See ``Baseline.encode``; S = H · M."""
         rows = turns.rows
         place = sinusoids(rows.places, self.config.hidden).to(next(iter(turns.x.values())))

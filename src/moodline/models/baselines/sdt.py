@@ -14,6 +14,7 @@ Positions are sines; a learned vector of the speaker is added. A modality that i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,9 +68,8 @@ class Sdt(Baseline):
         self.gate = nn.Linear(h, h, bias=False)
         self.students = nn.ModuleDict({m: nn.Linear(h, config.classes) for m in names})
         self.head(h)
-        self._each: dict[str, Tensor] = {}
 
-    def encode(self, turns: Turns) -> Tensor:
+    def encode(self, turns: Turns, extras: dict[str, Any]) -> Tensor:
         """See ``Baseline.encode``; S = H."""
         rows, names = turns.rows, list(turns.x)
         place = sinusoids(rows.places, self.config.hidden).to(next(iter(turns.x.values())))
@@ -85,7 +85,8 @@ class Sdt(Baseline):
         stacked = torch.stack([each[m] for m in names], 1)  # [N, M, H]
         available = torch.stack([turns.present[m] for m in names], 1)[..., None]
         scores = self.gate(stacked).masked_fill(~available & available.any(1, keepdim=True), float("-inf"))
-        self._each = each if self.training else {}
+        if self.training:
+            extras["students"] = {m: self.students[m](self.dropout(state)) for m, state in each.items()}  # M × [N, C]
         return (F.softmax(scores, 1) * stacked).sum(1)
 
     def loss(self, batch: Batch, output: Output) -> dict[str, Tensor]:
@@ -95,7 +96,8 @@ class Sdt(Baseline):
             ``total``, ``student`` and ``distillation``.
         """
         terms = super().loss(batch, output)
-        if not self._each:
+        students: dict[str, Tensor] = output.extras.get("students", {})
+        if not students:
             return terms
         real, y = self.goal.truth(batch)
         if not len(y):
@@ -104,10 +106,9 @@ class Sdt(Baseline):
         whole = self.goal.to_network(output.logits[real])
         own, soft = whole.new_zeros(()), whole.new_zeros(())
         t = self.config.temperature
-        for m, state in self._each.items():
-            z = self.students[m](self.dropout(state))[kept]
+        for answers in students.values():
+            z = answers[kept]
             own = own + self.goal.loss(z, y)
             soft = soft + self.goal.apart(whole.detach() / t, z / t).mean()
-        self._each = {}
         total = terms["total"] + self.config.student * own + self.config.distillation * soft
         return {"total": total, "student": own, "distillation": soft}

@@ -12,6 +12,7 @@ k = ``product`` of them, as the paper's subnetworks do.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +59,7 @@ class Tfn(Baseline):
         self.fuse = nn.Linear((config.product + 1) ** len(config.dims), config.hidden)
         self.head(config.hidden)
 
-    def encode(self, turns: Turns) -> Tensor:
+    def encode(self, turns: Turns, extras: dict[str, Any]) -> Tensor:
         """See ``Baseline.encode``; S = H."""
         product = None
         for m, x in turns.x.items():
@@ -84,7 +85,7 @@ class Lmf(Baseline):
         self.bias = nn.Parameter(torch.zeros(h))
         self.head(h)
 
-    def encode(self, turns: Turns) -> Tensor:
+    def encode(self, turns: Turns, extras: dict[str, Any]) -> Tensor:
         """See ``Baseline.encode``; S = H."""
         product = None
         for m, x in turns.x.items():
