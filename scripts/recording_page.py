@@ -35,8 +35,8 @@ the model in one command.
 
 Its predecessor [`voice-words`](voice-words.md) has a trained gate. On the conversations that it was composed from it
 beats its words by far. On recordings that its builders had not seen it named 30 % and 33 % of the emotions rightly,
-where its words alone named 70 % and 44 %; on 18 more 44 %, the words 64 %: a gate that has seen actors only believes every voice. Most voices in
-conversations show little. This model starts from that.
+where its words alone named 70 % and 44 %; on 18 more 44 %, the words 64 %: a gate that has seen
+actors only believes every voice. Most voices in conversations show little. This model starts from that.
 
 ## How
 
